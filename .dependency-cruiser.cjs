@@ -1,0 +1,38 @@
+/** The import directions of docs/architecture.md. @type {import('dependency-cruiser').IConfiguration} */
+const only = (folder, allowed) => ({
+  name: `${folder}-imports`,
+  severity: 'error',
+  comment: `src/${folder} may import only: ${allowed.join(', ') || 'nothing of ours'}`,
+  from: { path: `^src/${folder}/` },
+  to: { path: '^(src|ormconfig)', pathNot: [`^src/(${[folder, ...allowed].join('|')})/`, ...(folder === 'database' ? ['^ormconfig'] : [])] },
+});
+
+module.exports = {
+  forbidden: [
+    { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'mechanisms-without-nest',
+      severity: 'error',
+      comment: 'Mechanisms are plain classes; only wiring (modules, controllers, guards, providers) may know Nest.',
+      from: {
+        path: '^src/(core|coordinator|rate-control|bars)/',
+        pathNot: '\\.(module|controller|guard|provider|service|dto|indicator|decorator|filter|tokens)\\.ts$',
+      },
+      to: { path: '@nestjs/' },
+    },
+    only('core', []),
+    only('config', ['core']),
+    only('coordinator', ['core', 'config', 'metrics']),
+    only('database', ['core', 'config']),
+    only('metrics', ['core', 'config']),
+    only('bars', ['core', 'config', 'database', 'coordinator', 'metrics', 'http']),
+    only('http', ['core', 'config', 'metrics']),
+    only('health', ['core', 'config', 'database', 'coordinator', 'metrics', 'http']),
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    tsConfig: { fileName: 'tsconfig.json' },
+    tsPreCompilationDeps: true,
+    enhancedResolveOptions: { extensions: ['.ts', '.js'] },
+  },
+};
