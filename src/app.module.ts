@@ -1,0 +1,27 @@
+import { Module } from '@nestjs/common';
+
+import { BarSinkModule } from './bars/bar-sink.module.js';
+import { MeteredBarSink } from './bars/bar.sink.metered.js';
+import { BarsModule } from './bars/bars.module.js';
+import { ConfigModule } from './config/config.module.js';
+import { CoordinatorModule } from './coordinator/coordinator.module.js';
+import { DatabaseModule } from './database/database.module.js';
+import { HealthModule } from './health/health.module.js';
+import { HttpModule } from './http/http.module.js';
+import { MetricsModule } from './metrics/metrics.module.js';
+import { ShutdownSequence } from './shutdown.sequence.js';
+
+/** The service. */
+@Module({
+  imports: [
+    ConfigModule,
+    HttpModule,
+    MetricsModule,
+    DatabaseModule,
+    CoordinatorModule.writingTo(MeteredBarSink, [BarSinkModule]),
+    BarsModule,
+    HealthModule,
+  ],
+  providers: [ShutdownSequence],
+})
+export class AppModule {}

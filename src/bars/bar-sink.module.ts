@@ -1,0 +1,29 @@
+import { Module } from '@nestjs/common';
+
+import { Database } from '../database/database.js';
+import { PartitionStore } from '../database/partition.store.js';
+import { Metrics } from '../metrics/metrics.catalogue.js';
+import { MeteredBarSink } from './bar.sink.metered.js';
+import { BarSink } from './bar.sink.js';
+import { SeriesStore } from './series.store.js';
+
+/** The way from the coordinator into PostgreSQL. */
+@Module({
+  providers: [
+    { provide: SeriesStore, inject: [Database], useFactory: (database: Database) => new SeriesStore(database) },
+    {
+      provide: MeteredBarSink,
+      inject: [Database, SeriesStore, PartitionStore, Metrics],
+      useFactory: (database: Database, series: SeriesStore, partitions: PartitionStore, metrics: Metrics) =>
+        new MeteredBarSink(
+          new BarSink(database, series, partitions, (lane, rows, seconds, ok) => {
+            metrics.barsWritten.inc({ method: lane, status: ok ? 'success' : 'failure' }, rows);
+            metrics.barsWriteLatency.observe({ method: lane }, seconds);
+          }),
+          metrics,
+        ),
+    },
+  ],
+  exports: [MeteredBarSink],
+})
+export class BarSinkModule {}

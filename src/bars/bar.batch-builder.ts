@@ -1,0 +1,121 @@
+import type { BarBatch } from './bar.batch.js';
+import type { SeriesKey } from './series.key.js';
+import { OFFSET, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, writeTimestamp } from './tuple.js';
+
+const FIRST_CAPACITY_ROWS = 64;
+
+/** Collects bars, row by row, into one batch. */
+export class BarBatchBuilder {
+  #tuples = Buffer.alloc(FIRST_CAPACITY_ROWS * TUPLE_BYTES, TUPLE_TEMPLATE);
+  #lines = 0;
+  readonly #series: SeriesKey[] = [];
+  readonly #lastTs: number[] = [];
+  readonly #indexes = new Map<string, Map<string, Map<string, number>>>();
+  readonly #years = new Set<number>();
+  #yearStart = Infinity;
+  #yearEnd = -Infinity;
+  #ascending = true;
+  #lastKey: SeriesKey | undefined;
+  #lastIndex = -1;
+
+  /** Appends one bar; the key in its stored form, the instant in Unix epoch microseconds, a safe integer. */
+  add(
+    provider: string,
+    symbol: string,
+    interval: string,
+    tsMicros: number,
+    open: number,
+    high: number,
+    low: number,
+    close: number,
+    volume: number,
+  ): void {
+    const at = this.#lines * TUPLE_BYTES;
+    if (at === this.#tuples.length) this.#grow();
+    const series = this.#seriesIndex(provider, symbol, interval);
+    if (tsMicros <= (this.#lastTs[series] ?? -Infinity)) this.#ascending = false;
+    this.#lastTs[series] = tsMicros;
+    if (tsMicros < this.#yearStart || tsMicros >= this.#yearEnd) this.#enterYear(tsMicros);
+
+    const tuples = this.#tuples;
+    tuples.writeInt32BE(series, at + OFFSET.series);
+    writeTimestamp(tuples, tsMicros, at + OFFSET.ts);
+    tuples.writeDoubleBE(open, at + OFFSET.open);
+    tuples.writeDoubleBE(high, at + OFFSET.high);
+    tuples.writeDoubleBE(low, at + OFFSET.low);
+    tuples.writeDoubleBE(close, at + OFFSET.close);
+    tuples.writeDoubleBE(volume, at + OFFSET.volume);
+    this.#lines++;
+  }
+
+  /** The batch of all bars added, without those that a later one of the same series and ts replaced. Call it once. */
+  finish(): BarBatch {
+    const added = this.#tuples.subarray(0, this.#lines * TUPLE_BYTES);
+    const kept = this.#ascending ? added : this.#withoutReplaced(added);
+    // The queue counts rows: it must not hold much more memory than they need while a batch waits.
+    const tuples = kept.length < 0.75 * this.#tuples.length ? Buffer.from(kept) : kept;
+    return {
+      rows: tuples.length / TUPLE_BYTES,
+      lines: this.#lines,
+      series: this.#series,
+      years: this.#years,
+      tuples,
+      receivedAt: 0,
+    };
+  }
+
+  #seriesIndex(provider: string, symbol: string, interval: string): number {
+    const last = this.#lastKey;
+    if (last?.symbol === symbol && last.provider === provider && last.interval === interval)
+      return this.#lastIndex;
+    const index =
+      this.#indexes.get(provider)?.get(symbol)?.get(interval) ?? this.#addSeries(provider, symbol, interval);
+    this.#lastKey = this.#series[index];
+    this.#lastIndex = index;
+    return index;
+  }
+
+  #addSeries(provider: string, symbol: string, interval: string): number {
+    const key = { provider: ownCopy(provider), symbol: ownCopy(symbol), interval: ownCopy(interval) };
+    const index = this.#series.push(key) - 1;
+    const symbols = this.#indexes.get(provider) ?? new Map<string, Map<string, number>>();
+    const intervals = symbols.get(symbol) ?? new Map<string, number>();
+    this.#indexes.set(key.provider, symbols.set(key.symbol, intervals.set(key.interval, index)));
+    return index;
+  }
+
+  #enterYear(tsMicros: number): void {
+    const year = new Date(Math.floor(tsMicros / 1000)).getUTCFullYear();
+    this.#yearStart = Date.UTC(year, 0, 1) * 1000;
+    this.#yearEnd = Date.UTC(year + 1, 0, 1) * 1000;
+    this.#years.add(year);
+  }
+
+  #grow(): void {
+    const filled = this.#tuples.length;
+    const grown = Buffer.allocUnsafe(2 * filled);
+    this.#tuples.copy(grown);
+    // One fill for many rows costs less than a copy of the template for each.
+    this.#tuples = grown.fill(TUPLE_TEMPLATE, filled);
+  }
+
+  /** Goes from the last tuple to the first and moves those to keep to the end, so that their order stays. */
+  #withoutReplaced(tuples: Buffer): Buffer {
+    const seen = this.#series.map(() => new Set<number>());
+    let start = tuples.length;
+    for (let at = tuples.length - TUPLE_BYTES; at >= 0; at -= TUPLE_BYTES) {
+      const ofSeries = seen[tuples.readInt32BE(at + OFFSET.series)];
+      const ts = readTimestamp(tuples, at + OFFSET.ts);
+      if (ofSeries === undefined || ofSeries.has(ts)) continue;
+      ofSeries.add(ts);
+      start -= TUPLE_BYTES;
+      if (start !== at) tuples.copyWithin(start, at, at + TUPLE_BYTES);
+    }
+    return tuples.subarray(start);
+  }
+}
+
+/** A part of a string may keep the whole in memory (a request body, for as long as the batch waits); a copy does not. */
+function ownCopy(text: string): string {
+  return Buffer.from(text, 'utf16le').toString('utf16le');
+}

@@ -1,0 +1,45 @@
+import type { Sink } from '../coordinator/sink.js';
+import type { Metrics } from '../metrics/metrics.catalogue.js';
+import type { BarBatch } from './bar.batch.js';
+import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
+import type { WriteCounts } from './write.counts.js';
+
+const MICROS_PER_SECOND = 1_000_000;
+
+/** Counts what a sink commits. */
+export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
+  private readonly newest = new Map<string, number>();
+
+  constructor(
+    private readonly sink: Sink<BarBatch, WriteCounts>,
+    private readonly metrics: Metrics,
+  ) {}
+
+  async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
+    const counts = await this.sink.write(batches);
+    for (const { inserted, updated, unchanged } of counts) {
+      this.metrics.rowsCommitted.inc({ outcome: 'inserted' }, inserted);
+      this.metrics.rowsCommitted.inc({ outcome: 'updated' }, updated);
+      this.metrics.rowsCommitted.inc({ outcome: 'unchanged' }, unchanged);
+    }
+    for (const batch of batches) this.noteNewest(batch);
+    return counts;
+  }
+
+  /** The newest ts of each provider and interval, over the tuples: one read and one comparison a row. */
+  private noteNewest({ series, tuples }: BarBatch): void {
+    const newest = new Float64Array(series.length).fill(-Infinity);
+    for (let at = 0; at < tuples.length; at += TUPLE_BYTES) {
+      const index = tuples.readInt32BE(at + OFFSET.series);
+      const ts = readTimestamp(tuples, at + OFFSET.ts);
+      if (ts > (newest[index] ?? Infinity)) newest[index] = ts;
+    }
+    series.forEach(({ provider, interval }, index) => {
+      const name = `${provider} ${interval}`;
+      const ts = newest[index] ?? -Infinity;
+      if (ts <= (this.newest.get(name) ?? -Infinity)) return;
+      this.newest.set(name, ts);
+      this.metrics.lastBar.set({ provider, interval }, ts / MICROS_PER_SECOND);
+    });
+  }
+}

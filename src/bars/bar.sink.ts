@@ -1,0 +1,85 @@
+import type { PoolClient } from 'pg';
+
+import { SECOND } from '../config/units.js';
+import type { Sink } from '../coordinator/sink.js';
+import type { Database } from '../database/database.js';
+import type { PartitionStore } from '../database/partition.store.js';
+import type { BarBatch } from './bar.batch.js';
+import { copyBars, type ResolvedBatch } from './copy.stream.js';
+import { mergeBars } from './merge.lane.js';
+import type { SeriesStore } from './series.store.js';
+import type { WriteCounts } from './write.counts.js';
+
+/** The two ways into the table: straight COPY of new bars, or staging and merge when some are stored already. */
+export type Lane = 'COPY' | 'UPSERT';
+
+/** Told of every write that was tried; seconds count the database's part only. */
+export type LaneObserver = (lane: Lane, rows: number, seconds: number, ok: boolean) => void;
+
+const UNIQUE_VIOLATION = '23505';
+/** What a row without a partition raises (documentation, "Error Codes"). */
+const CHECK_VIOLATION = '23514';
+
+/** Writes batches of bars into PostgreSQL. */
+export class BarSink implements Sink<BarBatch, WriteCounts> {
+  constructor(
+    private readonly database: Database,
+    private readonly series: SeriesStore,
+    private readonly partitions: PartitionStore,
+    private readonly observe: LaneObserver,
+  ) {}
+
+  async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
+    const resolved: ResolvedBatch[] = [];
+    for (const batch of batches) {
+      await this.partitions.ensure(batch.years);
+      resolved.push({ batch, ids: await this.series.resolve(batch.series) });
+    }
+    const write = () => this.database.withClient((client) => this.writeResolved(client, resolved));
+    try {
+      return await write();
+    } catch (error) {
+      if (codeOf(error) !== CHECK_VIOLATION) throw error;
+      // Somebody removed a partition that was known to exist.
+      this.partitions.forget();
+      for (const batch of batches) await this.partitions.ensure(batch.years);
+      return await write();
+    }
+  }
+
+  private async writeResolved(
+    client: PoolClient,
+    batches: readonly ResolvedBatch[],
+  ): Promise<readonly WriteCounts[]> {
+    try {
+      await this.timed('COPY', batches, () => copyBars(client, 'bars', batches));
+      return batches.map(({ batch }) => ({
+        inserted: batch.rows,
+        updated: 0,
+        unchanged: batch.lines - batch.rows,
+      }));
+    } catch (error) {
+      if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
+    }
+    return await this.timed('UPSERT', batches, () => mergeBars(client, batches));
+  }
+
+  private async timed<T>(lane: Lane, batches: readonly ResolvedBatch[], work: () => Promise<T>): Promise<T> {
+    const rows = batches.reduce((sum, { batch }) => sum + batch.rows, 0);
+    const start = performance.now();
+    const seconds = () => (performance.now() - start) / SECOND;
+    try {
+      const result = await work();
+      this.observe(lane, rows, seconds(), true);
+      return result;
+    } catch (error) {
+      // A bar that is stored already sends the write to the other lane; that is no failure.
+      if (codeOf(error) !== UNIQUE_VIOLATION) this.observe(lane, rows, seconds(), false);
+      throw error;
+    }
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined;
+}

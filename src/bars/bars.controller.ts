@@ -1,0 +1,135 @@
+import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import {
+  ApiBody,
+  ApiConsumes,
+  ApiHeader,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+  getSchemaPath,
+  ApiExtraModels,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+import { RequiresScope } from '../config/access.decorator.js';
+import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
+import { queryPipe } from '../http/query.pipe.js';
+import { BARS_EXAMPLE_CSV, BARS_EXAMPLE_JSON, BARS_EXAMPLE_NDJSON } from './dto/bar.examples.js';
+import { BarDto, BarListDto, BarPageDto, LatestBarsDto } from './dto/bar.dto.js';
+import { BarsQuery } from './dto/bars.query.js';
+import { IngestQuery } from './dto/ingest.query.js';
+import { IngestResultDto } from './dto/ingest-result.dto.js';
+import { SeriesFilterQuery } from './dto/series-filter.query.js';
+import { IngestService } from './ingest/ingest.service.js';
+import { BarsAnswer } from './read/bars.answer.js';
+
+/** Bars in, bars out. */
+@ApiTags('bars')
+@ApiSecured()
+@ApiExtraModels(BarDto, BarListDto)
+@Controller('v1/bars')
+export class BarsController {
+  constructor(
+    private readonly ingest: IngestService,
+    private readonly answer: BarsAnswer,
+  ) {}
+
+  @Post()
+  @HttpCode(200)
+  @RequiresScope('ingest')
+  @ApiOperation({
+    operationId: 'postBars',
+    summary: 'Store bars',
+    description:
+      'Answers after the commit. Sending the same bars again changes nothing; of two versions of a bar the one received last stays.',
+  })
+  @ApiConsumes('application/json', 'application/x-ndjson', 'text/csv')
+  @ApiHeader({ name: 'Content-Encoding', required: false, schema: { type: 'string', enum: ['gzip'] } })
+  @ApiBody({
+    required: true,
+    schema: {
+      oneOf: [
+        { $ref: getSchemaPath(BarDto) },
+        { type: 'array', items: { $ref: getSchemaPath(BarDto) } },
+        { $ref: getSchemaPath(BarListDto) },
+      ],
+    },
+    examples: { rows: { value: BARS_EXAMPLE_JSON } },
+  })
+  @ApiOkResponse({
+    type: IngestResultDto,
+    description: 'The bars are committed.',
+    headers: {
+      'X-Backpressure': { description: 'Level of the queue.', schema: { type: 'string', enum: ['ok', 'soft', 'hard'] } },
+    },
+  })
+  @ApiProblems(
+    'malformed-body',
+    'invalid-parameter',
+    'unauthorized',
+    'forbidden',
+    'body-too-large',
+    'unsupported-media-type',
+    'no-bars',
+    'invalid-bars',
+    'queue-full',
+    'database-unavailable',
+    'commit-unconfirmed',
+    'draining',
+  )
+  async post(
+    @Query(queryPipe) query: IngestQuery,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<IngestResultDto> {
+    const { headers, body } = request;
+    const result = await this.ingest.ingest({
+      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      contentType: headers['content-type'],
+      contentEncoding: headers['content-encoding'],
+      onError: query.on_error ?? 'abort',
+    });
+    void reply.header('x-backpressure', result.queue.level);
+    return IngestResultDto.of(result);
+  }
+
+  @Get()
+  @RequiresScope('read')
+  @ApiOperation({
+    operationId: 'getBars',
+    summary: 'Read bars',
+    description: 'Sorted by symbol, then time. What is exported as CSV or NDJSON can be posted back unchanged.',
+  })
+  @ApiOkResponse({
+    description: 'The bars of the range.',
+    headers: {
+      'X-Next-Page-Token': {
+        description: 'With CSV or NDJSON and a limit: the token of the next page.',
+        schema: { type: 'string' },
+      },
+    },
+    content: {
+      'application/json': { schema: { $ref: getSchemaPath(BarPageDto) } },
+      'application/x-ndjson': { schema: { type: 'string' }, example: BARS_EXAMPLE_NDJSON },
+      'text/csv': { schema: { type: 'string' }, example: BARS_EXAMPLE_CSV },
+    },
+  })
+  @ApiExtraModels(BarPageDto)
+  @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
+  async list(
+    @Query(queryPipe) query: BarsQuery,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.answer.bars(query, request.headers.accept, reply);
+  }
+
+  @Get('latest')
+  @RequiresScope('read')
+  @ApiOperation({ operationId: 'getLatestBars', summary: 'Newest bar of each series' })
+  @ApiOkResponse({ type: LatestBarsDto, description: 'One bar a series, sorted by symbol; at most 10,000.' })
+  @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
+  async latest(@Query(queryPipe) query: SeriesFilterQuery, @Res() reply: FastifyReply): Promise<void> {
+    await this.answer.latest(query, reply);
+  }
+}

@@ -1,0 +1,39 @@
+import { Module } from '@nestjs/common';
+
+import { WriteCoordinator } from '../coordinator/index.js';
+import { Database } from '../database/database.js';
+import { DrainState } from '../http/drain.state.js';
+import type { BarBatch } from './bar.batch.js';
+import { BarsController } from './bars.controller.js';
+import { IngestService } from './ingest/ingest.service.js';
+import { BarReader } from './read/bar.reader.js';
+import { BarsAnswer } from './read/bars.answer.js';
+import { SeriesAnswer } from './read/series.answer.js';
+import { SeriesReader } from './read/series.reader.js';
+import { ReceiptClock } from './receipt.clock.js';
+import { SeriesController } from './series.controller.js';
+import type { WriteCounts } from './write.counts.js';
+
+/** Bars over HTTP. */
+@Module({
+  controllers: [BarsController, SeriesController],
+  providers: [
+    {
+      provide: IngestService,
+      inject: [WriteCoordinator, DrainState],
+      useFactory: (coordinator: WriteCoordinator<BarBatch, WriteCounts>, drain: DrainState) =>
+        new IngestService(coordinator, new ReceiptClock(), drain),
+    },
+    {
+      provide: BarsAnswer,
+      inject: [Database],
+      useFactory: (database: Database) => new BarsAnswer(new BarReader(database), new SeriesReader(database)),
+    },
+    {
+      provide: SeriesAnswer,
+      inject: [Database],
+      useFactory: (database: Database) => new SeriesAnswer(new SeriesReader(database)),
+    },
+  ],
+})
+export class BarsModule {}

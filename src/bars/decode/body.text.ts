@@ -1,0 +1,29 @@
+import { isUtf8 } from 'node:buffer';
+import { MalformedBodyError } from './malformed-body.error.js';
+
+const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
+const LINE_FEED = 0x0a;
+
+/**
+ * The body without a byte order mark, known to be UTF-8 without NUL bytes: decoding would otherwise turn bad bytes
+ * silently into U+FFFD, and PostgreSQL's text cannot hold NUL.
+ */
+export function checkedBody(body: Buffer): Buffer {
+  if (!isUtf8(body)) {
+    throw new MalformedBodyError(`The body is not UTF-8: line ${firstBadLine(body)} has invalid bytes.`);
+  }
+  const nul = body.indexOf(0);
+  if (nul >= 0) throw new MalformedBodyError(`The body has a NUL byte at offset ${nul}.`);
+  return body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? body.subarray(3) : body;
+}
+
+/** Line, from 1, of the first invalid byte. No UTF-8 character of more than one byte has a line feed's byte in it. */
+function firstBadLine(body: Buffer): number {
+  let line = 1;
+  let start = 0;
+  for (let end = body.indexOf(LINE_FEED); end >= 0 && isUtf8(body.subarray(start, end)); line++) {
+    start = end + 1;
+    end = body.indexOf(LINE_FEED, start);
+  }
+  return line;
+}

@@ -1,0 +1,36 @@
+import type { RowErrorList } from './row-error.list.js';
+import type { RowField } from './row.fields.js';
+import type { RowValidator } from './row.validator.js';
+import { describeValue } from './value.text.js';
+
+type JsonObject = Partial<Record<string, unknown>>;
+
+/** Whether a value that JSON.parse made is an object, not an array. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Passes one parsed row on, whatever it is. */
+export function addJsonRow(line: number, row: unknown, rows: RowValidator, errors: RowErrorList): void {
+  if (!isJsonObject(row)) {
+    errors.add(line, '', 'not-an-object', `the row must be a JSON object, not ${describeValue(row)}`);
+    return;
+  }
+  rows.add(
+    line,
+    own(row, 'provider'),
+    own(row, 'symbol'),
+    own(row, 'interval'),
+    own(row, 'ts'),
+    own(row, 'open'),
+    own(row, 'high'),
+    own(row, 'low'),
+    own(row, 'close'),
+    own(row, 'volume'),
+  );
+}
+
+/** An inherited field is not the sender's: a polluted prototype must not fill in what a row lacks. */
+function own(row: JsonObject, field: RowField): unknown {
+  return Object.hasOwn(row, field) ? row[field] : undefined;
+}

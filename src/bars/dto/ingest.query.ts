@@ -1,0 +1,22 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+
+import { ChoiceParameter } from './query.decorators.js';
+
+/** Parameters of POST /v1/bars. */
+export class IngestQuery {
+  @ApiPropertyOptional({
+    enum: ['durable', 'stored'],
+    default: 'durable',
+    description: 'When to answer. In this release both wait for the commit.',
+  })
+  @ChoiceParameter(['durable', 'stored'])
+  ack?: 'durable' | 'stored';
+
+  @ApiPropertyOptional({
+    enum: ['abort', 'skip'],
+    default: 'abort',
+    description: 'What to do when some bars are bad: store none, or store the good ones.',
+  })
+  @ChoiceParameter(['abort', 'skip'])
+  on_error?: 'abort' | 'skip';
+}

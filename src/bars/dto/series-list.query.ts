@@ -1,0 +1,18 @@
+import { ApiPropertyOptional } from '@nestjs/swagger';
+
+import { CountParameter, TextParameter } from './query.decorators.js';
+import { SeriesFilterQuery } from './series-filter.query.js';
+
+/** Most series on one page. */
+export const MAX_SERIES = 1_000;
+
+/** Parameters of GET /v1/series. */
+export class SeriesListQuery extends SeriesFilterQuery {
+  @ApiPropertyOptional({ minimum: 1, maximum: MAX_SERIES, default: 100, description: 'Series on a page.' })
+  @CountParameter(MAX_SERIES)
+  limit?: number;
+
+  @ApiPropertyOptional({ description: 'The `next_page_token` of the page before.' })
+  @TextParameter()
+  page_token?: string;
+}

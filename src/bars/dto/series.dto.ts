@@ -1,0 +1,36 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+/** A series and the extent of its bars. */
+export class SeriesDto {
+  @ApiProperty({ example: 'ibkr' })
+  provider!: string;
+
+  @ApiProperty({ example: 'AAPL' })
+  symbol!: string;
+
+  @ApiProperty({ example: '1d' })
+  interval!: string;
+
+  @ApiProperty({ example: '1980-12-12T00:00:00Z', description: 'Start of the first bar.' })
+  first_ts!: string;
+
+  @ApiProperty({ example: '2026-01-02T00:00:00Z', description: 'Start of the last bar.' })
+  last_ts!: string;
+
+  @ApiProperty({ example: 11352, description: 'Bars stored.' })
+  rows!: number;
+}
+
+/** A page of series. */
+export class SeriesPageDto {
+  @ApiProperty({ type: [SeriesDto] })
+  series!: SeriesDto[];
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Pass as `page_token` for the next page; null on the last.',
+    example: null,
+  })
+  next_page_token!: string | null;
+}

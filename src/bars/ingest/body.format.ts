@@ -1,0 +1,27 @@
+import { ProblemError } from '../../http/problem.error.js';
+import type { BodyFormat } from '../decode/bars.decoder.js';
+
+const FORMATS: Readonly<Record<string, BodyFormat>> = {
+  'application/json': 'json',
+  'application/x-ndjson': 'ndjson',
+  'text/csv': 'csv',
+};
+
+const UTF_8_CHARSET = /^"?utf-?8"?$/i;
+
+/**
+ * The format that a Content-Type names.
+ * @throws ProblemError `unsupported-media-type` also for a charset other than UTF-8
+ */
+export function bodyFormat(contentType: string | undefined): BodyFormat {
+  const [type = '', ...parameters] = (contentType ?? '').split(';');
+  const format = FORMATS[type.trim().toLowerCase()];
+  const charset = parameters.map((text) => text.trim().split('=')).find(([name]) => name?.toLowerCase() === 'charset');
+  if (format === undefined || (charset !== undefined && !UTF_8_CHARSET.test(charset[1] ?? ''))) {
+    throw new ProblemError(
+      'unsupported-media-type',
+      `Send ${Object.keys(FORMATS).join(', ')} in UTF-8.`,
+    );
+  }
+  return format;
+}

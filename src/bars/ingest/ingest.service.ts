@@ -1,0 +1,119 @@
+import { randomUUID } from 'node:crypto';
+
+import { SECOND } from '../../config/units.js';
+import type { CoordinatorSnapshot, WriteCoordinator } from '../../coordinator/index.js';
+import type { DrainState } from '../../http/drain.state.js';
+import { ProblemError } from '../../http/problem.error.js';
+import type { BarBatch } from '../bar.batch.js';
+import { decodeBars, type DecodeResult, type OnRowError } from '../decode/bars.decoder.js';
+import { MalformedBodyError } from '../decode/malformed-body.error.js';
+import type { RowError } from '../decode/row.error.js';
+import type { ReceiptClock } from '../receipt.clock.js';
+import type { WriteCounts } from '../write.counts.js';
+import { bodyFormat } from './body.format.js';
+import { inflateBody } from './body.inflater.js';
+import { writeProblem } from './write.problems.js';
+
+/** Longest wait for a commit, milliseconds, before the client is told that it is not confirmed. */
+const COMMIT_WAIT_MS = 30 * SECOND;
+
+/** A body as it came over HTTP. */
+export interface IngestRequest {
+  readonly body: Buffer;
+  readonly contentType: string | undefined;
+  readonly contentEncoding: string | undefined;
+  readonly onError: OnRowError;
+}
+
+/** What became of a body. */
+export interface IngestResult extends WriteCounts {
+  readonly batchId: string;
+  readonly accepted: number;
+  readonly rejected: number;
+  readonly errors: readonly RowError[];
+  readonly errorsTruncated: boolean;
+  /** The queue after the commit. */
+  readonly queue: CoordinatorSnapshot;
+}
+
+/** Takes bodies of bars and answers when they are committed. */
+export class IngestService {
+  constructor(
+    private readonly coordinator: WriteCoordinator<BarBatch, WriteCounts>,
+    private readonly clock: ReceiptClock,
+    private readonly drain: DrainState,
+    private readonly commitWaitMs = COMMIT_WAIT_MS,
+  ) {}
+
+  /** @throws ProblemError for every refusal; nothing is stored then, except with `commit-unconfirmed` */
+  async ingest(request: IngestRequest): Promise<IngestResult> {
+    if (this.drain.draining) {
+      throw new ProblemError('draining', 'The service is shutting down; send the bars again to another replica.', {
+        retryAfterMs: SECOND,
+      });
+    }
+    const format = bodyFormat(request.contentType);
+    const body = await inflateBody(request.body, request.contentEncoding);
+    const decoded = decode(body, format, request.onError);
+    const batch = this.requireBatch(decoded);
+    batch.receivedAt = this.clock.next();
+    const counts = await this.commit(batch);
+    return {
+      ...counts,
+      batchId: randomUUID(),
+      accepted: batch.lines,
+      rejected: decoded.rejected,
+      errors: decoded.errors,
+      errorsTruncated: decoded.errorsTruncated,
+      queue: this.coordinator.snapshot(),
+    };
+  }
+
+  private requireBatch({ batch, rejected, errors, errorsTruncated }: DecodeResult): BarBatch {
+    if (batch === null && rejected === 0) throw new ProblemError('no-bars', 'The body holds no bars.');
+    if (batch === null) {
+      throw new ProblemError('invalid-bars', 'Nothing was stored; see `errors` for each bad bar.', {
+        members: { rejected, errors, errors_truncated: errorsTruncated },
+      });
+    }
+    const { capacity } = this.coordinator.snapshot();
+    if (batch.rows > capacity) {
+      throw new ProblemError(
+        'body-too-large',
+        `The body has ${batch.rows} bars and the queue holds ${capacity}; send it in parts.`,
+      );
+    }
+    return batch;
+  }
+
+  private async commit(batch: BarBatch): Promise<WriteCounts> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        reject(
+          new ProblemError(
+            'commit-unconfirmed',
+            'The bars are queued and may still be stored. Sending them again is harmless.',
+            { retryAfterMs: this.coordinator.retryAfterMs() },
+          ),
+        );
+      }, this.commitWaitMs);
+    });
+    try {
+      return await Promise.race([this.coordinator.submit(batch, { flush: true }), late]);
+    } catch (error) {
+      throw writeProblem(error, this.coordinator.retryAfterMs());
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+function decode(body: Buffer, format: ReturnType<typeof bodyFormat>, onError: OnRowError): DecodeResult {
+  try {
+    return decodeBars(body, format, onError);
+  } catch (error) {
+    if (error instanceof MalformedBodyError) throw new ProblemError('malformed-body', error.message, { cause: error });
+    throw error;
+  }
+}

@@ -1,0 +1,43 @@
+import type { SeriesPageDto } from '../dto/series.dto.js';
+import type { SeriesListQuery } from '../dto/series-list.query.js';
+import { withDatabaseProblem } from '../ingest/write.problems.js';
+import type { SeriesKey } from '../series.key.js';
+import { formatTimestamp } from '../timestamp.js';
+import { decodePageToken, encodePageToken } from './page.token.js';
+import type { SeriesReader } from './series.reader.js';
+
+const DEFAULT_LIMIT = 100;
+
+/** Answers which series there are. */
+export class SeriesAnswer {
+  constructor(private readonly series: SeriesReader) {}
+
+  /** A page of series. */
+  async list(query: SeriesListQuery): Promise<SeriesPageDto> {
+    const limit = query.limit ?? DEFAULT_LIMIT;
+    const after = query.page_token === undefined ? undefined : keyOf(query.page_token);
+    // One more than asked for tells whether there is a next page.
+    const found = await withDatabaseProblem(() => this.series.list(query, limit + 1, after));
+    const page = found.slice(0, limit);
+    const last = page[page.length - 1];
+    return {
+      series: page.map(({ provider, symbol, interval, firstTs, lastTs, rows }) => ({
+        provider,
+        symbol,
+        interval,
+        first_ts: formatTimestamp(firstTs),
+        last_ts: formatTimestamp(lastTs),
+        rows,
+      })),
+      next_page_token:
+        found.length > limit && last !== undefined
+          ? encodePageToken([last.symbol, last.provider, last.interval])
+          : null,
+    };
+  }
+}
+
+function keyOf(token: string): SeriesKey {
+  const [symbol, provider, interval] = decodePageToken(token, ['string', 'string', 'string']);
+  return { symbol: String(symbol), provider: String(provider), interval: String(interval) };
+}

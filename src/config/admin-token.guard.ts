@@ -1,0 +1,35 @@
+import {
+  ForbiddenException,
+  Injectable,
+  UnauthorizedException,
+  type CanActivate,
+  type ExecutionContext,
+} from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+
+import { ACCESS } from './access.decorator.js';
+import { TokenAuthenticator, type Scope } from './token.authenticator.js';
+
+/** Admits a request when its bearer token has the scope that the handler asks for; unmarked handlers ask for admin. */
+@Injectable()
+export class AdminTokenGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly authenticator: TokenAuthenticator,
+  ) {}
+
+  canActivate(context: ExecutionContext): boolean {
+    const required =
+      this.reflector.getAllAndOverride<Scope | 'public' | undefined>(ACCESS, [
+        context.getHandler(),
+        context.getClass(),
+      ]) ?? 'admin';
+    if (required === 'public') return true;
+
+    const request = context.switchToHttp().getRequest<{ headers: { authorization?: string } }>();
+    const scope = this.authenticator.authenticate(request.headers.authorization);
+    if (scope === undefined) throw new UnauthorizedException('A known bearer token is needed.');
+    if (scope === required || scope === 'admin') return true;
+    throw new ForbiddenException(`The token may only ${scope === 'read' ? 'read' : 'write bars'}.`);
+  }
+}

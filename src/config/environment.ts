@@ -1,0 +1,53 @@
+import {
+  BooleanVariable,
+  ChoiceVariable,
+  IntegerVariable,
+  NumberVariable,
+  PatternVariable,
+  TextVariable,
+} from './environment.decorators.js';
+
+const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
+const A_POSTGRES_URL = 'a URL such as postgres://user:password@host:5432/database';
+/** RFC 6750, section 2.1: the characters a bearer token may have. */
+const TOKENS = /^[A-Za-z0-9._~+/-]+=*(\s*,\s*[A-Za-z0-9._~+/-]+=*)*$/;
+const TOKEN_LIST = 'a comma list of bearer tokens (letters, digits and -._~+/=)';
+
+const AN_HOUR_S = 3_600;
+const MANY_ROWS = 1_000_000_000;
+
+/** The environment variables that the service reads, by their own names; unset ones are undefined. */
+export class Environment {
+  @TextVariable() APP_HOST?: string;
+  @IntegerVariable({ min: 0, max: 65_535 }) APP_PORT?: number;
+  @TextVariable() NODE_ENV?: string;
+  @ChoiceVariable(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) LOG_LEVEL?: string;
+
+  @PatternVariable(POSTGRES_URL, A_POSTGRES_URL) DATABASE_URL?: string;
+  @PatternVariable(POSTGRES_URL, A_POSTGRES_URL) ADMIN_DATABASE_URL?: string;
+  @IntegerVariable({ min: 2, max: 1_000 }) DB_POOL_MAX?: number;
+  @TextVariable() MDS_DATA_DIR?: string;
+
+  @PatternVariable(TOKENS, 'a bearer token (letters, digits and -._~+/=)') ADMIN_TOKEN?: string;
+  @TextVariable() ADMIN_TOKEN_FILE?: string;
+  @PatternVariable(TOKENS, TOKEN_LIST) INGEST_TOKEN?: string;
+  @PatternVariable(TOKENS, TOKEN_LIST) READ_TOKEN?: string;
+
+  @TextVariable() MDS_COORDINATOR_ID?: string;
+  @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_CAPACITY?: number;
+  @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_HIGH_WATERMARK?: number;
+  @IntegerVariable({ min: 0, max: MANY_ROWS }) MDS_COORDINATOR_LOW_WATERMARK?: number;
+  @IntegerVariable({ min: 1, max: 64 }) MDS_COORDINATOR_WORKERS?: number;
+  @IntegerVariable({ min: 1, max: 1_000_000 }) MDS_COORDINATOR_BATCH_SIZE?: number;
+  @NumberVariable({ min: 0, max: 60 }) MDS_COORDINATOR_FLUSH_INTERVAL?: number;
+
+  @IntegerVariable({ min: 1, max: 100 }) MDS_RETRY_MAX_ATTEMPTS?: number;
+  @IntegerVariable({ min: 1, max: 60_000 }) MDS_RETRY_INITIAL_BACKOFF_MS?: number;
+  @IntegerVariable({ min: 1, max: 600_000 }) MDS_RETRY_MAX_BACKOFF_MS?: number;
+  @NumberVariable({ min: 1, max: 10 }) MDS_RETRY_BACKOFF_MULTIPLIER?: number;
+  @BooleanVariable() MDS_RETRY_JITTER?: boolean;
+  @IntegerVariable({ min: 1, max: 1_000 }) MDS_CB_FAILURE_THRESHOLD?: number;
+  @NumberVariable({ min: 0.1, max: AN_HOUR_S }) MDS_CB_HALF_OPEN_AFTER_SEC?: number;
+
+  @NumberVariable({ min: 1, max: AN_HOUR_S }) MDS_SHUTDOWN_TIMEOUT_SEC?: number;
+}

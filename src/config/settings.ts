@@ -1,0 +1,114 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+
+import { plainToInstance } from 'class-transformer';
+import { validateSync } from 'class-validator';
+
+import { Environment } from './environment.js';
+import { SettingsError } from './settings.error.js';
+import { readTokens, type TokenSettings } from './token.settings.js';
+import { SECOND } from './units.js';
+
+/** Everything the service is told from outside, read once and validated. Durations are milliseconds. */
+export interface Settings {
+  readonly production: boolean;
+  readonly logLevel: string;
+  readonly http: { readonly host: string; readonly port: number };
+  readonly database: {
+    /** Undefined: the service runs an embedded PostgreSQL. */
+    readonly url: string | undefined;
+    /** Role for migrations and data lifecycle; undefined: the same as `url`. */
+    readonly adminUrl: string | undefined;
+    readonly poolMax: number;
+  };
+  /** Absolute path of the directory for the embedded database. */
+  readonly dataDirectory: string;
+  readonly tokens: TokenSettings;
+  readonly coordinator: {
+    readonly id: string;
+    /** Rows. */
+    readonly capacity: number;
+    readonly highWatermark: number;
+    readonly lowWatermark: number;
+    readonly workers: number;
+    /** Rows per write. */
+    readonly batchSize: number;
+    readonly flushIntervalMs: number;
+  };
+  readonly retry: {
+    readonly maxAttempts: number;
+    readonly initialBackoffMs: number;
+    readonly maxBackoffMs: number;
+    readonly multiplier: number;
+    readonly jitter: boolean;
+  };
+  readonly breaker: { readonly failureThreshold: number; readonly halfOpenAfterMs: number };
+  readonly shutdownTimeoutMs: number;
+}
+
+/**
+ * Validates the environment and fills in the defaults.
+ * @throws SettingsError naming every bad variable, never a value.
+ */
+export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileText): Settings {
+  const env = plainToInstance(Environment, variables, { excludeExtraneousValues: true });
+  const problems = validateSync(env).map(
+    ({ property, constraints }) => `${property} ${Object.values(constraints ?? {})[0] ?? 'is not valid'}`,
+  );
+
+  const production = env.NODE_ENV === 'production';
+  const tokens = readTokens(env, production, readFile, problems);
+  const capacity = env.MDS_COORDINATOR_CAPACITY ?? 500_000;
+  const highWatermark = env.MDS_COORDINATOR_HIGH_WATERMARK ?? Math.ceil(capacity * 0.8);
+  const lowWatermark = env.MDS_COORDINATOR_LOW_WATERMARK ?? Math.floor(capacity * 0.5);
+  if (highWatermark > capacity) {
+    problems.push(`MDS_COORDINATOR_HIGH_WATERMARK must not be above the capacity of ${capacity} rows`);
+  }
+  if (lowWatermark >= highWatermark) {
+    problems.push(`MDS_COORDINATOR_LOW_WATERMARK must be below the high watermark of ${highWatermark} rows`);
+  }
+  const initialBackoffMs = env.MDS_RETRY_INITIAL_BACKOFF_MS ?? 50;
+  const maxBackoffMs = env.MDS_RETRY_MAX_BACKOFF_MS ?? 2 * SECOND;
+  if (maxBackoffMs < initialBackoffMs) {
+    problems.push('MDS_RETRY_MAX_BACKOFF_MS must not be below MDS_RETRY_INITIAL_BACKOFF_MS');
+  }
+  if (env.ADMIN_DATABASE_URL !== undefined && env.DATABASE_URL === undefined) {
+    problems.push('ADMIN_DATABASE_URL needs DATABASE_URL: without it the service runs its own database');
+  }
+  if (problems.length > 0) throw new SettingsError(problems);
+
+  return {
+    production,
+    logLevel: env.LOG_LEVEL ?? 'info',
+    http: { host: env.APP_HOST ?? '0.0.0.0', port: env.APP_PORT ?? 8081 },
+    database: { url: env.DATABASE_URL, adminUrl: env.ADMIN_DATABASE_URL, poolMax: env.DB_POOL_MAX ?? 10 },
+    dataDirectory: resolve(env.MDS_DATA_DIR ?? './data'),
+    tokens,
+    coordinator: {
+      id: env.MDS_COORDINATOR_ID ?? `bars-${hostname()}`,
+      capacity,
+      highWatermark,
+      lowWatermark,
+      workers: env.MDS_COORDINATOR_WORKERS ?? 4,
+      batchSize: env.MDS_COORDINATOR_BATCH_SIZE ?? 10_000,
+      flushIntervalMs: (env.MDS_COORDINATOR_FLUSH_INTERVAL ?? 0.25) * SECOND,
+    },
+    retry: {
+      maxAttempts: env.MDS_RETRY_MAX_ATTEMPTS ?? 5,
+      initialBackoffMs,
+      maxBackoffMs,
+      multiplier: env.MDS_RETRY_BACKOFF_MULTIPLIER ?? 2,
+      jitter: env.MDS_RETRY_JITTER ?? true,
+    },
+    breaker: {
+      failureThreshold: env.MDS_CB_FAILURE_THRESHOLD ?? 5,
+      halfOpenAfterMs: (env.MDS_CB_HALF_OPEN_AFTER_SEC ?? 10) * SECOND,
+    },
+    shutdownTimeoutMs: (env.MDS_SHUTDOWN_TIMEOUT_SEC ?? 20) * SECOND,
+  };
+}
+
+function readFileText(path: string): string {
+  return readFileSync(path, 'utf8');
+}

@@ -1,0 +1,24 @@
+import { Controller, Get } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+
+import { RequiresScope } from '../config/access.decorator.js';
+import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
+import { CoordinatorDto } from './coordinator.dto.js';
+import { WriteCoordinator } from './write.coordinator.js';
+
+/** Shows the coordinator. */
+@ApiTags('coordinator')
+@ApiSecured()
+@Controller('v1/coordinator')
+export class CoordinatorController {
+  constructor(private readonly coordinator: WriteCoordinator<never, unknown>) {}
+
+  @Get()
+  @RequiresScope('read')
+  @ApiOperation({ operationId: 'getCoordinator', summary: 'Queue, workers, circuit and ledger' })
+  @ApiOkResponse({ type: CoordinatorDto })
+  @ApiProblems('unauthorized', 'forbidden')
+  get(): CoordinatorDto {
+    return CoordinatorDto.of(this.coordinator.snapshot());
+  }
+}

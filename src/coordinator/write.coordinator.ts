@@ -1,0 +1,211 @@
+import { setMaxListeners } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BatchWriter } from './batch.writer.js';
+import { BoundedQueue } from './bounded.queue.js';
+import { CircuitBreaker, type CircuitChange } from './circuit.breaker.js';
+import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors.js';
+import type { CoordinatorSnapshot, WriteCoordinatorOptions } from './coordinator.options.js';
+import { DrainRate } from './drain.rate.js';
+import type { Listener } from './guarded.listeners.js';
+import type { LevelChange, OfferOptions } from './queue.options.js';
+import { RetryPolicy } from './retry.policy.js';
+import type { Entry } from './sink.js';
+import { guardObserver, type RefusalReason, type WriteObserver } from './write.observer.js';
+import { WriteTicket } from './write.ticket.js';
+
+const SECOND = 1000;
+
+/** Producers -> bounded queue -> workers -> sink. An entry is accepted when it is in the queue, and then kept. */
+export class WriteCoordinator<T extends Entry, R> {
+  private readonly queue: BoundedQueue<WriteTicket<T, R>>;
+  private readonly breaker: CircuitBreaker;
+  private readonly writer: BatchWriter<T, R>;
+  private readonly observer: Required<WriteObserver>;
+  private readonly drainRate = new DrainRate();
+  private readonly abandon = new AbortController();
+  /** Tickets accepted and not yet settled. */
+  private readonly held = new Set<WriteTicket<T, R>>();
+  private readonly rows = { accepted: 0, committed: 0, refused: 0 };
+  private state: 'idle' | 'running' | 'stopping' = 'idle';
+  private workers: Promise<void>[] = [];
+  private workersAlive = 0;
+  private stopped: Promise<void> | undefined;
+
+  /** Throws a RangeError on settings that do not fit together. */
+  constructor(private readonly options: WriteCoordinatorOptions<T, R>) {
+    const { workers, capacity, highWatermark, lowWatermark, sink } = options;
+    if (!(workers >= 1)) throw new RangeError(`workers must be at least 1, not ${workers}`);
+    if (!(options.batchSize >= 1))
+      throw new RangeError(`batchSize must be at least 1 row, not ${options.batchSize}`);
+    this.observer = guardObserver(options.observer ?? {});
+    const onListenerError = this.observer.onWorkerBug;
+    this.queue = new BoundedQueue({
+      capacity,
+      highWatermark,
+      lowWatermark,
+      overflow: 'error',
+      onListenerError,
+    });
+    this.breaker = new CircuitBreaker({ ...options.breaker, onListenerError });
+    // Every worker listens to it while it waits, and Node warns of a leak from the eleventh on.
+    setMaxListeners(0, this.abandon.signal);
+    this.writer = new BatchWriter({
+      sink,
+      breaker: this.breaker,
+      retry: new RetryPolicy(options.retry),
+      observer: this.observer,
+      settlement: {
+        committed: (tickets, results) => this.committed(tickets, results),
+        refused: (ticket, error) => this.refused(ticket, 'write_refused', error),
+      },
+      signal: this.abandon.signal,
+    });
+  }
+
+  /** Starts the workers; a second call does nothing. A stopped coordinator cannot be started again, and throws. */
+  start(): void {
+    if (this.state === 'running') return;
+    if (this.state === 'stopping') throw new CoordinatorStoppedError(this.options.id, 0, false);
+    this.state = 'running';
+    this.workers = Array.from({ length: this.options.workers }, (_, workerId) => this.work(workerId));
+  }
+
+  /**
+   * Refuses new entries and resolves when all that is held has been settled: written or, from the deadline on,
+   * rejected with CoordinatorStoppedError. Later calls share the first one's promise and deadline.
+   */
+  stop({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
+    this.stopped ??= this.shutDown(deadlineMs);
+    return this.stopped;
+  }
+
+  /**
+   * Takes an entry; resolves after its commit with its own result. Rejects at once with QueueFullError,
+   * CircuitOpenError or CoordinatorStoppedError when it was not accepted, and later with WriteRefusedError or
+   * CoordinatorStoppedError. `flush` writes it as soon as a worker is free, without waiting for company.
+   */
+  async submit(entry: T, options: OfferOptions = {}): Promise<R> {
+    const ticket = new WriteTicket<T, R>(entry);
+    const { rows } = ticket;
+    if (this.state !== 'running') {
+      this.observer.onRefused(rows, 'not_running');
+      throw new CoordinatorStoppedError(this.options.id, rows, false);
+    }
+    this.admit('circuit_open', rows, () => this.breaker.assertAllowed());
+    this.admit('queue_full', rows, () => this.queue.offer(ticket, options));
+    this.held.add(ticket);
+    this.rows.accepted += rows;
+    this.drainRate.busy();
+    this.observer.onAccepted(rows);
+    return ticket.promise;
+  }
+
+  /** The coordinator now. */
+  snapshot(): CoordinatorSnapshot {
+    const { size: queueSize, capacity, level } = this.queue;
+    return {
+      coordinatorId: this.options.id,
+      workersAlive: this.workersAlive,
+      queueSize,
+      capacity,
+      utilization: queueSize / capacity,
+      level,
+      circuitState: this.breaker.state,
+      rows: { ...this.rows },
+    };
+  }
+
+  /**
+   * Milliseconds after which a refused producer may hope for room: until the circuit lets a call through, and the
+   * queue has drained to its low watermark at the rate lately seen. From 1 to 30 s.
+   */
+  retryAfterMs(): number {
+    const excess = Math.max(0, this.queue.size - this.queue.lowWatermark);
+    const wait = Math.max(this.breaker.retryAfterMs, this.drainRate.secondsFor(excess) * SECOND);
+    return Math.round(Math.min(30 * SECOND, Math.max(SECOND, wait)));
+  }
+
+  /** Hears each change of the backpressure level. Dispose of the result to unsubscribe. */
+  onLevelChange(listener: Listener<LevelChange>): Disposable {
+    return this.queue.onLevelChange(listener);
+  }
+
+  /** Hears each change of the circuit's state. Dispose of the result to unsubscribe. */
+  onCircuitChange(listener: Listener<CircuitChange>): Disposable {
+    return this.breaker.onStateChange(listener);
+  }
+
+  private admit(reason: RefusalReason, rows: number, gate: () => void): void {
+    try {
+      gate();
+    } catch (error) {
+      this.observer.onRefused(rows, reason);
+      throw error;
+    }
+  }
+
+  private async work(workerId: number): Promise<void> {
+    const { batchSize, flushIntervalMs: lingerMs } = this.options;
+    this.workersAlive++;
+    for (;;) {
+      // Held: a batch being written takes as much memory as one that waits.
+      const batch = await this.queue.take(batchSize, { lingerMs, hold: true });
+      if (batch.length === 0) break;
+      try {
+        await this.writer.write(workerId, batch);
+      } catch (bug) {
+        this.observer.onWorkerBug(bug);
+        for (const ticket of batch) {
+          this.refused(ticket, 'write_refused', new WriteRefusedError(ticket.rows, 'worker_bug', bug));
+        }
+      }
+    }
+    this.workersAlive--;
+  }
+
+  private committed(tickets: readonly WriteTicket<T, R>[], results: readonly R[]): void {
+    tickets.forEach((ticket, i) => {
+      const result = results[i] as R;
+      if (!this.settle(ticket, 'committed')) return;
+      this.drainRate.add(ticket.rows);
+      ticket.resolve(result);
+    });
+  }
+
+  private refused(ticket: WriteTicket<T, R>, reason: RefusalReason, error: Error): void {
+    if (!this.settle(ticket, 'refused')) return;
+    ticket.reject(error);
+    this.observer.onRefused(ticket.rows, reason);
+  }
+
+  /** False when the ticket was settled before: its write outlasted the deadline of a stop. */
+  private settle(ticket: WriteTicket<T, R>, outcome: 'committed' | 'refused'): boolean {
+    if (!this.held.delete(ticket)) return false;
+    this.rows[outcome] += ticket.rows;
+    this.queue.release(ticket.rows);
+    if (this.held.size === 0) this.drainRate.idle();
+    return true;
+  }
+
+  private async shutDown(deadlineMs: number): Promise<void> {
+    this.state = 'stopping';
+    this.queue.close();
+    const finished = new AbortController();
+    const drained = Promise.all(this.workers).then(() => finished.abort());
+    await Promise.race([
+      drained,
+      sleep(deadlineMs, undefined, { signal: finished.signal }).catch(() => undefined),
+    ]);
+    this.abandon.abort();
+    this.abandonHeld();
+  }
+
+  /** A sink that hangs cannot be made to return, so its submitters are answered without it. */
+  private abandonHeld(): void {
+    const { id } = this.options;
+    const waiting = new Set(this.queue.drain({ hold: true }));
+    for (const ticket of [...this.held]) {
+      this.refused(ticket, 'abandoned', new CoordinatorStoppedError(id, ticket.rows, !waiting.has(ticket)));
+    }
+  }
+}

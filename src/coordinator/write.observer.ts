@@ -1,0 +1,37 @@
+import type { FailureClass } from './failure.table.js';
+import { callGuarded, warn } from './guarded.call.js';
+
+/**
+ * Why rows were refused. Before they were accepted: `queue_full`, `circuit_open`, `not_running`. After it:
+ * `write_refused` by the sink, `abandoned` when the coordinator stopped.
+ */
+export type RefusalReason = 'queue_full' | 'circuit_open' | 'not_running' | 'write_refused' | 'abandoned';
+
+/** What a coordinator tells metrics and logs. Every callback is optional, and what one throws does no harm. */
+export interface WriteObserver {
+  /** Rows were put into the queue. */
+  onAccepted?(rows: number): unknown;
+  /** Rows of one entry were refused. */
+  onRefused?(rows: number, reason: RefusalReason): unknown;
+  /** A worker committed a batch; `seconds` is the time of the write that succeeded, without earlier tries. */
+  onBatchWritten?(workerId: number, rows: number, entries: number, seconds: number): unknown;
+  /** A write failed; `attempt` counts from 1 per batch and error class. */
+  onWriteError?(workerId: number, errorClass: FailureClass, error: unknown, attempt: number): unknown;
+  /** Code failed that should not: a worker's, a listener's or an observer's. The worker goes on. */
+  onWorkerBug?(error: unknown): unknown;
+}
+
+/** An observer with every callback present and none that throws. */
+export function guardObserver(observer: WriteObserver): Required<WriteObserver> {
+  const onWorkerBug = (error: unknown) =>
+    callGuarded(() => (observer.onWorkerBug ? observer.onWorkerBug(error) : warn(error)));
+  return {
+    onAccepted: (rows) => callGuarded(() => observer.onAccepted?.(rows), onWorkerBug),
+    onRefused: (rows, reason) => callGuarded(() => observer.onRefused?.(rows, reason), onWorkerBug),
+    onBatchWritten: (workerId, rows, entries, seconds) =>
+      callGuarded(() => observer.onBatchWritten?.(workerId, rows, entries, seconds), onWorkerBug),
+    onWriteError: (workerId, errorClass, error, attempt) =>
+      callGuarded(() => observer.onWriteError?.(workerId, errorClass, error, attempt), onWorkerBug),
+    onWorkerBug,
+  };
+}

@@ -1,0 +1,113 @@
+import { join } from 'node:path';
+
+import { Global, Logger, Module } from '@nestjs/common';
+import { TypeOrmModule, getDataSourceToken } from '@nestjs/typeorm';
+import type { DataSource } from 'typeorm';
+
+import { dataSourceOptions } from '../../ormconfig.js';
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../config/settings.config.js';
+import { SECOND } from '../config/units.js';
+import { Metrics } from '../metrics/metrics.catalogue.js';
+import { readOnScrape } from '../metrics/read.on.scrape.js';
+import { Database } from './database.js';
+import { DatabasePing } from './database.ping.js';
+import { DatabaseServer } from './database.server.js';
+import { PartitionStore } from './partition.store.js';
+import { SchemaMigrator } from './schema.migrator.js';
+
+/** The server, embedded or not. Apart, because TypeORM's module needs its URL. */
+@Global()
+@Module({
+  providers: [
+    {
+      provide: DatabaseServer,
+      inject: [SETTINGS],
+      useFactory: (settings: Settings) => {
+        const logger = new Logger('postgres');
+        return DatabaseServer.start({
+          ...settings.database,
+          dataDirectory: settings.dataDirectory,
+          embeddedDirectory: join(settings.dataDirectory, 'postgres'),
+          log: (message) => logger.log(message),
+        });
+      },
+    },
+  ],
+  exports: [DatabaseServer],
+})
+export class DatabaseServerModule {}
+
+/** Pool, migrations, partitions and the probe's connection. */
+@Global()
+@Module({
+  imports: [
+    DatabaseServerModule,
+    TypeOrmModule.forRootAsync({
+      inject: [DatabaseServer, SETTINGS],
+      useFactory: (server: DatabaseServer, settings: Settings) => ({
+        ...dataSourceOptions(server.url, {
+          poolSize: settings.database.poolMax,
+          connectTimeoutMS: 5 * SECOND,
+          // The sink trusts series ids as long as its connections live; idle ones are kept for that.
+          extra: { idleTimeoutMillis: 600 * SECOND, keepAlive: true },
+          poolErrorHandler: () => undefined,
+        }),
+        manualInitialization: true,
+      }),
+    }),
+  ],
+  providers: [
+    {
+      provide: PartitionStore,
+      inject: [DatabaseServer],
+      useFactory: (server: DatabaseServer) => new PartitionStore(server.adminUrl),
+    },
+    {
+      provide: DatabasePing,
+      inject: [DatabaseServer],
+      useFactory: (server: DatabaseServer) => new DatabasePing(server.url),
+    },
+    {
+      provide: Database,
+      inject: [getDataSourceToken(), DatabaseServer, PartitionStore, Metrics],
+      useFactory: async (source: DataSource, server: DatabaseServer, partitions: PartitionStore, metrics: Metrics) => {
+        const database = createDatabase(source, new SchemaMigrator(server.adminUrl, server.url), partitions, metrics);
+        await database.open();
+        return database;
+      },
+    },
+  ],
+  exports: [Database, DatabasePing, PartitionStore],
+})
+export class DatabaseModule {}
+
+function createDatabase(
+  source: DataSource,
+  migrator: SchemaMigrator,
+  partitions: PartitionStore,
+  metrics: Metrics,
+): Database {
+  const logger = new Logger('database');
+  const database = new Database(source, migrator, partitions, {
+    migrated: (count) => {
+      metrics.migrationsApplied.inc(count);
+      logger.log(count === 0 ? 'schema is up to date' : `schema migrated, ${count} step(s) applied`);
+    },
+    openFailed: (error) => logger.warn(`database cannot be used yet, trying again: ${reasonOf(error)}`),
+    connectionLost: (error) => logger.warn(`an idle database connection was cut: ${error.message}`),
+  });
+  readOnScrape(metrics.poolConnections, () => {
+    const { total, idle, waiting } = database.connections;
+    metrics.poolConnections.set({ state: 'active' }, total - idle);
+    metrics.poolConnections.set({ state: 'idle' }, idle);
+    metrics.poolConnections.set({ state: 'waiting' }, waiting);
+  });
+  return database;
+}
+
+/** The message of the innermost cause; AggregateError, which Node raises for a refused connection, has none itself. */
+function reasonOf(error: unknown): string {
+  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
+  return error instanceof Error ? error.message : String(error);
+}

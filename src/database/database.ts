@@ -1,0 +1,142 @@
+import type { Pool, PoolClient } from 'pg';
+import type { DataSource } from 'typeorm';
+import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
+
+import { SECOND } from '../config/units.js';
+import { DatabaseUnavailableError } from './database-unavailable.error.js';
+import type { PartitionStore } from './partition.store.js';
+import type { SchemaMigrator } from './schema.migrator.js';
+
+const FIRST_RETRY_MS = 0.25 * SECOND;
+const LONGEST_RETRY_MS = 5 * SECOND;
+
+/** What the database tells about its start. */
+export interface DatabaseObserver {
+  migrated(count: number): void;
+  /** Called once per outage message, not once per attempt. */
+  openFailed(error: unknown): void;
+  /** An idle connection was cut; the pool replaces it. */
+  connectionLost(error: Error): void;
+}
+
+/**
+ * The one pool of connections, shared by TypeORM and the hot path. Opens in the background when the database is
+ * away at start, so that the service can answer probes and tell why it is not ready.
+ */
+export class Database {
+  private pool: Pool | undefined;
+  private opening: Promise<void> | undefined;
+  private readonly closed = new AbortController();
+  private lastFailure: unknown;
+  private readonly connectListeners: (() => void)[] = [];
+
+  constructor(
+    private readonly dataSource: DataSource,
+    private readonly migrator: SchemaMigrator,
+    private readonly partitions: PartitionStore,
+    private readonly observer: DatabaseObserver,
+  ) {}
+
+  /** Tries once, awaited; when that fails goes on trying in the background until close(). */
+  async open(): Promise<void> {
+    if (await this.tryOpen()) return;
+    this.opening = this.keepTrying();
+  }
+
+  /** True when the schema is migrated and the pool is there. It says nothing about the server's health now. */
+  get isOpen(): boolean {
+    return this.pool !== undefined;
+  }
+
+  /** Connections by state. */
+  get connections(): { readonly total: number; readonly idle: number; readonly waiting: number } {
+    const { totalCount = 0, idleCount = 0, waitingCount = 0 } = this.pool ?? {};
+    return { total: totalCount, idle: idleCount, waiting: waitingCount };
+  }
+
+  /** Runs `work` with a connection of its own, which is discarded instead of reused when the work fails. */
+  async withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.requirePool().connect();
+    // A connection cut while nobody queries on it emits `error`; unheard, it would end the process.
+    const ignore = () => undefined;
+    client.on('error', ignore);
+    let failed = true;
+    try {
+      const result = await work(client);
+      failed = false;
+      return result;
+    } finally {
+      client.off('error', ignore);
+      client.release(failed);
+    }
+  }
+
+  /** Runs one statement on any connection. */
+  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    const { rows } = await this.requirePool().query<Row>(text, [...values]);
+    return rows;
+  }
+
+  /** Calls the listener whenever a new connection is made: it may lead to another server than before. */
+  onConnect(listener: () => void): void {
+    this.connectListeners.push(listener);
+  }
+
+  /** Ends the pool. Queries still running are waited for. */
+  async close(): Promise<void> {
+    this.closed.abort();
+    await this.opening;
+    this.pool = undefined;
+    if (this.dataSource.isInitialized) await this.dataSource.destroy();
+  }
+
+  private requirePool(): Pool {
+    if (this.pool === undefined) throw new DatabaseUnavailableError(this.lastFailure);
+    return this.pool;
+  }
+
+  private async tryOpen(): Promise<boolean> {
+    try {
+      const applied = await this.migrator.migrate();
+      await this.dataSource.initialize();
+      const pool = (this.dataSource.driver as PostgresDriver).master as Pool;
+      pool.on('error', (error: Error) => this.observer.connectionLost(error));
+      pool.on('connect', () => {
+        for (const listener of this.connectListeners) listener();
+      });
+      const year = new Date().getUTCFullYear();
+      await this.partitions.ensure([year, year + 1]);
+      this.pool = pool;
+      this.observer.migrated(applied);
+      return true;
+    } catch (error) {
+      if (messageOf(error) !== messageOf(this.lastFailure)) this.observer.openFailed(error);
+      this.lastFailure = error;
+      if (this.dataSource.isInitialized) await this.dataSource.destroy();
+      return false;
+    }
+  }
+
+  private async keepTrying(): Promise<void> {
+    let delay = FIRST_RETRY_MS;
+    while (!this.closed.signal.aborted) {
+      await this.pause(delay);
+      if (this.closed.signal.aborted || (await this.tryOpen())) return;
+      delay = Math.min(delay * 2, LONGEST_RETRY_MS);
+    }
+  }
+
+  private pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.closed.signal.addEventListener('abort', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+}

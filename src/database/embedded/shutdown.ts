@@ -1,0 +1,33 @@
+import { SECOND } from '../../config/units.js';
+
+/** One way of asking a server to end, and the milliseconds it is given before the next. */
+export interface ShutdownStep {
+  readonly signal: 'SIGINT' | 'SIGQUIT' | 'SIGKILL';
+  readonly patienceMs: number;
+}
+
+/** PostgreSQL's fast shutdown, then the immediate one, which costs a recovery, then the kernel's. */
+export const SHUTDOWN_STEPS: readonly ShutdownStep[] = [
+  { signal: 'SIGINT', patienceMs: 8 * SECOND },
+  // The server itself kills its last processes 5 s after SIGQUIT.
+  { signal: 'SIGQUIT', patienceMs: 6 * SECOND },
+  { signal: 'SIGKILL', patienceMs: 5 * SECOND },
+];
+
+/**
+ * Goes through the steps until the server has ended.
+ * @param send sends the signal
+ * @param endsWithin resolves whether the server ended within so many milliseconds
+ * @returns false when it lives after the last step
+ */
+export async function shutDown(
+  send: (signal: ShutdownStep['signal']) => void,
+  endsWithin: (ms: number) => Promise<boolean>,
+  steps = SHUTDOWN_STEPS,
+): Promise<boolean> {
+  for (const { signal, patienceMs } of steps) {
+    send(signal);
+    if (await endsWithin(patienceMs)) return true;
+  }
+  return false;
+}

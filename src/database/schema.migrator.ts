@@ -1,0 +1,38 @@
+import { DataSource } from 'typeorm';
+
+import { dataSourceOptions } from '../../ormconfig.js';
+import { ADVISORY_LOCK } from './advisory.locks.js';
+
+/** Migrates the schema; several replicas may do so at once, one after the other gets its turn. */
+export class SchemaMigrator {
+  constructor(
+    private readonly adminUrl: string,
+    private readonly appUrl: string,
+  ) {}
+
+  /** Runs what is pending and resolves with the number of migrations that were applied. */
+  async migrate(): Promise<number> {
+    // Two connections: one holds the lock for its session, TypeORM migrates through the other.
+    const admin = await new DataSource(dataSourceOptions(this.adminUrl, { poolSize: 2 })).initialize();
+    const lock = admin.createQueryRunner();
+    try {
+      await lock.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK.migrate]);
+      const applied = await admin.runMigrations();
+      await this.grantToApplication(admin);
+      return applied.length;
+    } finally {
+      // Ending the session releases the lock, also when the connection broke half-way.
+      await lock.release();
+      await admin.destroy();
+    }
+  }
+
+  /** Lets the application's role use what the admin role owns, when they are two. */
+  private async grantToApplication(admin: DataSource): Promise<void> {
+    const role = decodeURIComponent(new URL(this.appUrl).username);
+    if (role === '' || role === decodeURIComponent(new URL(this.adminUrl).username)) return;
+    const quoted = `"${role.replaceAll('"', '""')}"`;
+    await admin.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${quoted}`);
+    await admin.query(`GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO ${quoted}`);
+  }
+}

@@ -1,0 +1,30 @@
+import { Injectable } from '@nestjs/common';
+import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
+
+import { WriteCoordinator } from '../coordinator/index.js';
+
+/** Whether bars flow: overload and an open circuit degrade it and do not fail it. */
+@Injectable()
+export class CoordinatorIndicator {
+  constructor(
+    private readonly indicators: HealthIndicatorService,
+    private readonly coordinator: WriteCoordinator<never, unknown>,
+  ) {}
+
+  check(): HealthIndicatorResult {
+    const { level, circuitState, queueSize, capacity, workersAlive } = this.coordinator.snapshot();
+    const details = {
+      level,
+      circuit: circuitState,
+      queue: `${queueSize} of ${capacity} rows`,
+      workers: workersAlive,
+    };
+    const indicator = this.indicators.check('coordinator');
+    if (workersAlive === 0) return indicator.down({ ...details, message: 'no worker is running' });
+    if (level === 'ok' && circuitState === 'closed') return indicator.up(details);
+    return indicator.degraded({
+      ...details,
+      message: circuitState === 'closed' ? `the queue is filling (${level})` : 'the circuit to the database is not closed',
+    });
+  }
+}

@@ -1,0 +1,79 @@
+import { Controller, Get, Query, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+
+import { Public } from '../config/access.decorator.js';
+import type { HealthComponent } from '../core/health.status.js';
+import { DrainState } from '../http/drain.state.js';
+import { HealthzDto, ReadyzDto } from './health.dto.js';
+import { HealthReporter } from './health.reporter.js';
+
+/** Components without which the service cannot take or serve bars. */
+const NEEDED: ReadonlySet<string> = new Set(['database']);
+
+/** The probes of Kubernetes and of whoever watches. */
+@ApiTags('operation')
+@Public()
+@Controller()
+export class HealthController {
+  constructor(
+    private readonly reporter: HealthReporter,
+    private readonly drain: DrainState,
+  ) {}
+
+  @Get('livez')
+  @ApiOperation({ operationId: 'getLivez', summary: 'Whether the process and its event loop are alive' })
+  @ApiOkResponse({
+    description: 'It is. The database is not asked.',
+    content: { 'application/json': { schema: { type: 'object', properties: { ok: { type: 'boolean' } } }, example: { ok: true } } },
+  })
+  livez(): { ok: true } {
+    return { ok: true };
+  }
+
+  @Get('healthz')
+  @ApiOperation({ operationId: 'getHealthz', summary: 'How every component is; 200 while the process serves' })
+  @ApiOkResponse({ type: HealthzDto })
+  async healthz(): Promise<HealthzDto> {
+    const status = await this.reporter.report();
+    return { ...status, components: [...status.components], ok: true };
+  }
+
+  @Get('health')
+  @ApiOperation({ operationId: 'getHealth', summary: 'The same as /healthz' })
+  @ApiOkResponse({ type: HealthzDto })
+  async health(): Promise<HealthzDto> {
+    return await this.healthz();
+  }
+
+  @Get('readyz')
+  @ApiOperation({ operationId: 'getReadyz', summary: 'Whether to send requests here' })
+  @ApiQuery({
+    name: 'verbose',
+    required: false,
+    allowEmptyValue: true,
+    description: 'Answer a line per component, as Kubernetes does.',
+    schema: { type: 'string' },
+  })
+  @ApiOkResponse({ type: ReadyzDto, description: 'Ready.' })
+  @ApiResponse({ status: 503, type: ReadyzDto, description: 'Not ready; the components tell why.' })
+  async readyz(@Query('verbose') verbose: string | undefined, @Res() reply: FastifyReply): Promise<void> {
+    const status = await this.reporter.report();
+    const ready =
+      !this.drain.draining &&
+      status.components.every(({ name, state }) => state !== 'unhealthy' || !NEEDED.has(name));
+    void reply.status(ready ? 200 : 503);
+    if (!ready) void reply.header('retry-after', '1');
+    if (verbose === undefined) void reply.send({ ...status, ready });
+    else void reply.type('text/plain; charset=utf-8').send(verboseText(status.components, ready, this.drain.draining));
+  }
+}
+
+function verboseText(components: readonly HealthComponent[], ready: boolean, draining: boolean): string {
+  const lines = components.map(({ name, state, details }) => {
+    const why = details['message'] === undefined ? '' : `: ${details['message']}`;
+    return state === 'unhealthy' ? `[-]${name} failed${why}` : `[+]${name} ${state === 'healthy' ? 'ok' : state}${why}`;
+  });
+  if (draining) lines.push('[-]service is shutting down');
+  return `${lines.join('\n')}\nreadyz check ${ready ? 'passed' : 'failed'}\n`;
+}

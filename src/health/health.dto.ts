@@ -1,0 +1,52 @@
+import { ApiProperty } from '@nestjs/swagger';
+
+import type { HealthComponent, HealthState, HealthStatus } from '../core/health.status.js';
+
+const STATES: readonly HealthState[] = ['healthy', 'degraded', 'unhealthy'];
+
+/** One part of the service. */
+export class HealthComponentDto implements HealthComponent {
+  @ApiProperty({ example: 'database' })
+  name!: string;
+
+  @ApiProperty({ enum: STATES, example: 'healthy' })
+  state!: HealthState;
+
+  @ApiProperty({
+    type: 'object',
+    additionalProperties: { type: 'string' },
+    example: { response_ms: '1' },
+    description: 'Why.',
+  })
+  details!: Readonly<Record<string, string>>;
+}
+
+/** Core v1.1.0 HealthStatus. */
+export class HealthStatusDto implements HealthStatus {
+  @ApiProperty({ example: 'market-data-store' })
+  service!: string;
+
+  @ApiProperty({ enum: STATES, example: 'healthy' })
+  state!: HealthState;
+
+  @ApiProperty({ type: [HealthComponentDto] })
+  components!: HealthComponentDto[];
+
+  @ApiProperty({ example: '0.4.0' })
+  version!: string;
+
+  @ApiProperty({ example: 1760659200.25, description: 'Unix epoch, seconds.' })
+  ts!: number;
+}
+
+/** HealthStatus for those who look at the older `ok` only. */
+export class HealthzDto extends HealthStatusDto {
+  @ApiProperty({ example: true, description: 'Always true: the process serves.' })
+  ok!: true;
+}
+
+/** HealthStatus of a readiness probe. */
+export class ReadyzDto extends HealthStatusDto {
+  @ApiProperty({ example: true })
+  ready!: boolean;
+}

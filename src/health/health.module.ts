@@ -1,0 +1,25 @@
+import { Module } from '@nestjs/common';
+import { TerminusModule } from '@nestjs/terminus';
+
+import { CoordinatorIndicator } from './coordinator.indicator.js';
+import { DatabaseIndicator } from './database.indicator.js';
+import { HealthController } from './health.controller.js';
+import { HealthReporter, type HealthCheck } from './health.reporter.js';
+import { PrometheusIndicator } from './prometheus.indicator.js';
+
+/** Terminus indicators mapped onto the Core HealthStatus. */
+@Module({
+  imports: [TerminusModule.forRoot({ logger: false })],
+  controllers: [HealthController],
+  providers: [
+    DatabaseIndicator,
+    PrometheusIndicator,
+    CoordinatorIndicator,
+    {
+      provide: HealthReporter,
+      inject: [DatabaseIndicator, PrometheusIndicator, CoordinatorIndicator],
+      useFactory: (database: DatabaseIndicator, ...others: HealthCheck[]) => new HealthReporter([database, ...others]),
+    },
+  ],
+})
+export class HealthModule {}

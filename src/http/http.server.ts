@@ -1,0 +1,79 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+
+import type { TokenAuthenticator } from '../config/token.authenticator.js';
+import { MIB, SECOND } from '../config/units.js';
+import type { AllowedMethods } from './allowed.methods.js';
+import type { DrainState } from './drain.state.js';
+import type { ProblemFilter } from './problem.filter.js';
+import { ProblemError } from './problem.error.js';
+
+/** The largest body taken, as sent and when inflated, bytes. */
+export const BODY_LIMIT = 64 * MIB;
+
+const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+
+/** The HTTP server below Nest. */
+export function createHttpAdapter(): FastifyAdapter {
+  return new FastifyAdapter({
+    bodyLimit: BODY_LIMIT,
+    // Longer than the idle time of common load balancers (60 s), or they send a request into a closing connection.
+    keepAliveTimeout: 72 * SECOND,
+    // A client may take this long to send a body; one that never ends must not hold its memory for ever.
+    requestTimeout: 120 * SECOND,
+    // Nest's own 503 is not a problem document; the hooks below answer during drain.
+    return503OnClosing: false,
+    genReqId: (request: IncomingMessage) => {
+      const given = request.headers['x-request-id'];
+      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+  });
+}
+
+/** What the hooks on every request need. */
+interface HttpParts {
+  readonly allowedMethods: AllowedMethods;
+  readonly authenticator: TokenAuthenticator;
+  readonly drain: DrainState;
+  readonly filter: ProblemFilter;
+}
+
+/** Sets up what holds for every request. To be called before the routes are registered. */
+export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
+  const { allowedMethods, authenticator, drain, filter } = parts;
+
+  server.addHook('onRoute', ({ method, url }) => {
+    for (const one of [method].flat()) allowedMethods.add(one, url);
+  });
+
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser(
+    ['application/json', 'application/x-ndjson', 'text/csv'],
+    { parseAs: 'buffer' },
+    (_request, body, done) => done(null, body),
+  );
+
+  server.addHook('onRequest', (request, reply, done) => {
+    void reply.header('x-request-id', request.id);
+    if (drain.draining) void reply.header('connection', 'close');
+    // The guard would refuse it too, but only after up to 64 MiB of a stranger's body had been taken in.
+    if (carriesBody(request) && authenticator.authenticate(request.headers.authorization) === undefined) {
+      filter.send(
+        new ProblemError('unauthorized', 'A known bearer token is needed.', {
+          headers: { 'www-authenticate': 'Bearer' },
+        }),
+        request,
+        reply,
+      );
+      return;
+    }
+    done();
+  });
+}
+
+function carriesBody({ method }: FastifyRequest): boolean {
+  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
+}

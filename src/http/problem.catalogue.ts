@@ -1,0 +1,26 @@
+/**
+ * Every refusal the service can answer: its stable code, HTTP status and title. docs/errors.md says what to do
+ * about each; a test keeps the two alike.
+ */
+export const PROBLEMS = {
+  'bad-request': { status: 400, title: 'The request is not valid HTTP for this service' },
+  'malformed-body': { status: 400, title: 'The body cannot be read' },
+  'invalid-parameter': { status: 400, title: 'A query parameter is not valid' },
+  unauthorized: { status: 401, title: 'A known bearer token is needed' },
+  forbidden: { status: 403, title: 'The token lacks the scope' },
+  'not-found': { status: 404, title: 'There is nothing at this address' },
+  'method-not-allowed': { status: 405, title: 'The address does not take this method' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'unsupported-media-type': { status: 415, title: 'The content type or encoding is not supported' },
+  'no-bars': { status: 422, title: 'The body holds no bars' },
+  'invalid-bars': { status: 422, title: 'Some bars are not valid' },
+  'queue-full': { status: 429, title: 'The queue is full' },
+  'internal-error': { status: 500, title: 'The service failed' },
+  'write-refused': { status: 500, title: 'The database refused the bars' },
+  'database-unavailable': { status: 503, title: 'The database cannot be reached' },
+  'commit-unconfirmed': { status: 503, title: 'The commit was not confirmed in time' },
+  draining: { status: 503, title: 'The service is shutting down' },
+} as const satisfies Readonly<Record<string, { status: number; title: string }>>;
+
+/** A code of the catalogue. */
+export type ProblemCode = keyof typeof PROBLEMS;

@@ -1,0 +1,82 @@
+import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+
+import { SECOND } from '../config/units.js';
+import { AllowedMethods } from './allowed.methods.js';
+import { PROBLEMS } from './problem.catalogue.js';
+import { ProblemError } from './problem.error.js';
+import { problemOf } from './problem.mapping.js';
+
+/** Where the codes are explained; the `type` of a problem is an identifier and need not resolve. */
+const TYPE_PREFIX = 'urn:market-data-store:problem:';
+
+/** Answers every error as RFC 9457 problem details, and logs those that are ours. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  private readonly logger = new Logger('http');
+
+  constructor(private readonly allowedMethods: AllowedMethods) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const request = host.switchToHttp().getRequest<FastifyRequest>();
+    const reply = host.switchToHttp().getResponse<FastifyReply>();
+    this.send(error, request, reply);
+  }
+
+  /** Answers the problem that the error is. */
+  send(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+    const problem = this.methodProblem(problemOf(error), request);
+    if (problem.status >= 500) this.log(problem, request);
+    // A body that is half on its way cannot be turned into an error document.
+    if (reply.sent || reply.raw.headersSent) {
+      reply.raw.destroy();
+      return;
+    }
+    const { members = {}, retryAfterMs, headers = {} } = problem.extras;
+    if (retryAfterMs !== undefined) {
+      void reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / SECOND))));
+    }
+    void reply
+      .headers(headers)
+      .status(problem.status)
+      .type('application/problem+json')
+      .send(
+        JSON.stringify({
+          type: `${TYPE_PREFIX}${problem.code}`,
+          title: PROBLEMS[problem.code].title,
+          status: problem.status,
+          detail: problem.detail,
+          instance: pathOf(request),
+          code: problem.code,
+          request_id: request.id,
+          ...members,
+        }),
+      );
+  }
+
+  /** A known address with another method is no "not found". */
+  private methodProblem(problem: ProblemError, request: FastifyRequest): ProblemError {
+    if (problem.code !== 'not-found') return problem;
+    const allowed = this.allowedMethods.of(pathOf(request));
+    if (allowed.length === 0 || allowed.includes(request.method)) {
+      return new ProblemError('not-found', `There is nothing at ${pathOf(request)}.`);
+    }
+    return new ProblemError('method-not-allowed', `${pathOf(request)} takes ${allowed.join(', ')}.`, {
+      headers: { allow: allowed.join(', ') },
+    });
+  }
+
+  private log(problem: ProblemError, request: FastifyRequest): void {
+    const { cause } = problem;
+    const stack = cause instanceof Error ? cause.stack : undefined;
+    this.logger.error(
+      { msg: problem.message, request_id: request.id, method: request.method, path: pathOf(request), cause },
+      problem.code === 'internal-error' ? stack : undefined,
+    );
+  }
+}
+
+/** The path without the query, which may be long. */
+function pathOf(request: FastifyRequest): string {
+  return request.url.split('?', 1)[0] ?? request.url;
+}

@@ -1,0 +1,84 @@
+import 'reflect-metadata';
+
+import { Logger, type INestApplication } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+
+import { AppModule } from './app.module.js';
+import type { Settings } from './config/settings.js';
+import { SETTINGS } from './config/settings.config.js';
+import { DEFAULT_ADMIN_TOKEN } from './config/token.settings.js';
+import { TokenAuthenticator } from './config/token.authenticator.js';
+import { VERSION } from './config/version.js';
+import { AllowedMethods } from './http/allowed.methods.js';
+import { DrainState } from './http/drain.state.js';
+import { createHttpAdapter, prepareHttp } from './http/http.server.js';
+import { ProblemFilter } from './http/problem.filter.js';
+import { PinoLogger } from './logging/pino.logger.js';
+import { measureHttp } from './metrics/http.metrics.js';
+import { Metrics } from './metrics/metrics.catalogue.js';
+import { serveOpenApi } from './openapi.js';
+
+async function serve(): Promise<void> {
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {
+    abortOnError: false,
+    bodyParser: false,
+    bufferLogs: true,
+  });
+  const settings = app.get<Settings>(SETTINGS);
+  app.useLogger(new PinoLogger({ level: settings.logLevel, json: settings.production }));
+  const server = app.getHttpAdapter().getInstance();
+  prepareHttp(server, {
+    allowedMethods: app.get(AllowedMethods),
+    authenticator: app.get(TokenAuthenticator),
+    drain: app.get(DrainState),
+    filter: app.get(ProblemFilter),
+  });
+  measureHttp(server, app.get(Metrics));
+  serveOpenApi(app);
+  stopOnSignal(app, settings.shutdownTimeoutMs);
+  await app.listen(settings.http.port, settings.http.host);
+  announce(await app.getUrl(), settings);
+}
+
+/** Stops in order and exits 0; a second signal, or the time-out, ends the process at once. */
+function stopOnSignal(app: INestApplication, timeoutMs: number): void {
+  const logger = new Logger('main');
+  let stopping = false;
+  const stop = (signal: string): void => {
+    if (stopping) process.exit(1);
+    stopping = true;
+    logger.log(`received ${signal}`);
+    setTimeout(() => {
+      logger.error(`the service did not stop within ${timeoutMs} ms and is ended`);
+      process.exit(1);
+    }, timeoutMs).unref();
+    app.close().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        logger.error(error);
+        process.exit(1);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+/** Tells a newcomer where everything is. A token that somebody chose is never printed. */
+function announce(listeningAt: string, settings: Settings): void {
+  const base = listeningAt.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost').replace('[::1]', 'localhost');
+  const token = settings.tokens.admin === DEFAULT_ADMIN_TOKEN ? DEFAULT_ADMIN_TOKEN : 'the ADMIN_TOKEN you set';
+  const logger = new Logger('main');
+  logger.log(`market-data-store ${VERSION} is ready`);
+  logger.log(`API      ${base}/v1/bars   (Authorization: Bearer ${token})`);
+  logger.log(`Swagger  ${base}/docs`);
+  logger.log(`Health   ${base}/healthz`);
+}
+
+try {
+  await serve();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}

@@ -1,0 +1,117 @@
+import { Counter, Gauge, Histogram, register } from 'prom-client';
+
+/** From half a millisecond to ten seconds: the span between a cached read and a time-out. */
+const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/** Every metric of the service. Existing dashboards rely on names and labels; never a symbol as a label. */
+export class Metrics {
+  readonly storeUp = new Gauge({
+    name: 'store_up',
+    help: 'Whether the database answers: 1 yes, 0 no.',
+  });
+  readonly buildInfo = new Gauge({
+    name: 'mds_build_info',
+    help: 'Always 1; the labels tell which build runs.',
+    labelNames: ['version', 'revision'] as const,
+  });
+  readonly migrationsApplied = new Counter({
+    name: 'migrations_applied_total',
+    help: 'Schema migrations applied by this process.',
+  });
+
+  readonly httpRequests = new Counter({
+    name: 'http_requests_total',
+    help: 'HTTP requests answered, by method and route template.',
+    labelNames: ['method', 'endpoint'] as const,
+  });
+  readonly httpDuration = new Histogram({
+    name: 'http_request_duration_seconds',
+    help: 'Time from the first byte of a request to the last of its answer.',
+    labelNames: ['method', 'endpoint'] as const,
+    buckets: LATENCY_BUCKETS,
+  });
+
+  readonly barsWritten = new Counter({
+    name: 'store_bars_written_total',
+    help: 'Bars handed to PostgreSQL, by lane and outcome of the write.',
+    labelNames: ['method', 'status'] as const,
+  });
+  readonly barsWriteLatency = new Histogram({
+    name: 'store_bars_write_latency_seconds',
+    help: 'Time that PostgreSQL took for one write, by lane.',
+    labelNames: ['method'] as const,
+    buckets: LATENCY_BUCKETS,
+  });
+  readonly rowsAccepted = new Counter({
+    name: 'mds_rows_accepted_total',
+    help: 'Bars accepted since the start.',
+  });
+  readonly rowsCommitted = new Counter({
+    name: 'mds_rows_committed_total',
+    help: 'Bars committed since the start, by what became of them.',
+    labelNames: ['outcome'] as const,
+  });
+  readonly lastBar = new Gauge({
+    name: 'mds_last_bar_timestamp_seconds',
+    help: 'Time of the newest bar committed since the start.',
+    labelNames: ['provider', 'interval'] as const,
+  });
+
+  readonly itemsSubmitted = new Counter({
+    name: 'mds_coord_items_submitted_total',
+    help: 'Bars that the coordinator took.',
+    labelNames: ['coord_id'] as const,
+  });
+  readonly itemsDropped = new Counter({
+    name: 'mds_coord_items_dropped_total',
+    help: 'Bars that the coordinator did not take or could not write, by reason; their senders were told.',
+    labelNames: ['coord_id', 'reason'] as const,
+  });
+  readonly queueDepth = new Gauge({
+    name: 'mds_coord_queue_depth',
+    help: 'Bars queued or being written.',
+    labelNames: ['coord_id'] as const,
+  });
+  readonly queueCapacity = new Gauge({
+    name: 'mds_coord_queue_capacity',
+    help: 'Bars that the coordinator holds at most.',
+    labelNames: ['coord_id'] as const,
+  });
+  readonly workersAlive = new Gauge({
+    name: 'mds_coord_workers_alive',
+    help: 'Workers running.',
+    labelNames: ['coord_id'] as const,
+  });
+  readonly circuitState = new Gauge({
+    name: 'mds_coord_circuit_state',
+    help: 'Circuit breaker to the database: 0 closed, 1 open, 2 half-open.',
+    labelNames: ['coord_id'] as const,
+  });
+  readonly batchesWritten = new Counter({
+    name: 'mds_worker_batches_written_total',
+    help: 'Writes committed, by worker.',
+    labelNames: ['coord_id', 'worker_id'] as const,
+  });
+  readonly writeErrors = new Counter({
+    name: 'mds_worker_write_errors_total',
+    help: 'Writes that failed, by worker and class of error.',
+    labelNames: ['coord_id', 'worker_id', 'error_type'] as const,
+  });
+  readonly writeLatency = new Histogram({
+    name: 'mds_worker_write_latency_seconds',
+    help: 'Time from the first try of a write to its commit, by worker.',
+    labelNames: ['coord_id', 'worker_id'] as const,
+    buckets: LATENCY_BUCKETS,
+  });
+
+  readonly poolConnections = new Gauge({
+    name: 'mds_db_pool_connections',
+    help: 'Database connections by state; waiting counts requests for one.',
+    labelNames: ['state'] as const,
+  });
+
+  /** How many metrics are registered, ours and the runtime's. */
+  count(): number {
+    return register.getMetricsAsArray().length;
+  }
+}

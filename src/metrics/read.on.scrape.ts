@@ -1,0 +1,6 @@
+import type { Gauge } from 'prom-client';
+
+/** Reads a value when a scrape asks for it, instead of on a timer. */
+export function readOnScrape<Labels extends string>(gauge: Gauge<Labels>, read: () => void): void {
+  Object.assign(gauge, { collect: read });
+}
