@@ -18,5 +18,7 @@ export default {
   },
   transformIgnorePatterns: [],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.js', '$1'] },
+  globalSetup: '<rootDir>/test/support/global.setup.ts',
+  globalTeardown: '<rootDir>/test/support/global.teardown.ts',
   testTimeout: 30_000,
 };

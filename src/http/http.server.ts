@@ -5,14 +5,12 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
-import { MIB, SECOND } from '../config/units.js';
+import { SECOND } from '../config/units.js';
 import type { AllowedMethods } from './allowed.methods.js';
+import { BODY_LIMIT, BODY_TYPES } from './body.limits.js';
 import type { DrainState } from './drain.state.js';
 import type { ProblemFilter } from './problem.filter.js';
 import { ProblemError } from './problem.error.js';
-
-/** The largest body taken, as sent and when inflated, bytes. */
-export const BODY_LIMIT = 64 * MIB;
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
 
@@ -50,11 +48,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   });
 
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser(
-    ['application/json', 'application/x-ndjson', 'text/csv'],
-    { parseAs: 'buffer' },
-    (_request, body, done) => done(null, body),
-  );
+  server.addContentTypeParser(BODY_TYPES, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);

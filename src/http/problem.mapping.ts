@@ -1,5 +1,6 @@
 import { HttpException } from '@nestjs/common';
 
+import { BODY_LIMIT, BODY_TYPES } from './body.limits.js';
 import type { ProblemCode } from './problem.catalogue.js';
 import { ProblemError } from './problem.error.js';
 
@@ -9,6 +10,12 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-body',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-body',
+};
+
+/** Where Fastify says less than helps. */
+const DETAILS: Partial<Record<ProblemCode, string>> = {
+  'unsupported-media-type': `Send ${BODY_TYPES.join(', ')} in UTF-8.`,
+  'body-too-large': `The body has more than ${BODY_LIMIT} bytes; send it in parts.`,
 };
 
 const STATUS_PROBLEMS: Readonly<Record<number, ProblemCode>> = {
@@ -29,7 +36,7 @@ export function problemOf(error: unknown): ProblemError {
   }
   if (error instanceof Error && 'code' in error && 'statusCode' in error) {
     const code = FASTIFY_PROBLEMS[String(error.code)];
-    if (code !== undefined) return withStandardHeaders(code, error.message, error);
+    if (code !== undefined) return withStandardHeaders(code, DETAILS[code] ?? error.message, error);
     if (Number(error.statusCode) < 500) return withStandardHeaders('bad-request', error.message, error);
   }
   return new ProblemError('internal-error', SORRY, { cause: error });

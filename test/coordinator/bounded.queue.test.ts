@@ -116,7 +116,7 @@ describe('listeners', () => {
       expect(seen).toEqual([]);
       void queue.take(2);
     }
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(3000);
     await settle();
     expect(seen).toHaveLength(2000);
     expect(errors.filter((error) => error === thrown)).toHaveLength(2000);
@@ -276,13 +276,13 @@ describe('take', () => {
     const queue = queueOf(100);
     queue.offer(entry(1));
     const arrivedAt = performance.now();
-    await new Promise((resolve) => setTimeout(resolve, 40));
-    const batch = queue.take(10, { lingerMs: 80 });
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    const batch = queue.take(10, { lingerMs: 200 });
     queue.offer(entry(2));
     expect(ids(await batch)).toEqual([1, 2]);
     const waited = performance.now() - arrivedAt;
-    expect(waited).toBeGreaterThanOrEqual(79);
-    expect(waited).toBeLessThan(115);
+    expect(waited).toBeGreaterThanOrEqual(199);
+    expect(waited).toBeLessThan(340);
     queue.offer(entry(3));
     await new Promise((resolve) => setTimeout(resolve, 30));
     const late = queue.take(10, { lingerMs: 20 });

@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
-import { BODY_LIMIT } from '../../http/http.server.js';
+import { BODY_LIMIT } from '../../http/body.limits.js';
 import { ProblemError } from '../../http/problem.error.js';
 
 const inflate = promisify(gunzip);

@@ -52,6 +52,7 @@ export class IngestService {
         retryAfterMs: SECOND,
       });
     }
+    if (request.body.length === 0) throw new ProblemError('no-bars', 'The body is empty.');
     const format = bodyFormat(request.contentType);
     const body = await inflateBody(request.body, request.contentEncoding);
     const decoded = decode(body, format, request.onError);

@@ -1,0 +1,187 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { DataSource } from 'typeorm';
+
+import { dataSourceOptions } from '../../ormconfig.js';
+import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import { BarSink, type Lane } from '../../src/bars/bar.sink.js';
+import { SeriesStore } from '../../src/bars/series.store.js';
+import { Database } from '../../src/database/database.js';
+import { PartitionStore } from '../../src/database/partition.store.js';
+import { SchemaMigrator } from '../../src/database/schema.migrator.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+
+const DAY_US = 86_400_000_000;
+const FIRST_DAY = Date.UTC(2026, 0, 5) * 1000;
+
+let test: TestDatabase;
+let database: Database;
+let sink: BarSink;
+let lanes: Lane[] = [];
+
+beforeAll(async () => {
+  test = await createDatabase();
+  const partitions = new PartitionStore(test.url);
+  database = new Database(
+    new DataSource(dataSourceOptions(test.url)),
+    new SchemaMigrator(test.url, test.url),
+    partitions,
+    { migrated: () => undefined, openFailed: () => undefined, connectionLost: () => undefined },
+  );
+  await database.open();
+  sink = new BarSink(database, new SeriesStore(database), partitions, (lane) => lanes.push(lane));
+});
+
+afterAll(async () => {
+  await database.close();
+  await test.drop();
+});
+
+/** A batch with one bar a day; a close of undefined leaves the day out. */
+function batch(receivedAt: number, symbol: string, closes: readonly (number | undefined)[]): BarBatch {
+  const builder = new BarBatchBuilder();
+  closes.forEach((close, day) => {
+    if (close !== undefined) builder.add('test', symbol, '1d', FIRST_DAY + day * DAY_US, 1, 9, 0, close, 5);
+  });
+  return Object.assign(builder.finish(), { receivedAt });
+}
+
+/** Unix microseconds of some moment and a little later. */
+const moment = (offset: number): number => Date.UTC(2026, 5, 1) * 1000 + offset;
+
+async function closes(symbol: string): Promise<number[]> {
+  const rows = await test.query<{ close: number }>(
+    'SELECT close FROM bars_ohlcv WHERE symbol = $1 ORDER BY ts',
+    [symbol],
+  );
+  return rows.map((row) => row.close);
+}
+
+/** The versions of a series' first bar, as offsets from moment(0), oldest first; the last has no end. */
+async function history(symbol: string): Promise<[number, number, number | null][]> {
+  const rows = await test.query<{ close: number; from: string; until: string | null }>(
+    `SELECT close, extract(epoch FROM received_at) * 1000000 AS from, extract(epoch FROM superseded_at) * 1000000 AS until
+       FROM (SELECT series_id, ts, close, received_at, superseded_at FROM bar_revisions
+             UNION ALL SELECT series_id, ts, close, received_at, NULL FROM bars) AS versions
+       JOIN series ON series.id = series_id
+      WHERE symbol = $1 AND ts = to_timestamp($2) ORDER BY received_at`,
+    [symbol, FIRST_DAY / 1e6],
+  );
+  const offset = (text: string) => Math.round(Number(text)) - moment(0);
+  return rows.map(({ close, from, until }) => [close, offset(from), until === null ? null : offset(until)]);
+}
+
+describe('the sink', () => {
+  it('copies new bars straight into the table and merges when some are stored already', async () => {
+    lanes = [];
+    await expect(sink.write([batch(moment(1), 'LANES', [1, 2])])).resolves.toEqual([
+      { inserted: 2, updated: 0, unchanged: 0 },
+    ]);
+    expect(lanes).toEqual(['COPY']);
+    await expect(sink.write([batch(moment(2), 'LANES', [1, 3, 4])])).resolves.toEqual([
+      { inserted: 1, updated: 1, unchanged: 1 },
+    ]);
+    expect(lanes).toEqual(['COPY', 'UPSERT']);
+    await expect(closes('LANES')).resolves.toEqual([1, 3, 4]);
+  });
+
+  it('keeps the values received last when batches are committed in the opposite order', async () => {
+    await sink.write([batch(moment(20), 'ORDER', [2])]);
+    await expect(sink.write([batch(moment(10), 'ORDER', [1])])).resolves.toEqual([
+      { inserted: 0, updated: 0, unchanged: 1 },
+    ]);
+    await expect(closes('ORDER')).resolves.toEqual([2]);
+    await expect(history('ORDER')).resolves.toEqual([
+      [1, 10, 20],
+      [2, 20, null],
+    ]);
+  });
+
+  it('does not let a late version replace a bar that was confirmed after it', async () => {
+    await sink.write([batch(moment(5), 'CONFIRMED', [1])]);
+    await sink.write([batch(moment(10), 'CONFIRMED', [1])]);
+    await sink.write([batch(moment(7), 'CONFIRMED', [2])]);
+    await expect(closes('CONFIRMED')).resolves.toEqual([1]);
+    await expect(history('CONFIRMED')).resolves.toEqual([
+      [1, 5, 7],
+      [2, 7, 10],
+      [1, 10, null],
+    ]);
+  });
+
+  it('gives each of several batches written together its own counts, in the order given', async () => {
+    await sink.write([batch(moment(1), 'TOGETHER', [1])]);
+    await expect(
+      sink.write([
+        batch(moment(3), 'TOGETHER', [3, 3]),
+        batch(moment(2), 'TOGETHER', [2, undefined, 7]),
+        batch(moment(4), 'TOGETHER', [3, 4]),
+      ]),
+    ).resolves.toEqual([
+      { inserted: 1, updated: 1, unchanged: 0 },
+      { inserted: 1, updated: 1, unchanged: 0 },
+      { inserted: 0, updated: 1, unchanged: 1 },
+    ]);
+    await expect(closes('TOGETHER')).resolves.toEqual([3, 4, 7]);
+  });
+
+  it('counts a batch whose commit was not heard of as the first try would have', async () => {
+    await sink.write([batch(moment(1), 'AGAIN', [1, 2])]);
+    const second = batch(moment(2), 'AGAIN', [1, 5, 6]);
+    const counts = await sink.write([second]);
+    await expect(sink.write([second])).resolves.toEqual(counts);
+    expect(counts).toEqual([{ inserted: 1, updated: 1, unchanged: 1 }]);
+    await expect(test.query('SELECT 1 FROM bar_revisions JOIN series ON id = series_id WHERE symbol = $1', ['AGAIN'])).resolves.toHaveLength(1);
+  });
+
+  it('makes the partition that a bar needs, also when somebody removed it meanwhile', async () => {
+    const old = (receivedAt: number) => {
+      const builder = new BarBatchBuilder();
+      builder.add('test', 'OLD', '1d', Date.UTC(1962, 0, 2) * 1000, 1, 1, 1, 1, 1);
+      return Object.assign(builder.finish(), { receivedAt });
+    };
+    await sink.write([old(moment(1))]);
+    await test.query('DROP TABLE bars_1962');
+    await expect(sink.write([old(moment(2))])).resolves.toEqual([{ inserted: 1, updated: 0, unchanged: 0 }]);
+  });
+
+  it('does not deadlock when many writers merge the same bars at once', async () => {
+    const days = Array.from({ length: 200 }, (_, day) => day);
+    await sink.write([batch(moment(0), 'CROWD', days)]);
+    await Promise.all(
+      days.slice(0, 24).map((writer) => sink.write([batch(moment(writer + 1), 'CROWD', days.map(() => writer % 9))])),
+    );
+    await expect(closes('CROWD')).resolves.toEqual(days.map(() => 23 % 9));
+  });
+
+  it('ends with the same bars and, for different values, the same history in every order of commit', async () => {
+    let run = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        fc.uniqueArray(fc.integer({ min: 1, max: 8 }), { minLength: 1, maxLength: 6 }),
+        fc.array(fc.nat({ max: 2 }), { minLength: 6, maxLength: 6 }),
+        fc.array(fc.nat({ max: 2 }), { minLength: 6, maxLength: 6 }),
+        async (receipts, values, groups) => {
+          run += 1;
+          const symbol = `RUN${run}`;
+          const batches = receipts.map((receipt, index) => batch(moment(receipt), symbol, [values[index]]));
+          for (const group of [0, 1, 2]) {
+            const together = batches.filter((_, index) => groups[index] === group);
+            if (together.length > 0) await sink.write(together);
+          }
+          const inOrder = receipts.map((receipt, index) => [receipt, values[index]] as const).sort(([a], [b]) => a - b);
+          const last = inOrder[inOrder.length - 1]?.[1];
+          expect(await closes(symbol)).toEqual([last]);
+          // Spans follow each other without a gap, and at each receipt the value received is the one known.
+          const versions = await history(symbol);
+          versions.slice(1).forEach(([, from], index) => expect(versions[index]?.[2]).toBe(from));
+          if (new Set(inOrder.map(([, value]) => value)).size === inOrder.length) {
+            expect(versions.map(([close, from]) => [from, close])).toEqual(inOrder);
+          }
+        },
+      ),
+      { numRuns: 150 },
+    );
+  }, 120_000);
+});

@@ -1,0 +1,132 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { tmpdir } from 'node:os';
+import { resolve } from 'node:path';
+
+/** Tokens of a service under test. */
+export const TOKENS = {
+  admin: 'test-admin-token-0001',
+  ingest: 'test-ingest-token-001',
+  read: 'test-read-token-00001',
+};
+
+const READY = /API +(http:\/\/\S+)\/v1\/bars/;
+
+/** The service as a process of its own, built and started as a user would. */
+export interface TestService {
+  /** Such as http://127.0.0.1:43210. */
+  readonly url: string;
+  readonly process: ChildProcess;
+  /** Everything it wrote to stdout and stderr so far. */
+  output(): string;
+  /** A request with the admin token unless the headers say otherwise. */
+  fetch(path: string, init?: RequestInit): Promise<Response>;
+  /** Posts a body of bars and gives status, headers and parsed answer. */
+  post(
+    body: string | Uint8Array,
+    type?: string,
+    query?: string,
+    headers?: Record<string, string>,
+  ): Promise<Answer>;
+  /** SIGTERM, and the exit code. */
+  stop(): Promise<number | null>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
+}
+
+/** An answer with its body read. */
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly json: Record<string, unknown> & { errors?: Record<string, unknown>[]; code?: string };
+}
+
+/** Starts `node dist/src/main.js` on a free port and waits until it serves. */
+export async function startService(env: Record<string, string | undefined>): Promise<TestService> {
+  const child = spawnService(env);
+  let output = '';
+  const collect = (chunk: Buffer) => (output += chunk.toString());
+  child.stdout?.on('data', collect);
+  child.stderr?.on('data', collect);
+  const url = await new Promise<string>((ready, failed) => {
+    const timer = setTimeout(
+      () => failed(new Error(`the service did not start in 60 s:\n${output}`)),
+      60_000,
+    );
+    child.stdout?.on('data', () => {
+      const base = READY.exec(output)?.[1];
+      if (base === undefined) return;
+      clearTimeout(timer);
+      ready(base);
+    });
+    child.once('exit', (code) => {
+      clearTimeout(timer);
+      failed(new Error(`the service ended with ${code}:\n${output}`));
+    });
+  });
+  const request: TestService['fetch'] = (path, init = {}) =>
+    fetch(`${url}${path}`, {
+      ...init,
+      headers: { authorization: `Bearer ${TOKENS.admin}`, ...init.headers },
+    });
+  return {
+    url,
+    process: child,
+    output: () => output,
+    fetch: request,
+    post: async (body, type = 'application/x-ndjson', query = '', headers = {}) => {
+      const answer = await request(`/v1/bars${query}`, {
+        method: 'POST',
+        body: body as BodyInit,
+        headers: { 'content-type': type, ...headers },
+      });
+      return {
+        status: answer.status,
+        headers: answer.headers,
+        json: (await answer.json()) as Answer['json'],
+      };
+    },
+    stop: async () => {
+      if (child.exitCode !== null || child.signalCode !== null) return child.exitCode;
+      const exit = once(child, 'exit');
+      child.kill('SIGTERM');
+      await exit;
+      return child.exitCode;
+    },
+    kill: async () => {
+      const exit = once(child, 'exit');
+      child.kill('SIGKILL');
+      await exit;
+    },
+  };
+}
+
+/** Starts the service where it is expected to refuse, and gives its exit code and output. */
+export async function runService(
+  env: Record<string, string | undefined>,
+): Promise<{ code: number | null; output: string }> {
+  const child = spawnService(env);
+  let output = '';
+  child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  await once(child, 'close');
+  return { code: child.exitCode, output };
+}
+
+function spawnService(env: Record<string, string | undefined>): ChildProcess {
+  const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'] };
+  return spawn(process.execPath, [resolve('dist/src/main.js')], {
+    // Not the project's folder: a developer's .env must not reach a test.
+    cwd: tmpdir(),
+    env: {
+      ...inherited,
+      APP_HOST: '127.0.0.1',
+      APP_PORT: '0',
+      ADMIN_TOKEN: TOKENS.admin,
+      INGEST_TOKEN: TOKENS.ingest,
+      READ_TOKEN: TOKENS.read,
+      ...env,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+}
