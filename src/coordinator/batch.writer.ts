@@ -8,7 +8,7 @@ import type { WriteObserver } from './write.observer.js';
 import type { WriteTicket } from './write.ticket.js';
 
 /** Told of each ticket's outcome, once. */
-export interface Settlement<T extends Entry, R> {
+interface Settlement<T extends Entry, R> {
   /** The sink committed the tickets; results are in the same order. */
   committed(tickets: readonly WriteTicket<T, R>[], results: readonly R[]): void;
   /** The sink refused this ticket alone. */

@@ -204,6 +204,32 @@ describe('while the database is away', () => {
     expect(sink.batches.flat().sort((a, b) => a - b)).toEqual(Array.from({ length: 40 }, (_, i) => i));
   });
 
+  it('makes a worker that comes second to the probe wait, which is no write error', async () => {
+    let errors = 0;
+    const { sink, coordinator } = started(
+      async (_, call) => {
+        if (call === 0) throw failure('ECONNREFUSED');
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      },
+      {
+        workers: 3,
+        batchSize: 1,
+        breaker: { failureThreshold: 1, halfOpenAfterMs: 1 },
+        // The first worker sleeps long enough to leave the probe to the two that come together.
+        retry: { initialBackoffMs: 300, maxBackoffMs: 300, jitter: false },
+        observer: { onWriteError: () => errors++ },
+      },
+    );
+    const first = coordinator.submit(entry(1));
+    await until(() => coordinator.snapshot().circuitState === 'open');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    const together = [2, 3].map((id) => coordinator.submit(entry(id)));
+    await settle();
+    expect(sink.running).toBe(1);
+    expect(await Promise.all([first, ...together])).toEqual(['result 1', 'result 2', 'result 3']);
+    expect(errors).toBe(1);
+  });
+
   it('lets the first submitter after the pause through, when nothing else is there to probe with', async () => {
     let away = true;
     const { coordinator } = started(

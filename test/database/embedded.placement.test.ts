@@ -98,9 +98,7 @@ describe('the place of the embedded PostgreSQL', () => {
     expect(lines[0]).toBe(
       `the database lives in ${home}: PostgreSQL runs as nobody, who cannot enter ${join(parent, 'data')}`,
     );
-    expect((await readdir(home)).sort()).toEqual(
-      expect.arrayContaining(['cluster', 'runtime']) as unknown as string[],
-    );
+    expect(await readdir(home)).toEqual(expect.arrayContaining(['cluster', 'runtime']));
     expect((await stat(join(home, 'cluster'))).mode & 0o777).toBe(0o700);
     expect(readRunningUrl(directory)).toBe(url);
     await ask(url, 'CREATE TABLE kept AS SELECT 5 AS n');
@@ -190,7 +188,7 @@ describe('the place of the embedded PostgreSQL', () => {
     },
   );
 
-  it('is the directory itself, with all in it, for an ordinary user (also when the tests run as one)', async () => {
+  it('is found though only this process can enter the directory: there as an ordinary user, elsewhere as root', async () => {
     const closed = await mkdtemp(join(tmpdir(), 'mds-closed-'));
     const own = embedded(join(closed, 'postgres'));
     const url = await own.start();

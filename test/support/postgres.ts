@@ -34,15 +34,16 @@ export async function startTestCluster(): Promise<TestCluster> {
     settings: UNSAFE_SETTINGS,
     preferredPort: 0,
   });
-  const url = await server.start();
-  return {
-    url,
-    server,
-    stop: async () => {
-      await server.stop();
-      await removeDatabase(directory);
-    },
+  const stop = async (): Promise<void> => {
+    await server.stop();
+    await removeDatabase(directory);
   };
+  try {
+    return { url: await server.start(), server, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
 
 /** A temporary directory that PostgreSQL's unprivileged user can enter when the tests run as root. */

@@ -6,9 +6,7 @@ export {
   ClusterUnreachableError,
   ClusterVersionError,
   EmbeddedPostgresError,
-  NoUnprivilegedUserError,
   ServerStartError,
   StartCancelledError,
 } from './embedded.errors.js';
 export { readRunningUrl } from './running.url.js';
-export type { EmbeddedPostgresOptions } from './server.session.js';

@@ -7,7 +7,7 @@ export interface ShutdownStep {
 }
 
 /** PostgreSQL's fast shutdown, then the immediate one, which costs a recovery, then the kernel's. */
-export const SHUTDOWN_STEPS: readonly ShutdownStep[] = [
+const SHUTDOWN_STEPS: readonly ShutdownStep[] = [
   { signal: 'SIGINT', patienceMs: 8 * SECOND },
   // The server itself kills its last processes 5 s after SIGQUIT.
   { signal: 'SIGQUIT', patienceMs: 6 * SECOND },

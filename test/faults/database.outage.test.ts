@@ -1,0 +1,94 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
+import { eventually, missingBars, startLoad } from '../support/load.js';
+import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
+import { startService, type TestService } from '../support/service.js';
+
+let directory: string;
+let postgres: EmbeddedPostgres;
+let service: TestService;
+let url: string;
+
+beforeAll(async () => {
+  directory = await makeOpenDirectory();
+  postgres = serverOn(0);
+  url = await postgres.start();
+  service = await startService({ DATABASE_URL: url, MDS_CB_HALF_OPEN_AFTER_SEC: '1' });
+});
+
+afterAll(async () => {
+  await service.stop();
+  await postgres.stop();
+  await removeDatabase(directory);
+});
+
+function serverOn(port: number): EmbeddedPostgres {
+  return new EmbeddedPostgres({ directory, log: () => undefined, preferredPort: port });
+}
+
+/** Starts the server again where the service looks for it. */
+async function startAgain(): Promise<void> {
+  postgres = serverOn(Number(new URL(url).port));
+  await expect(postgres.start()).resolves.toBe(url);
+}
+
+const readiness = async () => {
+  const answer = await service.fetch('/readyz');
+  return { status: answer.status, body: (await answer.json()) as { ready: boolean; components: { name: string; state: string; details: Record<string, string> }[] } };
+};
+
+describe('while PostgreSQL is stopped and started under load', () => {
+  it('no write is wrongly answered, the probes tell, and the service recovers by itself', async () => {
+    const load = startLoad(service, 4);
+    await eventually('bars are stored', 10_000, () => load.stored.size > 500);
+
+    await postgres.stop();
+    await eventually('/readyz says 503', 10_000, async () => (await readiness()).status === 503);
+    const { body } = await readiness();
+    expect(body.ready).toBe(false);
+    const database = body.components.find(({ name }) => name === 'database');
+    expect(database?.state).toBe('unhealthy');
+    expect(database?.details['message']).toMatch(/\w/);
+    await expect(service.fetch('/livez').then(({ status }) => status)).resolves.toBe(200);
+    await expect(service.fetch('/healthz').then(({ status }) => status)).resolves.toBe(200);
+    await expect(service.fetch('/v1/bars?symbols=LOAD').then(({ status }) => status)).resolves.toBe(503);
+    await eventually('writes are refused', 10_000, () => (load.outcomes.get('503') ?? 0) > 0);
+    const storedBefore = load.stored.size;
+
+    await startAgain();
+    await eventually('bars are stored again', 15_000, () => load.stored.size > storedBefore + 500);
+    await eventually('/readyz says 200', 5_000, async () => (await readiness()).status === 200);
+    await load.stop();
+
+    expect(load.wrong).toEqual([]);
+    expect([...load.outcomes.keys()].filter((outcome) => !['200', '429', '503'].includes(outcome))).toEqual([]);
+    await expect(missingBars(service, load.stored)).resolves.toEqual([]);
+  }, 90_000);
+
+  it('a service that starts before its database serves its probes, and bars once the database is there', async () => {
+    await service.stop();
+    await postgres.stop();
+    service = await startService({ DATABASE_URL: url, MDS_CB_HALF_OPEN_AFTER_SEC: '1' });
+    await expect(service.fetch('/livez').then(({ status }) => status)).resolves.toBe(200);
+    expect((await readiness()).status).toBe(503);
+    await startAgain();
+    await eventually('/readyz says 200', 15_000, async () => (await readiness()).status === 200);
+    const load = startLoad(service, 1, 'LATER');
+    await eventually('bars are stored', 15_000, () => load.stored.size > 0);
+    await load.stop();
+  }, 90_000);
+
+  it('SIGTERM ends it with 0 within its time, also without a database', async () => {
+    await postgres.stop();
+    const load = startLoad(service, 2, 'STOP');
+    await eventually('writes are refused', 10_000, () => (load.outcomes.get('503') ?? 0) > 0);
+    const start = Date.now();
+    const exit = service.stop();
+    await load.stop();
+    await expect(exit).resolves.toBe(0);
+    expect(Date.now() - start).toBeLessThan(20_000);
+    await startAgain();
+    service = await startService({ DATABASE_URL: url });
+  }, 60_000);
+});
