@@ -4,7 +4,10 @@ const only = (folder, allowed) => ({
   severity: 'error',
   comment: `src/${folder} may import only: ${allowed.join(', ') || 'nothing of ours'}`,
   from: { path: `^src/${folder}/` },
-  to: { path: '^(src|ormconfig)', pathNot: [`^src/(${[folder, ...allowed].join('|')})/`, ...(folder === 'database' ? ['^ormconfig'] : [])] },
+  to: {
+    path: '^(src|ormconfig)',
+    pathNot: [`^src/(${[folder, ...allowed].join('|')})/`, ...(folder === 'database' ? ['^ormconfig'] : [])],
+  },
 });
 
 module.exports = {
@@ -13,17 +16,18 @@ module.exports = {
     {
       name: 'mechanisms-without-nest',
       severity: 'error',
-      comment: 'Mechanisms are plain classes; only wiring (modules, controllers, guards, providers) may know Nest.',
+      comment:
+        'Mechanisms are plain classes; only wiring (modules, controllers, guards, providers) may know Nest.',
       from: {
         path: '^src/(core|coordinator|rate-control|bars)/',
-        pathNot: '\\.(module|controller|guard|provider|service|dto|indicator|decorator|filter|tokens)\\.ts$',
+        pathNot: '\\.(module|controller|guard|provider|service|dto|indicator|decorator|filter|tokens|query|decorators|answer|mapping)\\.ts$',
       },
       to: { path: '@nestjs/' },
     },
     only('core', []),
     only('config', ['core']),
-    only('coordinator', ['core', 'config', 'metrics']),
-    only('database', ['core', 'config']),
+    only('coordinator', ['core', 'config', 'metrics', 'http']),
+    only('database', ['core', 'config', 'metrics']),
     only('metrics', ['core', 'config']),
     only('bars', ['core', 'config', 'database', 'coordinator', 'metrics', 'http']),
     only('http', ['core', 'config', 'metrics']),

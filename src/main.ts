@@ -5,8 +5,8 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { AppModule } from './app.module.js';
-import type { Settings } from './config/settings.js';
-import { SETTINGS } from './config/settings.config.js';
+import { loadEnvironmentFile } from './config/environment.file.js';
+import { readSettings, type Settings } from './config/settings.js';
 import { DEFAULT_ADMIN_TOKEN } from './config/token.settings.js';
 import { TokenAuthenticator } from './config/token.authenticator.js';
 import { VERSION } from './config/version.js';
@@ -20,13 +20,13 @@ import { Metrics } from './metrics/metrics.catalogue.js';
 import { serveOpenApi } from './openapi.js';
 
 async function serve(): Promise<void> {
+  loadEnvironmentFile();
+  const settings = readSettings(process.env);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {
     abortOnError: false,
     bodyParser: false,
-    bufferLogs: true,
+    logger: new PinoLogger({ level: settings.logLevel, json: settings.production }),
   });
-  const settings = app.get<Settings>(SETTINGS);
-  app.useLogger(new PinoLogger({ level: settings.logLevel, json: settings.production }));
   const server = app.getHttpAdapter().getInstance();
   prepareHttp(server, {
     allowedMethods: app.get(AllowedMethods),
@@ -67,8 +67,12 @@ function stopOnSignal(app: INestApplication, timeoutMs: number): void {
 
 /** Tells a newcomer where everything is. A token that somebody chose is never printed. */
 function announce(listeningAt: string, settings: Settings): void {
-  const base = listeningAt.replace('0.0.0.0', 'localhost').replace('[::]', 'localhost').replace('[::1]', 'localhost');
-  const token = settings.tokens.admin === DEFAULT_ADMIN_TOKEN ? DEFAULT_ADMIN_TOKEN : 'the ADMIN_TOKEN you set';
+  const base = listeningAt
+    .replace('0.0.0.0', 'localhost')
+    .replace('[::]', 'localhost')
+    .replace('[::1]', 'localhost');
+  const token =
+    settings.tokens.admin === DEFAULT_ADMIN_TOKEN ? DEFAULT_ADMIN_TOKEN : 'the ADMIN_TOKEN you set';
   const logger = new Logger('main');
   logger.log(`market-data-store ${VERSION} is ready`);
   logger.log(`API      ${base}/v1/bars   (Authorization: Bearer ${token})`);

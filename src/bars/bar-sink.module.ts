@@ -10,7 +10,11 @@ import { SeriesStore } from './series.store.js';
 /** The way from the coordinator into PostgreSQL. */
 @Module({
   providers: [
-    { provide: SeriesStore, inject: [Database], useFactory: (database: Database) => new SeriesStore(database) },
+    {
+      provide: SeriesStore,
+      inject: [Database],
+      useFactory: (database: Database) => new SeriesStore(database),
+    },
     {
       provide: MeteredBarSink,
       inject: [Database, SeriesStore, PartitionStore, Metrics],

@@ -60,7 +60,10 @@ export class BarsController {
     type: IngestResultDto,
     description: 'The bars are committed.',
     headers: {
-      'X-Backpressure': { description: 'Level of the queue.', schema: { type: 'string', enum: ['ok', 'soft', 'hard'] } },
+      'X-Backpressure': {
+        description: 'Level of the queue.',
+        schema: { type: 'string', enum: ['ok', 'soft', 'hard'] },
+      },
     },
   })
   @ApiProblems(
@@ -98,7 +101,8 @@ export class BarsController {
   @ApiOperation({
     operationId: 'getBars',
     summary: 'Read bars',
-    description: 'Sorted by symbol, then time. What is exported as CSV or NDJSON can be posted back unchanged.',
+    description:
+      'Sorted by symbol, then time. What is exported as CSV or NDJSON can be posted back unchanged.',
   })
   @ApiOkResponse({
     description: 'The bars of the range.',

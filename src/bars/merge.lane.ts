@@ -28,7 +28,8 @@ export async function mergeBars(
   );
   const countsOf = (batch: string) => {
     const found = counts.get(batch);
-    if (found === undefined) throw new Error(`the merge counted rows of an unknown batch received at ${batch}`);
+    if (found === undefined)
+      throw new Error(`the merge counted rows of an unknown batch received at ${batch}`);
     return found;
   };
 

@@ -24,7 +24,15 @@ export const TUPLE_TEMPLATE: Buffer = (() => {
   const tuple = Buffer.alloc(TUPLE_BYTES);
   tuple.writeInt16BE(8, 0);
   tuple.writeInt32BE(4, OFFSET.series - 4);
-  for (const at of [OFFSET.ts, OFFSET.open, OFFSET.high, OFFSET.low, OFFSET.close, OFFSET.volume, OFFSET.receivedAt]) {
+  for (const at of [
+    OFFSET.ts,
+    OFFSET.open,
+    OFFSET.high,
+    OFFSET.low,
+    OFFSET.close,
+    OFFSET.volume,
+    OFFSET.receivedAt,
+  ]) {
     tuple.writeInt32BE(8, at - 4);
   }
   return tuple;

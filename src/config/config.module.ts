@@ -10,7 +10,7 @@ import { TokenAuthenticator } from './token.authenticator.js';
 /** The settings and the guard on every handler. */
 @Global()
 @Module({
-  imports: [NestConfigModule.forRoot({ isGlobal: true, cache: true, load: [settingsConfig] })],
+  imports: [NestConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, load: [settingsConfig] })],
   providers: [
     {
       provide: TokenAuthenticator,

@@ -2,7 +2,10 @@ import { applyDecorators } from '@nestjs/common';
 import { Expose, Transform } from 'class-transformer';
 import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
 
-type Bounds = { min: number; max: number };
+interface Bounds {
+  readonly min: number;
+  readonly max: number;
+}
 
 /** A variable that is set to nothing counts as unset: Kubernetes and compose files produce such ones. */
 const parsed = (parse: (text: string) => unknown): PropertyDecorator =>
@@ -26,7 +29,12 @@ export const IntegerVariable = ({ min, max }: Bounds): PropertyDecorator => {
 /** A decimal number within bounds. */
 export const NumberVariable = ({ min, max }: Bounds): PropertyDecorator => {
   const message = `must be a number from ${min} to ${max}`;
-  return applyDecorators(parsed(toNumber), IsNumber({}, { message }), Min(min, { message }), Max(max, { message }));
+  return applyDecorators(
+    parsed(toNumber),
+    IsNumber({}, { message }),
+    Min(min, { message }),
+    Max(max, { message }),
+  );
 };
 
 /** `true`, `false`, `1` or `0`. */

@@ -2,7 +2,7 @@ import { registerAs } from '@nestjs/config';
 
 import { readSettings } from './settings.js';
 
-/** The settings as a namespace of Nest's ConfigModule, which has merged `.env` into the environment before. */
+/** The settings as a namespace of Nest's ConfigModule. */
 export const settingsConfig = registerAs('settings', () => readSettings(process.env));
 
 /** Injection token of the one `Settings` object. */

@@ -29,7 +29,9 @@ export function readTokens(
     const named = { ADMIN_TOKEN: [admin], INGEST_TOKEN: ingest, READ_TOKEN: read };
     for (const [name, tokens] of Object.entries(named)) {
       if (tokens.some((token) => token === DEFAULT_ADMIN_TOKEN || token.length < PRODUCTION_TOKEN_LENGTH)) {
-        problems.push(`${name} must have at least ${PRODUCTION_TOKEN_LENGTH} characters and not be the default`);
+        problems.push(
+          `${name} must have at least ${PRODUCTION_TOKEN_LENGTH} characters and not be the default`,
+        );
       }
     }
   }

@@ -36,10 +36,7 @@ export function coordinatorObserver(coordId: string, metrics: Metrics, log: Log)
 }
 
 /** Lets every scrape read the coordinator as it is then. */
-export function exposeCoordinator(
-  coordinator: { snapshot(): CoordinatorSnapshot },
-  metrics: Metrics,
-): void {
+export function exposeCoordinator(coordinator: { snapshot(): CoordinatorSnapshot }, metrics: Metrics): void {
   const expose = (gauge: Metrics['queueDepth'], valueOf: (snapshot: CoordinatorSnapshot) => number): void => {
     readOnScrape(gauge, () => {
       const snapshot = coordinator.snapshot();

@@ -71,8 +71,18 @@ export class DatabaseServerModule {}
     {
       provide: Database,
       inject: [getDataSourceToken(), DatabaseServer, PartitionStore, Metrics],
-      useFactory: async (source: DataSource, server: DatabaseServer, partitions: PartitionStore, metrics: Metrics) => {
-        const database = createDatabase(source, new SchemaMigrator(server.adminUrl, server.url), partitions, metrics);
+      useFactory: async (
+        source: DataSource,
+        server: DatabaseServer,
+        partitions: PartitionStore,
+        metrics: Metrics,
+      ) => {
+        const database = createDatabase(
+          source,
+          new SchemaMigrator(server.adminUrl, server.url),
+          partitions,
+          metrics,
+        );
         await database.open();
         return database;
       },

@@ -3,12 +3,14 @@ import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 
 import { SECOND } from '../config/units.js';
-import { DatabaseUnavailableError } from './database-unavailable.error.js';
+import { DatabaseTimeoutError, DatabaseUnavailableError } from './database.errors.js';
 import type { PartitionStore } from './partition.store.js';
 import type { SchemaMigrator } from './schema.migrator.js';
 
 const FIRST_RETRY_MS = 0.25 * SECOND;
 const LONGEST_RETRY_MS = 5 * SECOND;
+/** Many times what the largest write takes. */
+const WORK_LIMIT_MS = 60 * SECOND;
 
 /** What the database tells about its start. */
 export interface DatabaseObserver {
@@ -54,18 +56,27 @@ export class Database {
     return { total: totalCount, idle: idleCount, waiting: waitingCount };
   }
 
-  /** Runs `work` with a connection of its own, which is discarded instead of reused when the work fails. */
-  async withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+  /**
+   * Runs `work` with a connection of its own, which is discarded instead of reused when the work fails.
+   * @throws DatabaseTimeoutError when it takes longer than `limitMs`; what became of it is not known then
+   */
+  async withClient<T>(work: (client: PoolClient) => Promise<T>, limitMs = WORK_LIMIT_MS): Promise<T> {
     const client = await this.requirePool().connect();
     // A connection cut while nobody queries on it emits `error`; unheard, it would end the process.
     const ignore = () => undefined;
     client.on('error', ignore);
+    let timer: NodeJS.Timeout | undefined;
+    // A server that hangs, or a network that swallows everything, would keep a worker for ever.
+    const expired = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(new DatabaseTimeoutError(limitMs)), limitMs);
+    });
     let failed = true;
     try {
-      const result = await work(client);
+      const result = await Promise.race([work(client), expired]);
       failed = false;
       return result;
     } finally {
+      clearTimeout(timer);
       client.off('error', ignore);
       client.release(failed);
     }
@@ -119,11 +130,15 @@ export class Database {
 
   private async keepTrying(): Promise<void> {
     let delay = FIRST_RETRY_MS;
-    while (!this.closed.signal.aborted) {
+    for (;;) {
       await this.pause(delay);
-      if (this.closed.signal.aborted || (await this.tryOpen())) return;
+      if (this.isClosed() || (await this.tryOpen())) return;
       delay = Math.min(delay * 2, LONGEST_RETRY_MS);
     }
+  }
+
+  private isClosed(): boolean {
+    return this.closed.signal.aborted;
   }
 
   private pause(ms: number): Promise<void> {

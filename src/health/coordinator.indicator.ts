@@ -24,7 +24,10 @@ export class CoordinatorIndicator {
     if (level === 'ok' && circuitState === 'closed') return indicator.up(details);
     return indicator.degraded({
       ...details,
-      message: circuitState === 'closed' ? `the queue is filling (${level})` : 'the circuit to the database is not closed',
+      message:
+        circuitState === 'closed'
+          ? `the queue is filling (${level})`
+          : 'the circuit to the database is not closed',
     });
   }
 }

@@ -25,14 +25,22 @@ export class HealthController {
   @ApiOperation({ operationId: 'getLivez', summary: 'Whether the process and its event loop are alive' })
   @ApiOkResponse({
     description: 'It is. The database is not asked.',
-    content: { 'application/json': { schema: { type: 'object', properties: { ok: { type: 'boolean' } } }, example: { ok: true } } },
+    content: {
+      'application/json': {
+        schema: { type: 'object', properties: { ok: { type: 'boolean' } } },
+        example: { ok: true },
+      },
+    },
   })
   livez(): { ok: true } {
     return { ok: true };
   }
 
   @Get('healthz')
-  @ApiOperation({ operationId: 'getHealthz', summary: 'How every component is; 200 while the process serves' })
+  @ApiOperation({
+    operationId: 'getHealthz',
+    summary: 'How every component is; 200 while the process serves',
+  })
   @ApiOkResponse({ type: HealthzDto })
   async healthz(): Promise<HealthzDto> {
     const status = await this.reporter.report();
@@ -65,14 +73,19 @@ export class HealthController {
     void reply.status(ready ? 200 : 503);
     if (!ready) void reply.header('retry-after', '1');
     if (verbose === undefined) void reply.send({ ...status, ready });
-    else void reply.type('text/plain; charset=utf-8').send(verboseText(status.components, ready, this.drain.draining));
+    else
+      void reply
+        .type('text/plain; charset=utf-8')
+        .send(verboseText(status.components, ready, this.drain.draining));
   }
 }
 
 function verboseText(components: readonly HealthComponent[], ready: boolean, draining: boolean): string {
   const lines = components.map(({ name, state, details }) => {
     const why = details['message'] === undefined ? '' : `: ${details['message']}`;
-    return state === 'unhealthy' ? `[-]${name} failed${why}` : `[+]${name} ${state === 'healthy' ? 'ok' : state}${why}`;
+    return state === 'unhealthy'
+      ? `[-]${name} failed${why}`
+      : `[+]${name} ${state === 'healthy' ? 'ok' : state}${why}`;
   });
   if (draining) lines.push('[-]service is shutting down');
   return `${lines.join('\n')}\nreadyz check ${ready ? 'passed' : 'failed'}\n`;

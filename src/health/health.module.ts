@@ -18,7 +18,8 @@ import { PrometheusIndicator } from './prometheus.indicator.js';
     {
       provide: HealthReporter,
       inject: [DatabaseIndicator, PrometheusIndicator, CoordinatorIndicator],
-      useFactory: (database: DatabaseIndicator, ...others: HealthCheck[]) => new HealthReporter([database, ...others]),
+      useFactory: (database: DatabaseIndicator, ...others: HealthCheck[]) =>
+        new HealthReporter([database, ...others]),
     },
   ],
 })

@@ -18,8 +18,12 @@ export class HealthReporter {
   /** Asks every indicator. A component that is not healthy degrades the service; whether it serves is another question. */
   async report(): Promise<HealthStatus> {
     const results = await Promise.all(this.checks.map(async (one) => await one.check()));
-    const components = results.flatMap((result) => Object.entries(result).map(([name, one]) => componentOf(name, one)));
-    const state: HealthState = components.every((component) => component.state === 'healthy') ? 'healthy' : 'degraded';
+    const components = results.flatMap((result) =>
+      Object.entries(result).map(([name, one]) => componentOf(name, one)),
+    );
+    const state: HealthState = components.every((component) => component.state === 'healthy')
+      ? 'healthy'
+      : 'degraded';
     return { service: SERVICE, state, components, version: VERSION, ts: Date.now() / SECOND };
   }
 }

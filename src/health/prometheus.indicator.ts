@@ -14,6 +14,8 @@ export class PrometheusIndicator {
   check(): HealthIndicatorResult {
     const metrics = this.metrics.count();
     const indicator = this.indicators.check('prometheus');
-    return metrics > 0 ? indicator.up({ metrics }) : indicator.down({ metrics, message: 'no metric is registered' });
+    return metrics > 0
+      ? indicator.up({ metrics })
+      : indicator.down({ metrics, message: 'no metric is registered' });
   }
 }

@@ -11,7 +11,11 @@ import { ProblemFilter } from './problem.filter.js';
   providers: [
     AllowedMethods,
     DrainState,
-    { provide: ProblemFilter, inject: [AllowedMethods], useFactory: (allowed: AllowedMethods) => new ProblemFilter(allowed) },
+    {
+      provide: ProblemFilter,
+      inject: [AllowedMethods],
+      useFactory: (allowed: AllowedMethods) => new ProblemFilter(allowed),
+    },
     { provide: APP_FILTER, useExisting: ProblemFilter },
   ],
   exports: [AllowedMethods, DrainState, ProblemFilter],

@@ -22,7 +22,10 @@ export class ProblemDto {
   @ApiProperty({ enum: Object.keys(PROBLEMS), example: 'invalid-bars', description: 'Stable; for programs.' })
   code!: string;
 
-  @ApiProperty({ example: '0d6e3c9e-31f5-4d6f-9d2e-6f0a2f2d9c57', description: 'Finds the request in the log.' })
+  @ApiProperty({
+    example: '0d6e3c9e-31f5-4d6f-9d2e-6f0a2f2d9c57',
+    description: 'Finds the request in the log.',
+  })
   request_id!: string;
 
   @ApiProperty({

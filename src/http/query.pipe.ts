@@ -13,7 +13,10 @@ export const queryPipe = new ValidationPipe({
   exceptionFactory: (failures) => {
     const errors = failures.map(({ property, constraints = {} }) => ({
       parameter: property,
-      detail: 'whitelistValidation' in constraints ? 'is not a parameter here' : (Object.values(constraints)[0] ?? 'is not valid'),
+      detail:
+        'whitelistValidation' in constraints
+          ? 'is not a parameter here'
+          : (Object.values(constraints)[0] ?? 'is not valid'),
     }));
     const detail = errors.map((error) => `${error.parameter} ${error.detail}`).join('; ');
     return new ProblemError('invalid-parameter', `${detail}.`, { members: { errors } });

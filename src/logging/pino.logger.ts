@@ -3,7 +3,16 @@ import { pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 
 /** Nest's own accounts of wiring and routes: of use when something is missing, noise otherwise. */
-const WIRING = new Set(['NestFactory', 'InstanceLoader', 'RoutesResolver', 'RouterExplorer', 'NestApplication']);
+const WIRING = new Set([
+  'NestFactory',
+  'InstanceLoader',
+  'RoutesResolver',
+  'RouterExplorer',
+  'NestApplication',
+]);
+
+/** Where Nest logs the error that ends the start, which main.ts tells in its own words. */
+const START_FAILURE = 'ExceptionHandler';
 
 /** How log lines look. */
 export interface LogOptions {
@@ -58,9 +67,14 @@ export class PinoLogger implements LoggerService {
   }
 
   /** Nest passes the context last and, with errors, a stack before it. */
-  private write(level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace', message: unknown, rest: unknown[]): void {
+  private write(
+    level: 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace',
+    message: unknown,
+    rest: unknown[],
+  ): void {
     const texts = rest.filter((part): part is string => typeof part === 'string');
     const context = texts.pop();
+    if (context === START_FAILURE) return;
     const fields = { context, ...(texts.length > 0 ? { stack: texts.join('\n') } : {}) };
     if (message instanceof Error) this.pino[level]({ ...fields, err: message }, message.message);
     else if (typeof message === 'object' && message !== null) this.pino[level]({ ...fields, ...message });

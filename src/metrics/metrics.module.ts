@@ -6,7 +6,11 @@ import { Metrics } from './metrics.catalogue.js';
 import { MetricsController } from './metrics.controller.js';
 
 /** Gauges of the runtime whose names end in `_total`, which `promtool check metrics` refuses for a gauge. */
-const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+const MISNAMED = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+];
 
 /** The registry, every metric, and `/metrics`. */
 @Global()

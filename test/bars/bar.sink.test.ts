@@ -132,7 +132,9 @@ describe('the sink', () => {
     const counts = await sink.write([second]);
     await expect(sink.write([second])).resolves.toEqual(counts);
     expect(counts).toEqual([{ inserted: 1, updated: 1, unchanged: 1 }]);
-    await expect(test.query('SELECT 1 FROM bar_revisions JOIN series ON id = series_id WHERE symbol = $1', ['AGAIN'])).resolves.toHaveLength(1);
+    await expect(
+      test.query('SELECT 1 FROM bar_revisions JOIN series ON id = series_id WHERE symbol = $1', ['AGAIN']),
+    ).resolves.toHaveLength(1);
   });
 
   it('makes the partition that a bar needs, also when somebody removed it meanwhile', async () => {
@@ -150,7 +152,15 @@ describe('the sink', () => {
     const days = Array.from({ length: 200 }, (_, day) => day);
     await sink.write([batch(moment(0), 'CROWD', days)]);
     await Promise.all(
-      days.slice(0, 24).map((writer) => sink.write([batch(moment(writer + 1), 'CROWD', days.map(() => writer % 9))])),
+      days.slice(0, 24).map((writer) =>
+        sink.write([
+          batch(
+            moment(writer + 1),
+            'CROWD',
+            days.map(() => writer % 9),
+          ),
+        ]),
+      ),
     );
     await expect(closes('CROWD')).resolves.toEqual(days.map(() => 23 % 9));
   });
@@ -170,7 +180,9 @@ describe('the sink', () => {
             const together = batches.filter((_, index) => groups[index] === group);
             if (together.length > 0) await sink.write(together);
           }
-          const inOrder = receipts.map((receipt, index) => [receipt, values[index]] as const).sort(([a], [b]) => a - b);
+          const inOrder = receipts
+            .map((receipt, index) => [receipt, values[index]] as const)
+            .sort(([a], [b]) => a - b);
           const last = inOrder[inOrder.length - 1]?.[1];
           expect(await closes(symbol)).toEqual([last]);
           // Spans follow each other without a gap, and at each receipt the value received is the one known.

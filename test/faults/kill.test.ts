@@ -24,9 +24,12 @@ describe('a service with its own database', () => {
     const stored = new Map<number, number>();
     for (let round = 0; round < 3; round += 1) {
       const load = startLoad(service, 4, `KILL${round}`);
-      await eventually('bars are stored', 10_000, () => load.stored.size > 1_000);
-      await service.kill();
-      await load.stop();
+      try {
+        await eventually('bars are stored', 10_000, () => load.stored.size > 1_000);
+      } finally {
+        await service.kill();
+        await load.stop();
+      }
 
       const start = Date.now();
       service = await startService({ MDS_DATA_DIR: directory });

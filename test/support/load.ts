@@ -27,9 +27,22 @@ export function startLoad(service: TestService, clients: number, symbol = 'LOAD'
     while (running) {
       const first = next;
       next += ROWS_PER_BATCH;
-      const bars = Array.from({ length: ROWS_PER_BATCH }, (_, index) => [FIRST_TS + (first + index) * 60, first + index] as const);
+      const bars = Array.from(
+        { length: ROWS_PER_BATCH },
+        (_, index) => [FIRST_TS + (first + index) * 60, first + index] as const,
+      );
       const lines = bars.map(([ts, close]) =>
-        JSON.stringify({ provider: 'load', symbol, interval: '1m', ts, open: 0, high: close, low: 0, close, volume: 1 }),
+        JSON.stringify({
+          provider: 'load',
+          symbol,
+          interval: '1m',
+          ts,
+          open: 0,
+          high: close,
+          low: 0,
+          close,
+          volume: 1,
+        }),
       );
       try {
         const { status, headers } = await service.post(lines.join('\n'));
@@ -57,7 +70,11 @@ export function startLoad(service: TestService, clients: number, symbol = 'LOAD'
 }
 
 /** Those of the bars answered as stored that the service does not give back with their values. */
-export async function missingBars(service: TestService, stored: ReadonlyMap<number, number>, symbol = 'LOAD'): Promise<number[]> {
+export async function missingBars(
+  service: TestService,
+  stored: ReadonlyMap<number, number>,
+  symbol = 'LOAD',
+): Promise<number[]> {
   const answer = await service.fetch(`/v1/bars?symbols=${symbol}&format=csv`);
   const found = new Map<number, number>();
   for (const line of (await answer.text()).split('\n').slice(1, -1)) {
@@ -68,7 +85,11 @@ export async function missingBars(service: TestService, stored: ReadonlyMap<numb
 }
 
 /** Waits until the condition holds. */
-export async function eventually(what: string, timeoutMs: number, holds: () => Promise<boolean> | boolean): Promise<void> {
+export async function eventually(
+  what: string,
+  timeoutMs: number,
+  holds: () => Promise<boolean> | boolean,
+): Promise<void> {
   const end = Date.now() + timeoutMs;
   while (!(await holds())) {
     if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);

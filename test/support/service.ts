@@ -20,7 +20,7 @@ export interface TestService {
   /** Everything it wrote to stdout and stderr so far. */
   output(): string;
   /** A request with the admin token unless the headers say otherwise. */
-  fetch(path: string, init?: RequestInit): Promise<Response>;
+  fetch(path: string, init?: TestRequest): Promise<Response>;
   /** Posts a body of bars and gives status, headers and parsed answer. */
   post(
     body: string | Uint8Array,
@@ -32,6 +32,13 @@ export interface TestService {
   stop(): Promise<number | null>;
   /** SIGKILL. */
   kill(): Promise<void>;
+}
+
+/** What a test may say of a request. */
+export interface TestRequest {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Uint8Array;
 }
 
 /** An answer with its body read. */
@@ -77,7 +84,7 @@ export async function startService(env: Record<string, string | undefined>): Pro
     post: async (body, type = 'application/x-ndjson', query = '', headers = {}) => {
       const answer = await request(`/v1/bars${query}`, {
         method: 'POST',
-        body: body as BodyInit,
+        body,
         headers: { 'content-type': type, ...headers },
       });
       return {

@@ -20,7 +20,11 @@ export class BarsQuery extends SeriesFilterQuery {
   @IntervalParameter()
   timeframe?: string;
 
-  @ApiPropertyOptional({ type: String, description: `First instant, inclusive: ${A_TIME}.`, example: '2026-01-01' })
+  @ApiPropertyOptional({
+    type: String,
+    description: `First instant, inclusive: ${A_TIME}.`,
+    example: '2026-01-01',
+  })
   @TimeParameter()
   start?: number;
 
@@ -35,7 +39,8 @@ export class BarsQuery extends SeriesFilterQuery {
   @ApiPropertyOptional({
     minimum: 1,
     maximum: MAX_BARS,
-    description: 'Bars on a page; 1000 for JSON when absent. CSV and NDJSON without it stream the whole range.',
+    description:
+      'Bars on a page; 1000 for JSON when absent. CSV and NDJSON without it stream the whole range.',
   })
   @CountParameter(MAX_BARS)
   limit?: number;
@@ -44,7 +49,11 @@ export class BarsQuery extends SeriesFilterQuery {
   @TextParameter()
   page_token?: string;
 
-  @ApiPropertyOptional({ enum: ['asc', 'desc'], default: 'asc', description: 'Direction of time within a symbol.' })
+  @ApiPropertyOptional({
+    enum: ['asc', 'desc'],
+    default: 'asc',
+    description: 'Direction of time within a symbol.',
+  })
   @ChoiceParameter(['asc', 'desc'])
   sort?: 'asc' | 'desc';
 

@@ -61,7 +61,8 @@ export class IngestResultDto {
 
   @ApiProperty({
     example: 0,
-    description: 'Bars that changed nothing: the same values, or older than what is stored, or repeated in the body.',
+    description:
+      'Bars that changed nothing: the same values, or older than what is stored, or repeated in the body.',
   })
   unchanged!: number;
 

@@ -17,7 +17,9 @@ const UTF_8_CHARSET = /^"?utf-?8"?$/i;
 export function bodyFormat(contentType: string | undefined): BodyFormat {
   const [type = '', ...parameters] = (contentType ?? '').split(';');
   const format = FORMATS[type.trim().toLowerCase()];
-  const charset = parameters.map((text) => text.trim().split('=')).find(([name]) => name?.toLowerCase() === 'charset');
+  const charset = parameters
+    .map((text) => text.trim().split('='))
+    .find(([name]) => name?.toLowerCase() === 'charset');
   if (format === undefined || (charset !== undefined && !UTF_8_CHARSET.test(charset[1] ?? ''))) {
     throw new ProblemError('unsupported-media-type', `Send ${BODY_TYPES.join(', ')} in UTF-8.`);
   }

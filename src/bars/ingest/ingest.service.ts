@@ -15,7 +15,7 @@ import { inflateBody } from './body.inflater.js';
 import { writeProblem } from './write.problems.js';
 
 /** Longest wait for a commit, milliseconds, before the client is told that it is not confirmed. */
-const COMMIT_WAIT_MS = 30 * SECOND;
+const COMMIT_WAIT_MS = 15 * SECOND;
 
 /** A body as it came over HTTP. */
 export interface IngestRequest {
@@ -48,9 +48,13 @@ export class IngestService {
   /** @throws ProblemError for every refusal; nothing is stored then, except with `commit-unconfirmed` */
   async ingest(request: IngestRequest): Promise<IngestResult> {
     if (this.drain.draining) {
-      throw new ProblemError('draining', 'The service is shutting down; send the bars again to another replica.', {
-        retryAfterMs: SECOND,
-      });
+      throw new ProblemError(
+        'draining',
+        'The service is shutting down; send the bars again to another replica.',
+        {
+          retryAfterMs: SECOND,
+        },
+      );
     }
     if (request.body.length === 0) throw new ProblemError('no-bars', 'The body is empty.');
     const format = bodyFormat(request.contentType);
@@ -114,7 +118,8 @@ function decode(body: Buffer, format: ReturnType<typeof bodyFormat>, onError: On
   try {
     return decodeBars(body, format, onError);
   } catch (error) {
-    if (error instanceof MalformedBodyError) throw new ProblemError('malformed-body', error.message, { cause: error });
+    if (error instanceof MalformedBodyError)
+      throw new ProblemError('malformed-body', error.message, { cause: error });
     throw error;
   }
 }

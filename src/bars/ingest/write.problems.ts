@@ -25,9 +25,13 @@ export function writeProblem(error: unknown, queueRetryAfterMs: number): unknown
     });
   }
   if (error instanceof WriteRefusedError) {
-    return new ProblemError('write-refused', 'The database refused the bars; nothing of this body was stored.', {
-      cause: error,
-    });
+    return new ProblemError(
+      'write-refused',
+      'The database refused the bars; nothing of this body was stored.',
+      {
+        cause: error,
+      },
+    );
   }
   return error;
 }
@@ -43,8 +47,12 @@ export async function withDatabaseProblem<T>(work: () => Promise<T>): Promise<T>
 }
 
 function databaseUnavailable(cause: unknown, retryAfterMs: number): ProblemError {
-  return new ProblemError('database-unavailable', 'The database does not answer; nothing was stored. Come back later.', {
-    retryAfterMs,
-    cause,
-  });
+  return new ProblemError(
+    'database-unavailable',
+    'The database does not answer; nothing was stored. Come back later.',
+    {
+      retryAfterMs,
+      cause,
+    },
+  );
 }

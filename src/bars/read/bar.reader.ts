@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.js';
 import { formatTimestamp } from '../timestamp.js';
-import type { BarRow } from './bar.row.js';
+import type { BarRow, StoredBar } from './bar.row.js';
 import { filterValues, MATCHES_FILTER, type SeriesFilter } from './series.filter.js';
 
 /** A range of bars. Order: symbol, then time, then series. */
@@ -101,7 +101,7 @@ export class BarReader {
     const behind = after?.ts === undefined ? undefined : after;
     const at = behind && formatTimestamp(behind.ts);
     const next = behind && formatTimestamp(behind.ts + 1);
-    const rows = await this.database.query<BarRow & { ts: string | number }>(SELECT_BARS[sort], [
+    const rows = await this.database.query<StoredBar>(SELECT_BARS[sort], [
       ...filterValues(query),
       start === undefined ? '-infinity' : formatTimestamp(start),
       end === undefined ? 'infinity' : formatTimestamp(end),

@@ -11,3 +11,6 @@ export interface BarRow extends SeriesKey {
   readonly close: number;
   readonly volume: number;
 }
+
+/** A bar as PostgreSQL sends it: an int8 comes as text. */
+export type StoredBar = Omit<BarRow, 'ts'> & { readonly ts: string };

@@ -106,7 +106,10 @@ function acceptedFormat(accept: string | undefined): Format {
 function rangeOf(query: BarsQuery): BarQuery {
   const { interval, timeframe, start, end } = query;
   if (interval !== undefined && timeframe !== undefined && interval !== timeframe) {
-    throw new ProblemError('invalid-parameter', 'interval and timeframe are the same parameter; give one of them.');
+    throw new ProblemError(
+      'invalid-parameter',
+      'interval and timeframe are the same parameter; give one of them.',
+    );
   }
   if (start !== undefined && end !== undefined && start > end) {
     throw new ProblemError('invalid-parameter', 'start must not be after end.');

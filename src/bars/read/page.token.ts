@@ -15,7 +15,10 @@ export function decodePageToken(token: string, shape: readonly ('string' | 'numb
     if (
       Array.isArray(parts) &&
       parts.length === shape.length &&
-      parts.every((part, index): part is string | number => typeof part === shape[index] && (typeof part === 'string' || Number.isSafeInteger(part)))
+      parts.every(
+        (part, index): part is string | number =>
+          typeof part === shape[index] && (typeof part === 'string' || Number.isSafeInteger(part)),
+      )
     ) {
       return parts;
     }

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.js';
 import type { SeriesKey } from '../series.key.js';
-import type { BarRow } from './bar.row.js';
+import type { BarRow, StoredBar } from './bar.row.js';
 import { filterValues, MATCHES_FILTER, type SeriesFilter } from './series.filter.js';
 
 /** A series with the extent of its bars; times are Unix epoch microseconds. */
@@ -55,7 +55,7 @@ export class SeriesReader {
 
   /** The newest bar of each series, for at most `limit` series. */
   async latest(filter: SeriesFilter, limit: number): Promise<BarRow[]> {
-    const rows = await this.database.query<BarRow & { ts: string | number }>(LATEST, [
+    const rows = await this.database.query<StoredBar>(LATEST, [
       ...filterValues(filter),
       limit,
     ]);

@@ -8,3 +8,14 @@ export class DatabaseUnavailableError extends Error {
     this.name = 'DatabaseUnavailableError';
   }
 }
+
+/** Work on a connection took too long and was given up; whether it was committed is not known. */
+export class DatabaseTimeoutError extends Error {
+  /** Classified like a network that does not answer. */
+  readonly code = 'ETIMEDOUT';
+
+  constructor(limitMs: number) {
+    super(`the database did not finish within ${limitMs} ms`);
+    this.name = 'DatabaseTimeoutError';
+  }
+}
