@@ -20,7 +20,8 @@ module.exports = {
         'Mechanisms are plain classes; only wiring (modules, controllers, guards, providers) may know Nest.',
       from: {
         path: '^src/(core|coordinator|rate-control|bars)/',
-        pathNot: '\\.(module|controller|guard|provider|service|dto|indicator|decorator|filter|tokens|query|decorators|answer|mapping)\\.ts$',
+        pathNot:
+          '\\.(module|controller|guard|provider|service|dto|indicator|decorator|filter|tokens|query|decorators|answer|mapping)\\.ts$',
       },
       to: { path: '@nestjs/' },
     },

@@ -207,18 +207,21 @@ describe('an NDJSON body', () => {
     ]);
   });
 
-  it.each(['{', '1'])('is malformed with more than 10,000 lines of %s, though the good rows were asked for', (bad) => {
-    const withBad = (count: number): string => `${jsonRow()}\n${`${bad}\n`.repeat(count)}`;
-    expect(decodeText(withBad(10_000), 'ndjson')).toMatchObject({ rejected: 10_000, batch: { rows: 1 } });
-    const start = performance.now();
-    expect(() => decodeText(withBad(30_000_000), 'ndjson')).toThrow(
-      expect.objectContaining({
-        name: 'MalformedBodyError',
-        message: expect.stringContaining('line 10002'),
-      }),
-    );
-    expect(performance.now() - start).toBeLessThan(2_000);
-  });
+  it.each(['{', '1'])(
+    'is malformed with more than 10,000 lines of %s, though the good rows were asked for',
+    (bad) => {
+      const withBad = (count: number): string => `${jsonRow()}\n${`${bad}\n`.repeat(count)}`;
+      expect(decodeText(withBad(10_000), 'ndjson')).toMatchObject({ rejected: 10_000, batch: { rows: 1 } });
+      const start = performance.now();
+      expect(() => decodeText(withBad(1_000_000), 'ndjson')).toThrow(
+        expect.objectContaining({
+          name: 'MalformedBodyError',
+          message: expect.stringContaining('line 10002'),
+        }),
+      );
+      expect(performance.now() - start).toBeLessThan(2_000);
+    },
+  );
 
   it('may have more than 10,000 rows that are objects and bad', () => {
     const result = decodeText(`${jsonRow()}\n${'{}\n'.repeat(20_000)}`, 'ndjson');

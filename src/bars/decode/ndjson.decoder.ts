@@ -26,7 +26,7 @@ export function decodeNdjson(body: Buffer, rows: RowValidator, errors: RowErrorL
     }
     if (withoutRow > MAX_LINES_WITHOUT_ROW) {
       throw new MalformedBodyError(
-        `More than 10,000 lines are not JSON objects (the last is line ${line}): the body is not NDJSON.`,
+        `More than ${MAX_LINES_WITHOUT_ROW.toLocaleString('en')} lines are not JSON objects (the last is line ${line}): the body is not NDJSON.`,
       );
     }
     start = end + 1;

@@ -55,10 +55,7 @@ export class SeriesReader {
 
   /** The newest bar of each series, for at most `limit` series. */
   async latest(filter: SeriesFilter, limit: number): Promise<BarRow[]> {
-    const rows = await this.database.query<StoredBar>(LATEST, [
-      ...filterValues(filter),
-      limit,
-    ]);
+    const rows = await this.database.query<StoredBar>(LATEST, [...filterValues(filter), limit]);
     return rows.map((row) => ({ ...row, ts: Number(row.ts) }));
   }
 }
