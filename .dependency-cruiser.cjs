@@ -30,9 +30,10 @@ module.exports = {
     only('coordinator', ['core', 'config', 'metrics', 'http']),
     only('database', ['core', 'config', 'metrics']),
     only('metrics', ['core', 'config']),
-    only('bars', ['core', 'config', 'database', 'coordinator', 'metrics', 'http']),
+    only('rate-control', ['core', 'config', 'http']),
+    only('bars', ['core', 'config', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
     only('http', ['core', 'config', 'metrics']),
-    only('health', ['core', 'config', 'database', 'coordinator', 'metrics', 'http']),
+    only('health', ['core', 'config', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

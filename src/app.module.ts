@@ -6,9 +6,14 @@ import { BarsModule } from './bars/bars.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { CoordinatorModule } from './coordinator/coordinator.module.js';
 import { DatabaseModule } from './database/database.module.js';
+import { FeedbackModule } from './coordinator/feedback.module.js';
+import { ContractsModule } from './core/contracts.module.js';
+import { FeedbackLoop } from './feedback.loop.js';
+import { FeedbackParserModule } from './feedback.parser.module.js';
 import { HealthModule } from './health/health.module.js';
 import { HttpModule } from './http/http.module.js';
 import { MetricsModule } from './metrics/metrics.module.js';
+import { RateControlModule } from './rate-control/rate-control.module.js';
 import { ShutdownSequence } from './shutdown.sequence.js';
 
 /** The service. */
@@ -19,9 +24,13 @@ import { ShutdownSequence } from './shutdown.sequence.js';
     MetricsModule,
     DatabaseModule,
     CoordinatorModule.writingTo(MeteredBarSink, [BarSinkModule]),
+    FeedbackParserModule,
+    FeedbackModule,
+    RateControlModule,
     BarsModule,
     HealthModule,
+    ContractsModule,
   ],
-  providers: [ShutdownSequence],
+  providers: [FeedbackLoop, ShutdownSequence],
 })
 export class AppModule {}

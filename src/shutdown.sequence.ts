@@ -9,6 +9,8 @@ import {
 import type { Settings } from './config/settings.js';
 import { SETTINGS } from './config/settings.config.js';
 import { WriteCoordinator } from './coordinator/index.js';
+import { EventStream } from './coordinator/event.stream.js';
+import { FeedbackChannels } from './coordinator/feedback.channels.js';
 import { Database } from './database/database.js';
 import { DatabasePing } from './database/database.ping.js';
 import { DatabaseServer } from './database/database.server.js';
@@ -26,6 +28,8 @@ export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicatio
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly drain: DrainState,
     private readonly coordinator: WriteCoordinator<never, unknown>,
+    private readonly stream: EventStream,
+    private readonly channels: FeedbackChannels,
     private readonly database: Database,
     private readonly probe: DatabasePing,
     private readonly server: DatabaseServer,
@@ -36,9 +40,12 @@ export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicatio
     this.logger.log('shutting down: no new bars are taken, what is queued is written');
     this.drain.start();
     await this.coordinator.stop({ deadlineMs: this.settings.shutdownTimeoutMs * DRAIN_SHARE });
+    // Readers never hang up by themselves; the server would wait for them.
+    this.stream.close();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    await this.channels.stop();
     await this.probe.close();
     await this.database.close();
     await this.server.stop();

@@ -3,8 +3,10 @@ import { Module } from '@nestjs/common';
 import { WriteCoordinator } from '../coordinator/index.js';
 import { Database } from '../database/database.js';
 import { DrainState } from '../http/drain.state.js';
+import { TokenBucketRateController } from '../rate-control/index.js';
 import type { BarBatch } from './bar.batch.js';
 import { BarsController } from './bars.controller.js';
+import { Admission } from './ingest/admission.js';
 import { IngestService } from './ingest/ingest.service.js';
 import { BarReader } from './read/bar.reader.js';
 import { BarsAnswer } from './read/bars.answer.js';
@@ -20,9 +22,12 @@ import type { WriteCounts } from './write.counts.js';
   providers: [
     {
       provide: IngestService,
-      inject: [WriteCoordinator, DrainState],
-      useFactory: (coordinator: WriteCoordinator<BarBatch, WriteCounts>, drain: DrainState) =>
-        new IngestService(coordinator, new ReceiptClock(), drain),
+      inject: [WriteCoordinator, DrainState, TokenBucketRateController],
+      useFactory: (
+        coordinator: WriteCoordinator<BarBatch, WriteCounts>,
+        drain: DrainState,
+        buckets: TokenBucketRateController,
+      ) => new IngestService(coordinator, new ReceiptClock(), drain, new Admission(buckets)),
     },
     {
       provide: BarsAnswer,

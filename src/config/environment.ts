@@ -8,6 +8,10 @@ import {
 } from './environment.decorators.js';
 
 const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
+const RATE = String.raw`[A-Za-z0-9._-]{1,64}:[\d.]+:[\d.]+`;
+const RATE_LIST = new RegExp(String.raw`^${RATE}(\s*,\s*${RATE})*$`);
+const HTTP_URL = /^https?:\/\/\S+$/;
+const REDIS_URL = /^rediss?:\/\/\S+$/;
 const A_POSTGRES_URL = 'a URL such as postgres://user:password@host:5432/database';
 /** RFC 6750, section 2.1: the characters a bearer token may have. */
 const TOKENS = /^[A-Za-z0-9._~+/-]+=*(\s*,\s*[A-Za-z0-9._~+/-]+=*)*$/;
@@ -48,6 +52,27 @@ export class Environment {
   @BooleanVariable() MDS_RETRY_JITTER?: boolean;
   @IntegerVariable({ min: 1, max: 1_000 }) MDS_CB_FAILURE_THRESHOLD?: number;
   @NumberVariable({ min: 0.1, max: AN_HOUR_S }) MDS_CB_HALF_OPEN_AFTER_SEC?: number;
+
+  @BooleanVariable() MDS_FB_ENABLE_FEEDBACK?: boolean;
+  @NumberVariable({ min: 0.05, max: AN_HOUR_S }) MDS_FB_HEARTBEAT_SEC?: number;
+  @BooleanVariable() MDS_FB_ENABLE_HTTP_BROADCAST?: boolean;
+  @PatternVariable(HTTP_URL, 'an http or https URL') MDS_FB_HTTP_ENDPOINT?: string;
+  @NumberVariable({ min: 0.05, max: 600 }) MDS_FB_HTTP_TIMEOUT?: number;
+  @IntegerVariable({ min: 1, max: 100 }) MDS_FB_HTTP_MAX_RETRIES?: number;
+  @NumberVariable({ min: 0, max: 600 }) MDS_FB_HTTP_BACKOFF?: number;
+  @BooleanVariable() MDS_FB_ENABLE_REDIS?: boolean;
+  @PatternVariable(REDIS_URL, 'a URL such as redis://host:6379') REDIS_URL?: string;
+  @TextVariable() MDS_FB_REDIS_CHANNEL?: string;
+
+  @BooleanVariable() MDP_FB_ENABLE_FEEDBACK?: boolean;
+  @TextVariable() MDP_FB_PROVIDER_NAME?: string;
+  @NumberVariable({ min: 0, max: 1 }) MDP_FB_SCALE_OK?: number;
+  @NumberVariable({ min: 0, max: 1 }) MDP_FB_SCALE_SOFT?: number;
+  @NumberVariable({ min: 0, max: 1 }) MDP_FB_SCALE_HARD?: number;
+  @BooleanVariable() MDP_FB_USE_CORE_CONTRACTS?: boolean;
+  @BooleanVariable() MDP_FB_REDIS_SUBSCRIBE?: boolean;
+  @PatternVariable(RATE_LIST, 'a comma list of name:refill_rows_per_s:burst_rows')
+  MDP_RATE_PROVIDERS?: string;
 
   @NumberVariable({ min: 1, max: AN_HOUR_S }) MDS_SHUTDOWN_TIMEOUT_SEC?: number;
 }

@@ -6,6 +6,12 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 
 import { Environment } from './environment.js';
+import {
+  readFeedback,
+  readRates,
+  type FeedbackSettings,
+  type RateSettings,
+} from './feedback.settings.js';
 import { SettingsError } from './settings.error.js';
 import { readTokens, type TokenSettings } from './token.settings.js';
 import { SECOND } from './units.js';
@@ -44,6 +50,8 @@ export interface Settings {
     readonly jitter: boolean;
   };
   readonly breaker: { readonly failureThreshold: number; readonly halfOpenAfterMs: number };
+  readonly feedback: FeedbackSettings;
+  readonly rates: RateSettings;
   readonly shutdownTimeoutMs: number;
 }
 
@@ -76,6 +84,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
   if (env.ADMIN_DATABASE_URL !== undefined && env.DATABASE_URL === undefined) {
     problems.push('ADMIN_DATABASE_URL needs DATABASE_URL: without it the service runs its own database');
   }
+  const feedback = readFeedback(env, problems);
   if (problems.length > 0) throw new SettingsError(problems);
 
   return {
@@ -105,6 +114,8 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
       failureThreshold: env.MDS_CB_FAILURE_THRESHOLD ?? 5,
       halfOpenAfterMs: (env.MDS_CB_HALF_OPEN_AFTER_SEC ?? 10) * SECOND,
     },
+    feedback,
+    rates: readRates(env),
     shutdownTimeoutMs: (env.MDS_SHUTDOWN_TIMEOUT_SEC ?? 20) * SECOND,
   };
 }

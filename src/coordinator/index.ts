@@ -8,6 +8,29 @@ export {
 } from './circuit.breaker.js';
 export { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors.js';
 export type { CoordinatorSnapshot, RowLedger, WriteCoordinatorOptions } from './coordinator.options.js';
+export { FeedbackBus } from './feedback/feedback.bus.js';
+export { feedbackMessage, type FeedbackMessage } from './feedback/feedback.message.js';
+export {
+  HttpFeedbackBroadcaster,
+  type HttpFeedbackBroadcasterOptions,
+} from './feedback/http.feedback.broadcaster.js';
+export { LevelSignaller, type LevelSignallerOptions, type SignalSource } from './feedback/level.signaller.js';
+export type { ChannelHealth, OutageLog } from './feedback/outage.js';
+export {
+  RedisFeedbackPublisher,
+  type RedisFeedbackPublisherOptions,
+} from './feedback/redis.feedback.publisher.js';
+export {
+  RedisFeedbackSubscriber,
+  type RedisFeedbackSubscriberOptions,
+  type SubscriberCounts,
+} from './feedback/redis.feedback.subscriber.js';
+export {
+  FeedbackEvent,
+  parseFeedbackEvent,
+  type FeedbackEventFields,
+  type FeedbackReason,
+} from './feedback/store.feedback.event.js';
 export { classifyFailure, lookUpFailure, type Failure, type FailureClass } from './failure.table.js';
 export type { Listener } from './guarded.listeners.js';
 export { QueueClosedError, QueueFullError } from './queue.errors.js';

@@ -1,20 +1,27 @@
-/** Core v1.1.0 `HealthState`. */
-export type HealthState = 'healthy' | 'degraded' | 'unhealthy';
+import { IsIn, IsString } from 'class-validator';
 
-/** Core v1.1.0 `HealthComponent`: one part of a service and how it is. */
-export interface HealthComponent {
-  readonly name: string;
-  readonly state: HealthState;
-  /** Why, in words or numbers. */
-  readonly details: Readonly<Record<string, string>>;
-}
+import { IsEpochSeconds, IsListOf } from './contract.decorators.js';
+import { HealthComponent } from './health.component.js';
+import { HEALTH_STATES, type HealthState } from './health.state.js';
 
-/** Core v1.1.0 `HealthStatus`, as it is serialised. */
-export interface HealthStatus {
-  readonly service: string;
-  readonly state: HealthState;
-  readonly components: readonly HealthComponent[];
-  readonly version: string;
+export { HealthComponent } from './health.component.js';
+export type { HealthState } from './health.state.js';
+
+/** Core v1.1.0 `HealthStatus`: how a service and each of its parts is. Made by `parseContract`; immutable. */
+export class HealthStatus {
+  @IsString()
+  readonly service!: string;
+
+  @IsIn(HEALTH_STATES)
+  readonly state!: HealthState;
+
+  @IsListOf(() => HealthComponent)
+  readonly components: readonly HealthComponent[] = [];
+
+  @IsString()
+  readonly version!: string;
+
   /** Unix epoch, seconds. */
-  readonly ts: number;
+  @IsEpochSeconds()
+  readonly ts!: number;
 }

@@ -3,9 +3,11 @@ import { TerminusModule } from '@nestjs/terminus';
 
 import { CoordinatorIndicator } from './coordinator.indicator.js';
 import { DatabaseIndicator } from './database.indicator.js';
+import { FeedbackIndicator } from './feedback.indicator.js';
 import { HealthController } from './health.controller.js';
 import { HealthReporter, type HealthCheck } from './health.reporter.js';
 import { PrometheusIndicator } from './prometheus.indicator.js';
+import { RateControlIndicator } from './rate-control.indicator.js';
 
 /** Terminus indicators mapped onto the Core HealthStatus. */
 @Module({
@@ -15,9 +17,11 @@ import { PrometheusIndicator } from './prometheus.indicator.js';
     DatabaseIndicator,
     PrometheusIndicator,
     CoordinatorIndicator,
+    FeedbackIndicator,
+    RateControlIndicator,
     {
       provide: HealthReporter,
-      inject: [DatabaseIndicator, PrometheusIndicator, CoordinatorIndicator],
+      inject: [DatabaseIndicator, PrometheusIndicator, CoordinatorIndicator, FeedbackIndicator, RateControlIndicator],
       useFactory: (database: DatabaseIndicator, ...others: HealthCheck[]) =>
         new HealthReporter([database, ...others]),
     },

@@ -104,6 +104,27 @@ export class Metrics {
     buckets: LATENCY_BUCKETS,
   });
 
+  readonly feedbackEvents = new Counter({
+    name: 'mds_feedback_events_total',
+    help: 'Feedback events of this and of other stores, by level.',
+    labelNames: ['level'] as const,
+  });
+  readonly feedbackQueueDepth = new Gauge({
+    name: 'pipeline_feedback_queue_depth',
+    help: 'Rows that a coordinator told that it holds, by coordinator.',
+    labelNames: ['source'] as const,
+  });
+  readonly rateScale = new Gauge({
+    name: 'pipeline_rate_scale_factor',
+    help: 'Share of its full rate that a provider may send: 0 pauses, 1 is all.',
+    labelNames: ['provider'] as const,
+  });
+  readonly backpressureState = new Gauge({
+    name: 'pipeline_backpressure_state',
+    help: 'Level that set the rate of a provider: 0 ok, 1 soft, 2 hard.',
+    labelNames: ['provider'] as const,
+  });
+
   readonly poolConnections = new Gauge({
     name: 'mds_db_pool_connections',
     help: 'Database connections by state; waiting counts requests for one.',

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
 
 import { SECOND } from '../../config/units.js';
-import type { CoordinatorSnapshot, WriteCoordinator } from '../../coordinator/index.js';
+import {
+  CircuitOpenError,
+  QueueFullError,
+  type CoordinatorSnapshot,
+  type WriteCoordinator,
+} from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarBatch } from '../bar.batch.js';
@@ -10,6 +15,7 @@ import { MalformedBodyError } from '../decode/malformed-body.error.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
 import type { WriteCounts } from '../write.counts.js';
+import type { Admission } from './admission.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
 import { writeProblem } from './write.problems.js';
@@ -42,6 +48,7 @@ export class IngestService {
     private readonly coordinator: WriteCoordinator<BarBatch, WriteCounts>,
     private readonly clock: ReceiptClock,
     private readonly drain: DrainState,
+    private readonly admission: Admission,
     private readonly commitWaitMs = COMMIT_WAIT_MS,
   ) {}
 
@@ -61,8 +68,9 @@ export class IngestService {
     const body = await inflateBody(request.body, request.contentEncoding);
     const decoded = decode(body, format, request.onError);
     const batch = this.requireBatch(decoded);
+    const giveBack = this.admission.admit(batch);
     batch.receivedAt = this.clock.next();
-    const counts = await this.commit(batch);
+    const counts = await this.commit(batch, giveBack);
     return {
       ...counts,
       batchId: randomUUID(),
@@ -91,7 +99,7 @@ export class IngestService {
     return batch;
   }
 
-  private async commit(batch: BarBatch): Promise<WriteCounts> {
+  private async commit(batch: BarBatch, giveBack: () => void): Promise<WriteCounts> {
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
@@ -107,6 +115,7 @@ export class IngestService {
     try {
       return await Promise.race([this.coordinator.submit(batch, { flush: true }), late]);
     } catch (error) {
+      if (error instanceof QueueFullError || error instanceof CircuitOpenError) giveBack();
       throw writeProblem(error, this.coordinator.retryAfterMs());
     } finally {
       clearTimeout(timer);

@@ -1,0 +1,49 @@
+import { ProblemError } from '../../http/problem.error.js';
+import type { TokenBucketRateController } from '../../rate-control/index.js';
+import type { BarBatch } from '../bar.batch.js';
+import { OFFSET, TUPLE_BYTES } from '../tuple.js';
+
+/** What the buckets must be able to do. */
+export type Buckets = Pick<TokenBucketRateController, 'has' | 'tryAcquire' | 'giveBack'>;
+
+/** Lets a batch in when each provider in it may send its rows now; providers that are not registered always may. */
+export class Admission {
+  constructor(private readonly buckets: Buckets) {}
+
+  /**
+   * Takes the rows from the providers' buckets, all or none.
+   * @returns gives them back, for a batch that was not taken in the end
+   * @throws ProblemError `rate-limited`
+   */
+  admit(batch: BarBatch): () => void {
+    const taken: [string, number][] = [];
+    const giveBack = () => taken.forEach(([provider, rows]) => this.buckets.giveBack(provider, rows));
+    for (const [provider, rows] of this.limitedRows(batch)) {
+      const result = this.buckets.tryAcquire(provider, rows);
+      if (!result.granted) {
+        giveBack();
+        throw new ProblemError('rate-limited', `${provider} may not send ${rows} bars now (${result.reason}).`, {
+          retryAfterMs: result.retryAfterMs,
+        });
+      }
+      taken.push([provider, rows]);
+    }
+    return giveBack;
+  }
+
+  /** Rows of each registered provider. */
+  private limitedRows({ series, rows, tuples }: BarBatch): Map<string, number> {
+    const names = new Set(series.map(({ provider }) => provider));
+    const limited = new Map([...names].filter((name) => this.buckets.has(name)).map((name) => [name, 0]));
+    // The usual batch is of one provider: its rows are known without looking at any.
+    const [only] = names;
+    if (names.size === 1 && only !== undefined) return limited.has(only) ? new Map([[only, rows]]) : limited;
+    if (limited.size === 0) return limited;
+    for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
+      const provider = series[tuples.readInt32BE(at)]?.provider ?? '';
+      const count = limited.get(provider);
+      if (count !== undefined) limited.set(provider, count + 1);
+    }
+    return limited;
+  }
+}

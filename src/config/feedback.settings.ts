@@ -1,0 +1,80 @@
+import type { BackpressureLevel } from '../core/backpressure.level.js';
+import type { Environment } from './environment.js';
+import { SECOND } from './units.js';
+
+/** How the queue's level is told to producers. Durations are milliseconds. */
+export interface FeedbackSettings {
+  readonly enabled: boolean;
+  readonly heartbeatMs: number;
+  /** Undefined: nothing is posted. */
+  readonly http:
+    | {
+        readonly endpoint: string;
+        readonly timeoutMs: number;
+        readonly maxTries: number;
+        readonly backoffMs: number;
+      }
+    | undefined;
+  /** Undefined: Redis is not used. */
+  readonly redis:
+    | { readonly url: string; readonly channel: string; readonly publish: boolean; readonly subscribe: boolean }
+    | undefined;
+}
+
+/** How a level becomes a rate. */
+export interface RateSettings {
+  /** Whether events change the rate of providers. */
+  readonly enabled: boolean;
+  /** Providers that follow the level; `*`: every registered one. */
+  readonly providers: readonly string[] | '*';
+  /** Share of the full rate at each level, from 0 to 1. */
+  readonly policy: Readonly<Record<BackpressureLevel, number>>;
+  /** False: older events are taken too, an object with a `level` in any case. */
+  readonly useCoreContracts: boolean;
+  /** Buckets that exist from the start, as `name:refill:burst`, comma list. */
+  readonly registered: string;
+}
+
+/** Reads the settings of the feedback loop; appends to `problems` what is wrong with them. */
+export function readFeedback(env: Environment, problems: string[]): FeedbackSettings {
+  const broadcast = env.MDS_FB_ENABLE_HTTP_BROADCAST ?? false;
+  if (broadcast && env.MDS_FB_HTTP_ENDPOINT === undefined) {
+    problems.push('MDS_FB_HTTP_ENDPOINT must be set when MDS_FB_ENABLE_HTTP_BROADCAST is true');
+  }
+  const publish = env.MDS_FB_ENABLE_REDIS ?? false;
+  const subscribe = env.MDP_FB_REDIS_SUBSCRIBE ?? false;
+  return {
+    enabled: env.MDS_FB_ENABLE_FEEDBACK ?? true,
+    heartbeatMs: (env.MDS_FB_HEARTBEAT_SEC ?? 5) * SECOND,
+    http:
+      broadcast && env.MDS_FB_HTTP_ENDPOINT !== undefined
+        ? {
+            endpoint: env.MDS_FB_HTTP_ENDPOINT,
+            timeoutMs: (env.MDS_FB_HTTP_TIMEOUT ?? 2.5) * SECOND,
+            maxTries: env.MDS_FB_HTTP_MAX_RETRIES ?? 3,
+            backoffMs: (env.MDS_FB_HTTP_BACKOFF ?? 0.5) * SECOND,
+          }
+        : undefined,
+    redis:
+      publish || subscribe
+        ? {
+            url: env.REDIS_URL ?? 'redis://localhost:6379',
+            channel: env.MDS_FB_REDIS_CHANNEL ?? 'feedback',
+            publish,
+            subscribe,
+          }
+        : undefined,
+  };
+}
+
+/** Reads the settings of rate control. */
+export function readRates(env: Environment): RateSettings {
+  const providers = env.MDP_FB_PROVIDER_NAME ?? 'ibkr';
+  return {
+    enabled: env.MDP_FB_ENABLE_FEEDBACK ?? true,
+    providers: providers === '*' ? '*' : providers.split(',').map((name) => name.trim()),
+    policy: { ok: env.MDP_FB_SCALE_OK ?? 1, soft: env.MDP_FB_SCALE_SOFT ?? 0.5, hard: env.MDP_FB_SCALE_HARD ?? 0 },
+    useCoreContracts: env.MDP_FB_USE_CORE_CONTRACTS ?? true,
+    registered: env.MDP_RATE_PROVIDERS ?? '',
+  };
+}

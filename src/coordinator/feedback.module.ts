@@ -1,0 +1,63 @@
+import { Global, Logger, Module } from '@nestjs/common';
+
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../config/settings.config.js';
+import { FEEDBACK_PUBLISHER, type FeedbackPublisher } from '../core/index.js';
+import { EventStream } from './event.stream.js';
+import { FeedbackBus } from './feedback/feedback.bus.js';
+import { LevelSignaller } from './feedback/level.signaller.js';
+import { FeedbackChannels } from './feedback.channels.js';
+import { FeedbackController } from './feedback.controller.js';
+import { FEEDBACK_PARSER, FeedbackInbox, type FeedbackParser } from './feedback.inbox.js';
+import { WriteCoordinator } from './write.coordinator.js';
+
+/**
+ * The coordinator's level on its way to producers. FEEDBACK_PARSER, which reads events of other stores, comes from
+ * the application.
+ */
+@Global()
+@Module({
+  controllers: [FeedbackController],
+  providers: [
+    {
+      provide: FeedbackBus,
+      useFactory: () => {
+        const logger = new Logger('feedback');
+        return new FeedbackBus((error) => logger.error(error));
+      },
+    },
+    // Another FeedbackPublisher takes the bus's place here.
+    { provide: FEEDBACK_PUBLISHER, useExisting: FeedbackBus },
+    { provide: EventStream, useFactory: () => new EventStream() },
+    {
+      provide: LevelSignaller,
+      inject: [SETTINGS, WriteCoordinator, FEEDBACK_PUBLISHER],
+      useFactory: (
+        { feedback }: Settings,
+        coordinator: WriteCoordinator<never, unknown>,
+        publisher: FeedbackPublisher,
+      ) => {
+        const signaller = new LevelSignaller(coordinator, publisher, { heartbeatMs: feedback.heartbeatMs });
+        if (feedback.enabled) signaller.start();
+        return signaller;
+      },
+    },
+    {
+      provide: FeedbackInbox,
+      inject: [SETTINGS, FeedbackBus, FEEDBACK_PARSER],
+      useFactory: ({ coordinator }: Settings, bus: FeedbackBus, parse: FeedbackParser) =>
+        new FeedbackInbox(coordinator.id, bus, parse),
+    },
+    {
+      provide: FeedbackChannels,
+      inject: [SETTINGS, FeedbackBus, FeedbackInbox],
+      useFactory: (settings: Settings, bus: FeedbackBus, inbox: FeedbackInbox) => {
+        const channels = new FeedbackChannels(settings, bus, inbox, new Logger('feedback'));
+        channels.start();
+        return channels;
+      },
+    },
+  ],
+  exports: [FeedbackBus, EventStream, LevelSignaller, FeedbackChannels],
+})
+export class FeedbackModule {}

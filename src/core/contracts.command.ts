@@ -1,0 +1,4 @@
+import { ContractFiles } from './contract.files.js';
+
+// `npm run contracts`
+ContractFiles.generate().write();

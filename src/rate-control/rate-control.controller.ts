@@ -1,0 +1,112 @@
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put } from '@nestjs/common';
+import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+
+import { RequiresScope } from '../config/access.decorator.js';
+import { parseContract, RateAdjustment, RATE_CONTROLLER, type RateController } from '../core/index.js';
+import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
+import { ContractBodyPipe, JsonBodyPipe } from '../http/json.body.js';
+import { ProblemError } from '../http/problem.error.js';
+import {
+  AcquiredDto,
+  AcquireDto,
+  AdjustmentAcceptedDto,
+  CooldownDto,
+  ProviderDto,
+  ProviderListDto,
+  ProviderRateDto,
+  RateAdjustmentDto,
+} from './rate-control.dto.js';
+import { ProviderNameError, TooManyProvidersError } from './rate.errors.js';
+import { TokenBucketRateController } from './token.bucket.rate.controller.js';
+
+const PROVIDER = { name: 'name', description: 'The provider.', example: 'ibkr', schema: { type: 'string' } } as const;
+
+/** What providers may send. */
+@ApiTags('rate control')
+@ApiSecured()
+@Controller('v1/rate-control')
+export class RateControlController {
+  constructor(
+    private readonly buckets: TokenBucketRateController,
+    @Inject(RATE_CONTROLLER) private readonly controller: RateController,
+  ) {}
+
+  @Get('providers')
+  @RequiresScope('read')
+  @ApiOperation({ operationId: 'getProviders', summary: 'Registered providers and their buckets' })
+  @ApiOkResponse({ type: ProviderListDto })
+  @ApiProblems('unauthorized', 'forbidden')
+  list(): ProviderListDto {
+    return { providers: this.buckets.entries() };
+  }
+
+  @Put('providers/:name')
+  @ApiOperation({ operationId: 'putProvider', summary: 'Register a provider, or change its rate' })
+  @ApiParam(PROVIDER)
+  @ApiBody({ type: ProviderRateDto })
+  @ApiOkResponse({ type: ProviderDto })
+  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
+  register(@Param('name') name: string, @Body(new JsonBodyPipe(ProviderRateDto)) rate: ProviderRateDto): ProviderDto {
+    try {
+      this.buckets.register(name, { refillRate: rate.refill_rate, burst: rate.burst });
+    } catch (error) {
+      if (error instanceof ProviderNameError || error instanceof TooManyProvidersError) {
+        throw new ProblemError('invalid-document', error.message);
+      }
+      throw error;
+    }
+    return this.entry(name);
+  }
+
+  @Post('providers/:name/acquire')
+  @HttpCode(200)
+  @RequiresScope('ingest')
+  @ApiOperation({ operationId: 'acquireTokens', summary: 'Ask whether rows may be sent now' })
+  @ApiParam(PROVIDER)
+  @ApiBody({ type: AcquireDto })
+  @ApiOkResponse({ type: AcquiredDto })
+  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'unknown-provider', 'invalid-document', 'rate-limited')
+  acquire(@Param('name') name: string, @Body(new JsonBodyPipe(AcquireDto)) { tokens }: AcquireDto): AcquiredDto {
+    this.entry(name);
+    const result = this.buckets.tryAcquire(name, tokens);
+    if (!result.granted) {
+      throw new ProblemError('rate-limited', `${name} may not send ${tokens} rows now (${result.reason}).`, {
+        retryAfterMs: result.retryAfterMs,
+      });
+    }
+    return { granted: tokens, remaining: result.remaining ?? 0 };
+  }
+
+  @Post('providers/:name/cooldown')
+  @HttpCode(200)
+  @RequiresScope('ingest')
+  @ApiOperation({ operationId: 'coolDown', summary: 'Pause a provider for a time, as after a pacing violation' })
+  @ApiParam(PROVIDER)
+  @ApiBody({ type: CooldownDto })
+  @ApiOkResponse({ type: ProviderDto })
+  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'unknown-provider', 'invalid-document')
+  coolDown(@Param('name') name: string, @Body(new JsonBodyPipe(CooldownDto)) { seconds }: CooldownDto): ProviderDto {
+    this.entry(name);
+    this.buckets.cooldown(name, seconds);
+    return this.entry(name);
+  }
+
+  @Post('adjustments')
+  @HttpCode(202)
+  @ApiOperation({ operationId: 'postAdjustment', summary: 'Apply a RateAdjustment' })
+  @ApiBody({ type: RateAdjustmentDto })
+  @ApiAcceptedResponse({ type: AdjustmentAcceptedDto })
+  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
+  async adjust(
+    @Body(new ContractBodyPipe((json) => parseContract(RateAdjustment, json))) adjustment: RateAdjustment,
+  ): Promise<AdjustmentAcceptedDto> {
+    await this.controller.apply(adjustment);
+    return { status: 'accepted' };
+  }
+
+  private entry(name: string): ProviderDto {
+    const entry = this.buckets.entry(name);
+    if (entry === undefined) throw new ProblemError('unknown-provider', `${name} is not registered.`);
+    return entry;
+  }
+}

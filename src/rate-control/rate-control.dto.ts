@@ -1,0 +1,103 @@
+import { ApiProperty } from '@nestjs/swagger';
+import { IsInt, IsNumber, Max, Min } from 'class-validator';
+
+import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../core/backpressure.level.js';
+
+const MOST_ROWS = 1_000_000_000;
+const A_DAY_S = 86_400;
+
+/** How fast a provider may send. */
+export class ProviderRateDto {
+  @ApiProperty({ example: 200_000, minimum: 0, maximum: MOST_ROWS, description: 'Rows per second.' })
+  @IsNumber({}, { message: 'must be a number' })
+  @Min(Number.MIN_VALUE, { message: 'must be above 0' })
+  @Max(MOST_ROWS, { message: `must not be above ${MOST_ROWS}` })
+  refill_rate!: number;
+
+  @ApiProperty({ example: 400_000, minimum: 1, maximum: MOST_ROWS, description: 'Rows at once.' })
+  @IsNumber({}, { message: 'must be a number' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(MOST_ROWS, { message: `must not be above ${MOST_ROWS}` })
+  burst!: number;
+}
+
+/** Tokens asked for. */
+export class AcquireDto {
+  @ApiProperty({ example: 5_000, minimum: 1, maximum: MOST_ROWS, description: 'Rows to send.' })
+  @IsInt({ message: 'must be a whole number' })
+  @Min(1, { message: 'must be at least 1' })
+  @Max(MOST_ROWS, { message: `must not be above ${MOST_ROWS}` })
+  tokens!: number;
+}
+
+/** Tokens granted. */
+export class AcquiredDto {
+  @ApiProperty({ example: 5_000, description: 'Rows that may be sent now.' })
+  granted!: number;
+
+  @ApiProperty({ example: 395_000, description: 'Rows left.' })
+  remaining!: number;
+}
+
+/** A pause asked for. */
+export class CooldownDto {
+  @ApiProperty({ example: 30, minimum: 0, maximum: A_DAY_S, description: 'Seconds from now; 0 ends a cooldown.' })
+  @IsNumber({}, { message: 'must be a number' })
+  @Min(0, { message: 'must be at least 0' })
+  @Max(A_DAY_S, { message: `must not be above ${A_DAY_S}` })
+  seconds!: number;
+}
+
+/** A provider and its bucket. */
+export class ProviderDto {
+  @ApiProperty({ example: 'ibkr' })
+  provider!: string;
+
+  @ApiProperty({ example: 200_000, description: 'Rows per second at full rate.' })
+  refill_rate!: number;
+
+  @ApiProperty({ example: 400_000, description: 'Rows at once.' })
+  burst!: number;
+
+  @ApiProperty({ example: 1, minimum: 0, maximum: 1, description: 'Share of the full rate; 0 pauses.' })
+  scale!: number;
+
+  @ApiProperty({ enum: BACKPRESSURE_LEVELS, example: 'ok', description: 'The level that set the scale.' })
+  pressure!: BackpressureLevel;
+
+  @ApiProperty({ example: 400_000, description: 'Rows that may be sent now.' })
+  tokens!: number;
+
+  @ApiProperty({ enum: ['closed', 'open', 'half_open'], example: 'closed' })
+  circuit_state!: string;
+
+  @ApiProperty({ type: Number, nullable: true, example: null, description: 'Unix epoch, seconds; null when there is none.' })
+  cooldown_until!: number | null;
+}
+
+/** The registered providers. */
+export class ProviderListDto {
+  @ApiProperty({ type: [ProviderDto] })
+  providers!: ProviderDto[];
+}
+
+/** Core v1.1.0 RateAdjustment. */
+export class RateAdjustmentDto {
+  @ApiProperty({ example: 'ibkr' })
+  provider!: string;
+
+  @ApiProperty({ example: 0.5, minimum: 0, maximum: 1, description: '0 pauses, 1 is the full rate.' })
+  scale!: number;
+
+  @ApiProperty({ enum: BACKPRESSURE_LEVELS, example: 'soft' })
+  reason!: BackpressureLevel;
+
+  @ApiProperty({ example: 1760659200.25, description: 'Unix epoch, seconds.' })
+  ts!: number;
+}
+
+/** That an adjustment was taken. */
+export class AdjustmentAcceptedDto {
+  @ApiProperty({ example: 'accepted' })
+  status!: 'accepted';
+}

@@ -1,0 +1,55 @@
+import { Global, Logger, Module } from '@nestjs/common';
+
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../config/settings.config.js';
+import { RATE_CONTROLLER, type RateController } from '../core/index.js';
+import { FeedbackHandler } from './feedback.handler.js';
+import { LevelAggregator } from './level.aggregator.js';
+import { RateControlController } from './rate-control.controller.js';
+import { parseRateProviders } from './rate.providers.setting.js';
+import { TokenBucketRateController } from './token.bucket.rate.controller.js';
+
+/** Feedback in, rates out. */
+@Global()
+@Module({
+  controllers: [RateControlController],
+  providers: [
+    {
+      provide: TokenBucketRateController,
+      inject: [SETTINGS],
+      useFactory: ({ rates }: Settings) => {
+        const controller = new TokenBucketRateController();
+        for (const { provider, ...rate } of parseRateProviders(rates.registered)) controller.register(provider, rate);
+        return controller;
+      },
+    },
+    // Another RateController takes the token buckets' place here.
+    { provide: RATE_CONTROLLER, useExisting: TokenBucketRateController },
+    {
+      provide: FeedbackHandler,
+      inject: [SETTINGS, RATE_CONTROLLER, TokenBucketRateController],
+      useFactory: (
+        { rates, feedback }: Settings,
+        controller: RateController,
+        buckets: TokenBucketRateController,
+      ) => {
+        const logger = new Logger('rate-control');
+        const handler = new FeedbackHandler({
+          controller,
+          providers: rates.providers,
+          providersOf: () => buckets.names(),
+          policy: rates.policy,
+          aggregator: new LevelAggregator({ heartbeatMs: feedback.heartbeatMs }),
+          onError: (error, { provider }) => logger.error(`${provider}: an adjustment failed: ${String(error)}`),
+        });
+        buckets.onRegistration(() => handler.refresh());
+        buckets.onAdjustment(({ provider, scale, reason }) =>
+          logger.log(`${provider} may send at ${scale} of its rate (${reason})`),
+        );
+        return handler;
+      },
+    },
+  ],
+  exports: [TokenBucketRateController, RATE_CONTROLLER, FeedbackHandler],
+})
+export class RateControlModule {}

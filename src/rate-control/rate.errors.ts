@@ -1,0 +1,32 @@
+/** A name that no provider can have. */
+export class ProviderNameError extends RangeError {
+  override readonly name = 'ProviderNameError';
+
+  constructor(readonly provider: string) {
+    super(
+      `a provider's name is 1 to 64 characters of A-Za-z0-9._-, not ${JSON.stringify(provider.slice(0, 80))}`,
+    );
+  }
+}
+
+/** A request about a provider that is not registered. */
+export class UnknownProviderError extends Error {
+  override readonly name = 'UnknownProviderError';
+
+  constructor(readonly provider: string) {
+    super(`the provider ${JSON.stringify(provider.slice(0, 80))} is not registered`);
+  }
+}
+
+/** As many providers are registered as are allowed. */
+export class TooManyProvidersError extends Error {
+  override readonly name = 'TooManyProvidersError';
+
+  constructor(
+    readonly provider: string,
+    /** Most providers at once. */
+    readonly limit: number,
+  ) {
+    super(`the provider ${JSON.stringify(provider)} is not registered: ${limit} providers are already`);
+  }
+}

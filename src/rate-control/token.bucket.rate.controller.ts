@@ -1,0 +1,160 @@
+import type { RateAdjustment, RateController } from '../core/index.js';
+import type { AcquireOptions, AcquireResult } from './acquire.result.js';
+import { OrderedListeners, type RateListener } from './ordered.listeners.js';
+import type { ProviderEntry } from './provider.entry.js';
+import { ProviderLimiter, type ProviderLimiterOptions } from './provider.limiter.js';
+import { assertScale, isProviderName, type ProviderRate } from './provider.rate.js';
+import { ProviderNameError, TooManyProvidersError, UnknownProviderError } from './rate.errors.js';
+
+/** Settings of a TokenBucketRateController. */
+export interface TokenBucketRateControllerOptions {
+  /** Most providers registered, and most unregistered ones whose adjustment is remembered; default 10,000. */
+  readonly maxProviders?: number | undefined;
+  /** Most acquires of one provider that wait at once; default 1,000. */
+  readonly maxWaiting?: number | undefined;
+  /** Of each provider's circuit. */
+  readonly circuit?: ProviderLimiterOptions['circuit'];
+  /** A clock that never goes back, in milliseconds; default performance.now. */
+  readonly now?: (() => number) | undefined;
+}
+
+const UNLIMITED: AcquireResult = { granted: true, remaining: null };
+
+/** Limits each registered provider to its rate, scaled by adjustments; others are not limited. */
+export class TokenBucketRateController implements RateController {
+  private readonly providers = new Map<string, ProviderLimiter>();
+  /** The last adjustment of providers that are not registered (yet), the one changed longest ago first. */
+  private readonly remembered = new Map<string, RateAdjustment>();
+  private readonly adjustments = new OrderedListeners<RateAdjustment>();
+  private readonly registrations = new OrderedListeners<string>();
+  private readonly maxProviders: number;
+
+  constructor(private readonly options: TokenBucketRateControllerOptions = {}) {
+    this.maxProviders = options.maxProviders ?? 10_000;
+  }
+
+  /**
+   * Limits a provider from now on, or changes its rate; true when it is new. A new one starts with the scale of
+   * the last adjustment that was made for it. Throws ProviderNameError, RangeError or TooManyProvidersError.
+   */
+  register(provider: string, rate: ProviderRate): boolean {
+    const known = this.providers.get(provider);
+    if (known) {
+      known.update(rate);
+      return false;
+    }
+    if (!isProviderName(provider)) throw new ProviderNameError(provider);
+    if (this.providers.size >= this.maxProviders)
+      throw new TooManyProvidersError(provider, this.maxProviders);
+    const limiter = new ProviderLimiter(rate, this.options);
+    const adjustment = this.remembered.get(provider);
+    if (adjustment) limiter.apply(adjustment);
+    this.remembered.delete(provider);
+    this.providers.set(provider, limiter);
+    this.registrations.emit(provider);
+    return true;
+  }
+
+  /** True when the provider is limited. */
+  has(provider: string): boolean {
+    return this.providers.has(provider);
+  }
+
+  /** The names of the registered providers, in order of registration. */
+  names(): string[] {
+    return [...this.providers.keys()];
+  }
+
+  /** How a registered provider stands; undefined for others. */
+  entry(provider: string): ProviderEntry | undefined {
+    return this.providers.get(provider)?.entry(provider);
+  }
+
+  /** How every registered provider stands. */
+  entries(): ProviderEntry[] {
+    return [...this.providers].map(([provider, limiter]) => limiter.entry(provider));
+  }
+
+  /**
+   * Scales the provider's rate; in effect when the call returns. For one that is not registered it is remembered
+   * until it is. Rejects with a RangeError when the scale is not from 0 to 1.
+   */
+  apply(adjustment: RateAdjustment): Promise<void> {
+    return new Promise((resolve) => {
+      assertScale(adjustment.scale);
+      const limiter = this.providers.get(adjustment.provider);
+      const changed = limiter ? limiter.apply(adjustment) : this.remember(adjustment);
+      if (changed) this.adjustments.emit(adjustment);
+      resolve();
+    });
+  }
+
+  /**
+   * Takes rows from the provider's bucket; waits its turn, first come first served, for at most `maxWaitMs`. When
+   * the wait is known to be longer it is refused at once. Rejects with the signal's reason and then took nothing.
+   */
+  acquire(provider: string, rows: number, options: AcquireOptions = {}): Promise<AcquireResult> {
+    return this.providers.get(provider)?.acquire(rows, options) ?? Promise.resolve(UNLIMITED);
+  }
+
+  /** Takes rows from the provider's bucket now, or says why not and when to ask again. */
+  tryAcquire(provider: string, rows: number): AcquireResult {
+    return this.providers.get(provider)?.tryAcquire(rows) ?? UNLIMITED;
+  }
+
+  /** Puts back rows that were granted and then not used, up to the burst. */
+  giveBack(provider: string, rows: number): void {
+    this.providers.get(provider)?.giveBack(rows);
+  }
+
+  /**
+   * Pauses a provider for so many seconds from now; a longer cooldown that is on stays, 0 ends it. Nothing is
+   * earned meanwhile. Throws UnknownProviderError when it is not registered.
+   */
+  cooldown(provider: string, seconds: number): void {
+    const limiter = this.providers.get(provider);
+    if (!limiter) throw new UnknownProviderError(provider);
+    limiter.coolDown(seconds);
+  }
+
+  /** Notes that the provider answered as it should: closes its circuit after a probe. */
+  recordSuccess(provider: string): void {
+    this.providers.get(provider)?.recordSuccess();
+  }
+
+  /** Notes that the provider failed: enough of them in a row open its circuit. */
+  recordFailure(provider: string): void {
+    this.providers.get(provider)?.recordFailure();
+  }
+
+  /** Hears each adjustment that changed a scale or its reason, before `apply` returns. Dispose to unsubscribe. */
+  onAdjustment(listener: RateListener<RateAdjustment>): Disposable {
+    return this.adjustments.add(listener);
+  }
+
+  /** Hears the name of each new provider, before `register` returns. Dispose to unsubscribe. */
+  onRegistration(listener: RateListener<string>): Disposable {
+    return this.registrations.add(listener);
+  }
+
+  /** Refuses the acquires that wait; from now on no acquire of these providers waits. */
+  close(): void {
+    for (const limiter of this.providers.values()) limiter.close();
+  }
+
+  private remember(adjustment: RateAdjustment): boolean {
+    const { provider, scale, reason } = adjustment;
+    // It can never be registered, and may be as long as its sender likes.
+    if (!isProviderName(provider)) return false;
+    const last = this.remembered.get(provider) ?? { scale: 1, reason: 'ok' };
+    if (last.scale === scale && last.reason === reason) return false;
+    this.remembered.delete(provider);
+    // The full rate is where a new provider starts anyway.
+    if (scale < 1 || reason !== 'ok') this.remembered.set(provider, adjustment);
+    for (const oldest of this.remembered.keys()) {
+      if (this.remembered.size <= this.maxProviders) break;
+      this.remembered.delete(oldest);
+    }
+    return true;
+  }
+}
