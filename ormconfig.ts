@@ -2,6 +2,7 @@ import { join } from 'node:path';
 
 import { DataSource, type DataSourceOptions } from 'typeorm';
 
+import { CONNECT_LIMIT_MS } from './src/database/connect.limit.js';
 import { readRunningUrl } from './src/database/embedded/index.js';
 import { SeriesEntity } from './src/database/entities/series.entity.js';
 import { MIGRATIONS } from './src/database/migrations/index.js';
@@ -17,6 +18,7 @@ export function dataSourceOptions(url: string, extra: Partial<PostgresOptions> =
     migrationsTableName: 'schema_migrations',
     migrationsTransactionMode: 'each',
     installExtensions: false,
+    connectTimeoutMS: CONNECT_LIMIT_MS,
     ...extra,
   };
 }

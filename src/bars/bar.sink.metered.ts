@@ -17,11 +17,14 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     const counts = await this.sink.write(batches);
-    for (const { inserted, updated, unchanged } of counts) {
+    counts.forEach(({ inserted, updated, unchanged }, index) => {
+      const { lines = 0, rows = 0 } = batches[index] ?? {};
       this.metrics.rowsCommitted.inc({ outcome: 'inserted' }, inserted);
       this.metrics.rowsCommitted.inc({ outcome: 'updated' }, updated);
-      this.metrics.rowsCommitted.inc({ outcome: 'unchanged' }, unchanged);
-    }
+      // Lines that a later line of their body replaced were never queued: with them, the rows committed would
+      // be more than the rows accepted.
+      this.metrics.rowsCommitted.inc({ outcome: 'unchanged' }, unchanged - (lines - rows));
+    });
     for (const batch of batches) this.noteNewest(batch);
     return counts;
   }

@@ -2,14 +2,14 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
 import { SECOND } from '../config/units.js';
-import type { AllowedMethods } from './allowed.methods.js';
+import { AllowedMethods } from './allowed.methods.js';
 import { BODY_LIMIT, BODY_TYPES } from './body.limits.js';
 import type { DrainState } from './drain.state.js';
-import type { ProblemFilter } from './problem.filter.js';
+import { ProblemFilter } from './problem.filter.js';
 import { ProblemError } from './problem.error.js';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -27,6 +27,11 @@ export function createHttpAdapter(): FastifyAdapter {
     genReqId: (request: IncomingMessage) => {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
+    },
+    // A path with a broken percent-encoding is refused before there is a route, a hook or Nest's filter.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void reply.header('x-request-id', request.id);
+      new ProblemFilter(new AllowedMethods()).send(error, request, reply);
     },
   });
 }

@@ -1,0 +1,38 @@
+import { accessSync, constants } from 'node:fs';
+import { delimiter, join } from 'node:path';
+
+import { it } from '@jest/globals';
+
+/** Set where no test may be skipped, as in CI: a program that is missing is then a failure. */
+const NO_SKIP = 'MDS_TEST_NO_SKIP';
+
+/**
+ * `it` for a test that needs a program on the PATH. Without the program the test is reported as skipped, with the
+ * reason in its name.
+ * @param origin where to get the program
+ */
+export function itWith(program: string, origin: string): (name: string, test: () => Promise<void>) => void {
+  if (isInstalled(program)) return it;
+  const reason = `${program} is not installed (${origin})`;
+  if (process.env[NO_SKIP] === '1') {
+    return (name) => {
+      it(name, () => {
+        throw new Error(`${reason}, and ${NO_SKIP}=1 lets no test be skipped`);
+      });
+    };
+  }
+  return (name) => {
+    it.skip(`${name} [skipped: ${reason}]`, () => undefined);
+  };
+}
+
+function isInstalled(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
+    try {
+      accessSync(join(directory, program), constants.X_OK);
+      return true;
+    } catch {
+      return false;
+    }
+  });
+}
