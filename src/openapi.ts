@@ -41,7 +41,11 @@ function createOpenApi(app: INestApplication): OpenAPIObject {
     .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
     .addServer('/', 'This service')
     .addBearerAuth(
-      { type: 'http', scheme: 'bearer', description: 'ADMIN_TOKEN, or one of INGEST_TOKEN or READ_TOKEN.' },
+      {
+        type: 'http',
+        scheme: 'bearer',
+        description: 'ADMIN_TOKEN, or one of INGEST_TOKEN or READ_TOKEN; without the word Bearer.',
+      },
       'bearer',
     )
     .addTag('bars', 'Bars in, bars out.')
