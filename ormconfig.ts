@@ -33,7 +33,10 @@ const NOWHERE = 'postgres://no-usable-DATABASE_URL-is-set.invalid/';
 /** For `npm run typeorm`: the configured database, or the embedded one of a running service. */
 function commandLineUrl(): string {
   loadEnvironmentFile();
-  const set = (name: string) => process.env[name]?.trim() || undefined;
+  const set = (name: string) => {
+    const text = process.env[name]?.trim();
+    return text === '' ? undefined : text;
+  };
   const url =
     set('ADMIN_DATABASE_URL') ??
     set('DATABASE_URL') ??

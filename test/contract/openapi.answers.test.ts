@@ -111,4 +111,14 @@ describe('the service keeps to the document', () => {
     await expect(ask(operation('getBars'), '/v1/bars?limit=0')).resolves.toBe(400);
     await expect(ask(operation('getSeries'), '/v1/series?symbol=A')).resolves.toBe(400);
   });
+
+  it('refuses an address that is no valid URL as every other fault', async () => {
+    const answer = await service.fetch('/v1/bars/%ZZ', { headers: { 'x-request-id': 'mine' } });
+    expect(answer.status).toBe(400);
+    expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(answer.headers.get('x-request-id')).toBe('mine');
+    const problem: unknown = await answer.json();
+    expect(faults({ $ref: '#/components/schemas/Problem' }, problem)).toEqual([]);
+    expect(problem).toMatchObject({ code: 'bad-request', request_id: 'mine' });
+  });
 });
