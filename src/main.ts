@@ -9,7 +9,9 @@ import { loadEnvironmentFile } from './config/environment.file.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { DEFAULT_ADMIN_TOKEN } from './config/token.settings.js';
 import { TokenAuthenticator } from './config/token.authenticator.js';
+import { SECOND } from './config/units.js';
 import { VERSION } from './config/version.js';
+import { Database } from './database/database.js';
 import { AllowedMethods } from './http/allowed.methods.js';
 import { DrainState } from './http/drain.state.js';
 import { createHttpAdapter, prepareHttp } from './http/http.server.js';
@@ -37,17 +39,24 @@ async function serve(): Promise<void> {
   measureHttp(server, app.get(Metrics));
   serveOpenApi(app);
   stopOnSignal(app, settings.shutdownTimeoutMs);
-  await app.listen(settings.http.port, settings.http.host);
-  announce(await app.getUrl(), settings);
+  try {
+    await app.listen(settings.http.port, settings.http.host);
+  } catch (error) {
+    await app.close();
+    throw error;
+  }
+  announce(await app.getUrl(), settings, app.get(Database).isOpen);
 }
 
 /** Stops in order and exits 0; a second signal, or the time-out, ends the process at once. */
 function stopOnSignal(app: INestApplication, timeoutMs: number): void {
   const logger = new Logger('main');
-  let stopping = false;
+  let stoppingSince: number | undefined;
   const stop = (signal: string): void => {
-    if (stopping) process.exit(1);
-    stopping = true;
+    // Ctrl-C reaches the service twice when npm started it: from the terminal, and from npm.
+    if (stoppingSince !== undefined && Date.now() - stoppingSince < SECOND) return;
+    if (stoppingSince !== undefined) process.exit(1);
+    stoppingSince = Date.now();
     logger.log(`received ${signal}`);
     setTimeout(() => {
       logger.error(`the service did not stop within ${timeoutMs} ms and is ended`);
@@ -66,7 +75,7 @@ function stopOnSignal(app: INestApplication, timeoutMs: number): void {
 }
 
 /** Tells a newcomer where everything is. A token that somebody chose is never printed. */
-function announce(listeningAt: string, settings: Settings): void {
+function announce(listeningAt: string, settings: Settings, ready: boolean): void {
   const base = listeningAt
     .replace('0.0.0.0', 'localhost')
     .replace('[::]', 'localhost')
@@ -74,7 +83,7 @@ function announce(listeningAt: string, settings: Settings): void {
   const token =
     settings.tokens.admin === DEFAULT_ADMIN_TOKEN ? DEFAULT_ADMIN_TOKEN : 'the ADMIN_TOKEN you set';
   const logger = new Logger('main');
-  logger.log(`market-data-store ${VERSION} is ready`);
+  logger.log(`market-data-store ${VERSION} ${ready ? 'is ready' : 'listens and waits for its database'}`);
   logger.log(`API      ${base}/v1/bars   (Authorization: Bearer ${token})`);
   logger.log(`Swagger  ${base}/docs`);
   logger.log(`Health   ${base}/healthz`);

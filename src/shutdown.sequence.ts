@@ -1,3 +1,5 @@
+import type { Server } from 'node:http';
+
 import {
   Inject,
   Injectable,
@@ -5,7 +7,9 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationShutdown,
 } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
 
+import { SECOND } from './config/units.js';
 import type { Settings } from './config/settings.js';
 import { SETTINGS } from './config/settings.config.js';
 import { WriteCoordinator } from './coordinator/index.js';
@@ -18,6 +22,8 @@ import { DrainState } from './http/drain.state.js';
 
 /** The part of the shutdown time that may go into writing what is queued; the rest is for closing. */
 const DRAIN_SHARE = 0.75;
+/** Time for answers that are on their way. */
+const ANSWER_GRACE_MS = 2 * SECOND;
 
 /** Stops the parts in the order in which bars flow through them. Nest closes the HTTP server between the two steps. */
 @Injectable()
@@ -26,6 +32,7 @@ export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicatio
 
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
+    private readonly host: HttpAdapterHost,
     private readonly drain: DrainState,
     private readonly coordinator: WriteCoordinator<never, unknown>,
     private readonly stream: EventStream,
@@ -42,6 +49,9 @@ export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicatio
     await this.coordinator.stop({ deadlineMs: this.settings.shutdownTimeoutMs * DRAIN_SHARE });
     // Readers never hang up by themselves; the server would wait for them.
     this.stream.close();
+    // A slow reader of an export would hold the server open until the time-out.
+    const server = this.host.httpAdapter.getHttpServer() as Server;
+    setTimeout(() => server.closeAllConnections(), ANSWER_GRACE_MS).unref();
   }
 
   async onApplicationShutdown(): Promise<void> {

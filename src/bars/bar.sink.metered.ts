@@ -4,6 +4,8 @@ import type { BarBatch } from './bar.batch.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
+/** Most pairs of provider and interval that are told apart. */
+const MOST_LABELS = 1_000;
 const MICROS_PER_SECOND = 1_000_000;
 
 /** Counts what a sink commits. */
@@ -17,11 +19,14 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     const counts = await this.sink.write(batches);
-    for (const { inserted, updated, unchanged } of counts) {
+    counts.forEach(({ inserted, updated, unchanged }, index) => {
+      const { lines = 0, rows = 0 } = batches[index] ?? {};
       this.metrics.rowsCommitted.inc({ outcome: 'inserted' }, inserted);
       this.metrics.rowsCommitted.inc({ outcome: 'updated' }, updated);
-      this.metrics.rowsCommitted.inc({ outcome: 'unchanged' }, unchanged);
-    }
+      // Lines that a later line of their body replaced were never queued: with them, the rows committed would
+      // be more than the rows accepted.
+      this.metrics.rowsCommitted.inc({ outcome: 'unchanged' }, unchanged - (lines - rows));
+    });
     for (const batch of batches) this.noteNewest(batch);
     return counts;
   }
@@ -38,6 +43,8 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
       const name = `${provider} ${interval}`;
       const ts = newest[index] ?? -Infinity;
       if (ts <= (this.newest.get(name) ?? -Infinity)) return;
+      // Names come from clients: without a bound they could make any number of time series.
+      if (!this.newest.has(name) && this.newest.size >= MOST_LABELS) return;
       this.newest.set(name, ts);
       this.metrics.lastBar.set({ provider, interval }, ts / MICROS_PER_SECOND);
     });

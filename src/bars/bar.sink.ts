@@ -16,7 +16,11 @@ export type Lane = 'COPY' | 'UPSERT';
 /** Told of every write that was tried; seconds count the database's part only. */
 export type LaneObserver = (lane: Lane, rows: number, seconds: number, ok: boolean) => void;
 
-const UNIQUE_VIOLATION = '23505';
+/**
+ * Unique violation: a bar is stored already. Deadlock: COPY takes rows as they come, and two with the same new bars
+ * in opposite orders block each other; the merge goes through them in one order.
+ */
+const TAKES_OTHER_LANE: ReadonlySet<unknown> = new Set(['23505', '40P01']);
 /** What a row without a partition raises (documentation, "Error Codes"). */
 const CHECK_VIOLATION = '23514';
 
@@ -30,21 +34,25 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
   ) {}
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
-    const resolved: ResolvedBatch[] = [];
-    for (const batch of batches) {
-      await this.partitions.ensure(batch.years);
-      resolved.push({ batch, ids: await this.series.resolve(batch.series) });
-    }
-    const write = () => this.database.withClient((client) => this.writeResolved(client, resolved));
     try {
-      return await write();
+      return await this.tryWrite(batches);
     } catch (error) {
       if (codeOf(error) !== CHECK_VIOLATION) throw error;
       // Somebody removed a partition that was known to exist.
       this.partitions.forget();
-      for (const batch of batches) await this.partitions.ensure(batch.years);
-      return await write();
+      return await this.tryWrite(batches);
     }
+  }
+
+  private async tryWrite(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
+    for (const batch of batches) await this.partitions.ensure(batch.years);
+    return await this.database.withClient(async (client) => {
+      const resolved: ResolvedBatch[] = [];
+      for (const batch of batches) {
+        resolved.push({ batch, ids: await this.series.resolve(client, batch.series) });
+      }
+      return await this.writeResolved(client, resolved);
+    });
   }
 
   private async writeResolved(
@@ -59,7 +67,7 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
         unchanged: batch.lines - batch.rows,
       }));
     } catch (error) {
-      if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
+      if (!TAKES_OTHER_LANE.has(codeOf(error))) throw error;
     }
     return await this.timed('UPSERT', batches, () => mergeBars(client, batches));
   }
@@ -74,7 +82,7 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
       return result;
     } catch (error) {
       // A bar that is stored already sends the write to the other lane; that is no failure.
-      if (codeOf(error) !== UNIQUE_VIOLATION) this.observe(lane, rows, seconds(), false);
+      if (!TAKES_OTHER_LANE.has(codeOf(error))) this.observe(lane, rows, seconds(), false);
       throw error;
     }
   }

@@ -12,10 +12,17 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { RequiresScope } from '../config/access.decorator.js';
-import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
+import { ApiProblems, ApiSecured, BACKPRESSURE_HEADER } from '../http/api.decorators.js';
 import { queryPipe } from '../http/query.pipe.js';
-import { BARS_EXAMPLE_CSV, BARS_EXAMPLE_JSON, BARS_EXAMPLE_NDJSON } from './dto/bar.examples.js';
-import { BarDto, BarListDto, BarPageDto, LatestBarsDto } from './dto/bar.dto.js';
+import { BarPageDto, LatestBarsDto, NewBarDto, NewBarsDto } from './dto/bar.dto.js';
+import {
+  BAR_PAGE_EXAMPLE,
+  BARS_EXAMPLE_CSV,
+  BARS_EXAMPLE_NDJSON,
+  BARS_EXAMPLES_JSON,
+  INGEST_RESULT_EXAMPLES,
+  LATEST_BARS_EXAMPLE,
+} from './dto/bar.examples.js';
 import { BarsQuery } from './dto/bars.query.js';
 import { IngestQuery } from './dto/ingest.query.js';
 import { IngestResultDto } from './dto/ingest-result.dto.js';
@@ -26,7 +33,7 @@ import { BarsAnswer } from './read/bars.answer.js';
 /** Bars in, bars out. */
 @ApiTags('bars')
 @ApiSecured()
-@ApiExtraModels(BarDto, BarListDto)
+@ApiExtraModels(BarPageDto, NewBarDto, NewBarsDto)
 @Controller('v1/bars')
 export class BarsController {
   constructor(
@@ -44,27 +51,28 @@ export class BarsController {
       'Answers after the commit. Sending the same bars again changes nothing; of two versions of a bar the one received last stays.',
   })
   @ApiConsumes('application/json', 'application/x-ndjson', 'text/csv')
-  @ApiHeader({ name: 'Content-Encoding', required: false, schema: { type: 'string', enum: ['gzip'] } })
+  @ApiHeader({
+    name: 'Content-Encoding',
+    required: false,
+    description: 'How the body is compressed; it may be 64 MiB when inflated.',
+    schema: { type: 'string', enum: ['gzip'] },
+  })
   @ApiBody({
     required: true,
     schema: {
       oneOf: [
-        { $ref: getSchemaPath(BarDto) },
-        { type: 'array', items: { $ref: getSchemaPath(BarDto) } },
-        { $ref: getSchemaPath(BarListDto) },
+        { $ref: getSchemaPath(NewBarDto) },
+        { type: 'array', items: { $ref: getSchemaPath(NewBarDto) } },
+        { $ref: getSchemaPath(NewBarsDto) },
       ],
     },
-    examples: { rows: { value: BARS_EXAMPLE_JSON } },
+    examples: BARS_EXAMPLES_JSON,
   })
   @ApiOkResponse({
     type: IngestResultDto,
     description: 'The bars are committed.',
-    headers: {
-      'X-Backpressure': {
-        description: 'Level of the queue.',
-        schema: { type: 'string', enum: ['ok', 'soft', 'hard'] },
-      },
-    },
+    headers: { 'X-Backpressure': BACKPRESSURE_HEADER },
+    examples: INGEST_RESULT_EXAMPLES,
   })
   @ApiProblems(
     'malformed-body',
@@ -76,6 +84,7 @@ export class BarsController {
     'no-bars',
     'invalid-bars',
     'queue-full',
+    'write-refused',
     'database-unavailable',
     'commit-unconfirmed',
     'draining',
@@ -113,12 +122,11 @@ export class BarsController {
       },
     },
     content: {
-      'application/json': { schema: { $ref: getSchemaPath(BarPageDto) } },
+      'application/json': { schema: { $ref: getSchemaPath(BarPageDto) }, example: BAR_PAGE_EXAMPLE },
       'application/x-ndjson': { schema: { type: 'string' }, example: BARS_EXAMPLE_NDJSON },
       'text/csv': { schema: { type: 'string' }, example: BARS_EXAMPLE_CSV },
     },
   })
-  @ApiExtraModels(BarPageDto)
   @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
   async list(
     @Query(queryPipe) query: BarsQuery,
@@ -131,7 +139,11 @@ export class BarsController {
   @Get('latest')
   @RequiresScope('read')
   @ApiOperation({ operationId: 'getLatestBars', summary: 'Newest bar of each series' })
-  @ApiOkResponse({ type: LatestBarsDto, description: 'One bar a series, sorted by symbol; at most 10,000.' })
+  @ApiOkResponse({
+    type: LatestBarsDto,
+    description: 'One bar a series, sorted by symbol; at most 10,000.',
+    example: LATEST_BARS_EXAMPLE,
+  })
   @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
   async latest(@Query(queryPipe) query: SeriesFilterQuery, @Res() reply: FastifyReply): Promise<void> {
     await this.answer.latest(query, reply);

@@ -41,7 +41,6 @@ export const LOCK_STORED = `
   WITH ${INCOMING}
   SELECT count(*) FROM (
     SELECT FROM bars JOIN incoming USING (series_id, ts)
-     WHERE bars.received_at <> incoming.received_at
      ORDER BY series_id, ts FOR UPDATE OF bars
   ) AS locked`;
 
@@ -52,7 +51,11 @@ const PAIR = `
            old.volume AS old_volume, old.received_at AS stored_at,
            greatest(old.received_at, seen.confirmed_at) AS last_at,
            (new.open = old.open AND new.high = old.high AND new.low = old.low AND new.close = old.close
-             AND new.volume = old.volume) AS same
+             AND new.volume = old.volume) AS same,
+           -- Replicas may share a time of receipt: then the values decide, so that the order of commits does not.
+           (new.received_at > greatest(old.received_at, seen.confirmed_at)
+             OR (new.received_at = old.received_at AND (new.open, new.high, new.low, new.close, new.volume)
+                                                     > (old.open, old.high, old.low, old.close, old.volume))) AS newer
       FROM incoming AS new
       JOIN bars AS old USING (series_id, ts)
       LEFT JOIN bar_confirmations AS seen USING (series_id, ts)
@@ -68,23 +71,23 @@ export const APPLY_NEWER = `
   filed AS (
     INSERT INTO bar_revisions (series_id, ts, open, high, low, close, volume, received_at, superseded_at)
     SELECT series_id, ts, old_open, old_high, old_low, old_close, old_volume, stored_at, received_at
-      FROM pair WHERE received_at > last_at AND NOT same
+      FROM pair WHERE newer AND NOT same
   ),
   changed AS (
     UPDATE bars SET open = pair.open, high = pair.high, low = pair.low, close = pair.close,
            volume = pair.volume, received_at = pair.received_at
       FROM pair
      WHERE bars.series_id = pair.series_id AND bars.ts = pair.ts
-       AND pair.received_at > pair.last_at AND NOT pair.same
+       AND pair.newer AND NOT pair.same
   ),
   confirmed AS (
     INSERT INTO bar_confirmations (series_id, ts, confirmed_at)
-    SELECT series_id, ts, received_at FROM pair WHERE received_at > last_at AND same ORDER BY series_id, ts
+    SELECT series_id, ts, received_at FROM pair WHERE newer AND same ORDER BY series_id, ts
     ON CONFLICT (series_id, ts) DO UPDATE SET confirmed_at = excluded.confirmed_at
   )
   SELECT ${BATCH} AS batch,
-         (count(*) FILTER (WHERE received_at > last_at AND NOT same))::int AS updated,
-         (count(*) FILTER (WHERE received_at = stored_at))::int AS written,
+         (count(*) FILTER (WHERE newer AND NOT same))::int AS updated,
+         (count(*) FILTER (WHERE received_at = stored_at AND same))::int AS written,
          (count(*) FILTER (WHERE received_at < last_at AND received_at <> stored_at))::int AS late
     FROM pair GROUP BY received_at`;
 

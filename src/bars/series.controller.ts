@@ -4,7 +4,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RequiresScope } from '../config/access.decorator.js';
 import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
 import { queryPipe } from '../http/query.pipe.js';
-import { SeriesPageDto } from './dto/series.dto.js';
+import { SERIES_PAGE_EXAMPLE, SeriesPageDto } from './dto/series.dto.js';
 import { SeriesListQuery } from './dto/series-list.query.js';
 import { SeriesAnswer } from './read/series.answer.js';
 
@@ -18,7 +18,11 @@ export class SeriesController {
   @Get()
   @RequiresScope('read')
   @ApiOperation({ operationId: 'getSeries', summary: 'List series with the extent of their bars' })
-  @ApiOkResponse({ type: SeriesPageDto, description: 'Sorted by symbol, provider, interval.' })
+  @ApiOkResponse({
+    type: SeriesPageDto,
+    description: 'Sorted by symbol, provider, interval.',
+    example: SERIES_PAGE_EXAMPLE,
+  })
   @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
   async list(@Query(queryPipe) query: SeriesListQuery): Promise<SeriesPageDto> {
     return await this.answer.list(query);

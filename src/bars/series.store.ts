@@ -1,3 +1,5 @@
+import type { PoolClient } from 'pg';
+
 import type { Database } from '../database/database.js';
 import type { SeriesKey } from './series.key.js';
 
@@ -5,21 +7,24 @@ import type { SeriesKey } from './series.key.js';
 export class SeriesStore {
   private ids = new Map<string, number>();
 
-  constructor(private readonly database: Database) {
+  constructor(database: Pick<Database, 'onConnect'>) {
     // A new connection may lead to a server that never saw some of these ids (a failover), or gave them to others.
     database.onConnect(() => (this.ids = new Map()));
   }
 
-  /** The id of each series, in the order of `keys`. */
-  async resolve(keys: readonly SeriesKey[]): Promise<Int32Array> {
+  /**
+   * The id of each series, in the order of `keys`. Asked on the connection that will write with them: were that one
+   * new, what other connections told is forgotten before.
+   */
+  async resolve(client: PoolClient, keys: readonly SeriesKey[]): Promise<Int32Array> {
     const ids = this.ids;
     const unknown = keys.filter((key) => !ids.has(textOf(key)));
     if (unknown.length > 0) {
-      await this.load(unknown, ids);
+      await load(client, unknown, ids);
       const absent = unknown.filter((key) => !ids.has(textOf(key)));
       if (absent.length > 0) {
-        await this.create(absent);
-        await this.load(absent, ids);
+        await create(client, absent);
+        await load(client, absent, ids);
       }
     }
     return Int32Array.from(keys, (key) => {
@@ -28,26 +33,26 @@ export class SeriesStore {
       return id;
     });
   }
+}
 
-  private async load(keys: readonly SeriesKey[], ids: Map<string, number>): Promise<void> {
-    const rows = await this.database.query<SeriesKey & { id: number }>(
-      `SELECT id, provider, symbol, interval
-         FROM series JOIN unnest($1::text[], $2::text[], $3::text[]) AS wanted (provider, symbol, interval)
-        USING (provider, symbol, interval)`,
-      columnsOf(keys),
-    );
-    for (const row of rows) ids.set(textOf(row), row.id);
-  }
+async function load(client: PoolClient, keys: readonly SeriesKey[], ids: Map<string, number>): Promise<void> {
+  const { rows } = await client.query<SeriesKey & { id: number }>(
+    `SELECT id, provider, symbol, interval
+       FROM series JOIN unnest($1::text[], $2::text[], $3::text[]) AS wanted (provider, symbol, interval)
+      USING (provider, symbol, interval)`,
+    columnsOf(keys),
+  );
+  for (const row of rows) ids.set(textOf(row), row.id);
+}
 
-  /** Sorted, so that two writers creating the same series wait for each other in one order and cannot deadlock. */
-  private async create(keys: readonly SeriesKey[]): Promise<void> {
-    await this.database.query(
-      `INSERT INTO series (provider, symbol, interval)
-       SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ORDER BY 1, 2, 3
-       ON CONFLICT DO NOTHING`,
-      columnsOf(keys),
-    );
-  }
+/** Sorted, so that two writers creating the same series wait for each other in one order and cannot deadlock. */
+async function create(client: PoolClient, keys: readonly SeriesKey[]): Promise<void> {
+  await client.query(
+    `INSERT INTO series (provider, symbol, interval)
+     SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ORDER BY 1, 2, 3
+     ON CONFLICT DO NOTHING`,
+    columnsOf(keys),
+  );
 }
 
 /** No part of a key may hold a space, so the text of two keys is never the same. */

@@ -1,6 +1,17 @@
 import { applyDecorators } from '@nestjs/common';
 import { Expose, Transform } from 'class-transformer';
-import { IsBoolean, IsIn, IsInt, IsNumber, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import {
+  IsBoolean,
+  IsIn,
+  IsInt,
+  IsNumber,
+  IsOptional,
+  IsString,
+  Matches,
+  Max,
+  Min,
+  ValidateBy,
+} from 'class-validator';
 
 interface Bounds {
   readonly min: number;
@@ -63,4 +74,17 @@ export const PatternVariable = (pattern: RegExp, what: string): PropertyDecorato
   applyDecorators(
     parsed((text) => text),
     Matches(pattern, { message: `must be ${what}` }),
+  );
+
+/** Text that a function accepts; `what` completes "must be". */
+export const CheckedVariable = (accepts: (text: string) => boolean, what: string): PropertyDecorator =>
+  applyDecorators(
+    parsed((text) => text),
+    ValidateBy({
+      name: 'checkedVariable',
+      validator: {
+        validate: (value: unknown) => typeof value === 'string' && accepts(value),
+        defaultMessage: () => `must be ${what}`,
+      },
+    }),
   );

@@ -1,8 +1,6 @@
+import { existsSync } from 'node:fs';
+
 /** Adds what `.env` in the working directory sets to the environment; what is set already stays. */
 export function loadEnvironmentFile(): void {
-  try {
-    process.loadEnvFile();
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error;
-  }
+  if (existsSync('.env')) process.loadEnvFile();
 }

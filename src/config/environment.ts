@@ -1,18 +1,20 @@
 import {
   BooleanVariable,
+  CheckedVariable,
   ChoiceVariable,
   IntegerVariable,
   NumberVariable,
   PatternVariable,
   TextVariable,
 } from './environment.decorators.js';
+import { isPostgresUrl } from './postgres.url.js';
 
-const POSTGRES_URL = /^postgres(ql)?:\/\/\S+$/;
 const RATE = String.raw`[A-Za-z0-9._-]{1,64}:[\d.]+:[\d.]+`;
 const RATE_LIST = new RegExp(String.raw`^${RATE}(\s*,\s*${RATE})*$`);
 const HTTP_URL = /^https?:\/\/\S+$/;
 const REDIS_URL = /^rediss?:\/\/\S+$/;
-const A_POSTGRES_URL = 'a URL such as postgres://user:password@host:5432/database';
+const A_POSTGRES_URL =
+  'a URL such as postgres://user:password@host:5432/database, special characters percent-encoded';
 /** RFC 6750, section 2.1: the characters a bearer token may have. */
 const TOKENS = /^[A-Za-z0-9._~+/-]+=*(\s*,\s*[A-Za-z0-9._~+/-]+=*)*$/;
 const TOKEN_LIST = 'a comma list of bearer tokens (letters, digits and -._~+/=)';
@@ -27,8 +29,8 @@ export class Environment {
   @TextVariable() NODE_ENV?: string;
   @ChoiceVariable(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) LOG_LEVEL?: string;
 
-  @PatternVariable(POSTGRES_URL, A_POSTGRES_URL) DATABASE_URL?: string;
-  @PatternVariable(POSTGRES_URL, A_POSTGRES_URL) ADMIN_DATABASE_URL?: string;
+  @CheckedVariable(isPostgresUrl, A_POSTGRES_URL) DATABASE_URL?: string;
+  @CheckedVariable(isPostgresUrl, A_POSTGRES_URL) ADMIN_DATABASE_URL?: string;
   @IntegerVariable({ min: 2, max: 1_000 }) DB_POOL_MAX?: number;
   @TextVariable() MDS_DATA_DIR?: string;
 

@@ -76,6 +76,13 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
   if (lowWatermark >= highWatermark) {
     problems.push(`MDS_COORDINATOR_LOW_WATERMARK must be below the high watermark of ${highWatermark} rows`);
   }
+  const poolMax = env.DB_POOL_MAX ?? 10;
+  const workers = env.MDS_COORDINATOR_WORKERS ?? 4;
+  if (workers >= poolMax) {
+    problems.push(
+      `DB_POOL_MAX must be above MDS_COORDINATOR_WORKERS (${workers}), or nothing is left for reads`,
+    );
+  }
   const initialBackoffMs = env.MDS_RETRY_INITIAL_BACKOFF_MS ?? 50;
   const maxBackoffMs = env.MDS_RETRY_MAX_BACKOFF_MS ?? 2 * SECOND;
   if (maxBackoffMs < initialBackoffMs) {
@@ -91,7 +98,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
     production,
     logLevel: env.LOG_LEVEL ?? 'info',
     http: { host: env.APP_HOST ?? '0.0.0.0', port: env.APP_PORT ?? 8081 },
-    database: { url: env.DATABASE_URL, adminUrl: env.ADMIN_DATABASE_URL, poolMax: env.DB_POOL_MAX ?? 10 },
+    database: { url: env.DATABASE_URL, adminUrl: env.ADMIN_DATABASE_URL, poolMax },
     dataDirectory: resolve(env.MDS_DATA_DIR ?? './data'),
     tokens,
     coordinator: {
@@ -99,7 +106,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
       capacity,
       highWatermark,
       lowWatermark,
-      workers: env.MDS_COORDINATOR_WORKERS ?? 4,
+      workers,
       batchSize: env.MDS_COORDINATOR_BATCH_SIZE ?? 10_000,
       flushIntervalMs: (env.MDS_COORDINATOR_FLUSH_INTERVAL ?? 0.25) * SECOND,
     },

@@ -16,7 +16,11 @@ export class CoordinatorController {
   @Get()
   @RequiresScope('read')
   @ApiOperation({ operationId: 'getCoordinator', summary: 'Queue, workers, circuit and ledger' })
-  @ApiOkResponse({ type: CoordinatorDto })
+  @ApiOkResponse({
+    type: CoordinatorDto,
+    description: 'The coordinator at this moment.',
+    example: CoordinatorDto.example,
+  })
   @ApiProblems('unauthorized', 'forbidden')
   get(): CoordinatorDto {
     return CoordinatorDto.of(this.coordinator.snapshot());

@@ -9,8 +9,8 @@ import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../config/settings.config.js';
 import { SECOND } from '../config/units.js';
 import { Metrics } from '../metrics/metrics.catalogue.js';
-import { readOnScrape } from '../metrics/read.on.scrape.js';
-import { Database } from './database.js';
+import { Database, type DatabaseObserver } from './database.js';
+import { exposeDatabase } from './database.metrics.js';
 import { DatabasePing } from './database.ping.js';
 import { DatabaseServer } from './database.server.js';
 import { PartitionStore } from './partition.store.js';
@@ -48,7 +48,6 @@ export class DatabaseServerModule {}
       useFactory: (server: DatabaseServer, settings: Settings) => ({
         ...dataSourceOptions(server.url, {
           poolSize: settings.database.poolMax,
-          connectTimeoutMS: 5 * SECOND,
           // The sink trusts series ids as long as its connections live; idle ones are kept for that.
           extra: { idleTimeoutMillis: 600 * SECOND, keepAlive: true },
           poolErrorHandler: () => undefined,
@@ -70,19 +69,23 @@ export class DatabaseServerModule {}
     },
     {
       provide: Database,
-      inject: [getDataSourceToken(), DatabaseServer, PartitionStore, Metrics],
+      inject: [getDataSourceToken(), DatabaseServer, PartitionStore, DatabasePing, Metrics, SETTINGS],
       useFactory: async (
         source: DataSource,
         server: DatabaseServer,
         partitions: PartitionStore,
+        ping: DatabasePing,
         metrics: Metrics,
+        { database: { poolMax }, coordinator: { workers } }: Settings,
       ) => {
         const database = createDatabase(
           source,
           new SchemaMigrator(server.adminUrl, server.url),
           partitions,
           metrics,
+          poolMax - workers,
         );
+        exposeDatabase(database, ping, metrics);
         await database.open();
         return database;
       },
@@ -97,23 +100,18 @@ function createDatabase(
   migrator: SchemaMigrator,
   partitions: PartitionStore,
   metrics: Metrics,
+  maxReaders: number,
 ): Database {
   const logger = new Logger('database');
-  const database = new Database(source, migrator, partitions, {
+  const observer: DatabaseObserver = {
     migrated: (count) => {
       metrics.migrationsApplied.inc(count);
       logger.log(count === 0 ? 'schema is up to date' : `schema migrated, ${count} step(s) applied`);
     },
     openFailed: (error) => logger.warn(`database cannot be used yet, trying again: ${reasonOf(error)}`),
     connectionLost: (error) => logger.warn(`an idle database connection was cut: ${error.message}`),
-  });
-  readOnScrape(metrics.poolConnections, () => {
-    const { total, idle, waiting } = database.connections;
-    metrics.poolConnections.set({ state: 'active' }, total - idle);
-    metrics.poolConnections.set({ state: 'idle' }, idle);
-    metrics.poolConnections.set({ state: 'waiting' }, waiting);
-  });
-  return database;
+  };
+  return new Database(source, migrator, partitions, observer, maxReaders);
 }
 
 /** The message of the innermost cause; AggregateError, which Node raises for a refused connection, has none itself. */

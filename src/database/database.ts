@@ -6,11 +6,13 @@ import { SECOND } from '../config/units.js';
 import { DatabaseTimeoutError, DatabaseUnavailableError } from './database.errors.js';
 import type { PartitionStore } from './partition.store.js';
 import type { SchemaMigrator } from './schema.migrator.js';
+import { Turnstile } from './turnstile.js';
 
 const FIRST_RETRY_MS = 0.25 * SECOND;
 const LONGEST_RETRY_MS = 5 * SECOND;
 /** Many times what the largest write takes. */
 const WORK_LIMIT_MS = 60 * SECOND;
+const READ_LIMIT_MS = 30 * SECOND;
 
 /** What the database tells about its start. */
 export interface DatabaseObserver {
@@ -26,6 +28,7 @@ export interface DatabaseObserver {
  * away at start, so that the service can answer probes and tell why it is not ready.
  */
 export class Database {
+  private readonly readers: Turnstile;
   private pool: Pool | undefined;
   private opening: Promise<void> | undefined;
   private readonly closed = new AbortController();
@@ -37,7 +40,10 @@ export class Database {
     private readonly migrator: SchemaMigrator,
     private readonly partitions: PartitionStore,
     private readonly observer: DatabaseObserver,
-  ) {}
+    maxReaders: number,
+  ) {
+    this.readers = new Turnstile(maxReaders);
+  }
 
   /** Tries once, awaited; when that fails goes on trying in the background until close(). */
   async open(): Promise<void> {
@@ -82,10 +88,20 @@ export class Database {
     }
   }
 
-  /** Runs one statement on any connection. */
+  /**
+   * Runs a statement that reads. Only so many at once that writers always find a connection; the others wait.
+   * @throws DatabaseTimeoutError when it takes longer than 30 s
+   */
   async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
-    const { rows } = await this.requirePool().query<Row>(text, [...values]);
-    return rows;
+    await this.readers.enter();
+    try {
+      return await this.withClient(
+        async (client) => (await client.query<Row>(text, [...values])).rows,
+        READ_LIMIT_MS,
+      );
+    } finally {
+      this.readers.leave();
+    }
   }
 
   /** Calls the listener whenever a new connection is made: it may lead to another server than before. */

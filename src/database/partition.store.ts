@@ -1,6 +1,11 @@
 import { Client } from 'pg';
 
+import { SECOND } from '../config/units.js';
 import { ADVISORY_LOCK } from './advisory.locks.js';
+import { CONNECT_LIMIT_MS } from './connect.limit.js';
+
+/** Attaching waits for no reader or writer, only for another partition being made. */
+const DDL_LIMIT_MS = 30 * SECOND;
 
 /**
  * The yearly partitions of `bars`, made on demand. Years and not months: a symbol's daily bars since 1962 touch
@@ -16,7 +21,12 @@ export class PartitionStore {
   async ensure(years: Iterable<number>): Promise<void> {
     const missing = [...years].filter((year) => !this.known.has(year));
     if (missing.length === 0) return;
-    const client = new Client({ connectionString: this.adminUrl, application_name: 'market-data-store ddl' });
+    const client = new Client({
+      connectionString: this.adminUrl,
+      application_name: 'market-data-store ddl',
+      connectionTimeoutMillis: CONNECT_LIMIT_MS,
+      query_timeout: DDL_LIMIT_MS,
+    });
     client.on('error', () => undefined);
     await client.connect();
     try {

@@ -2,6 +2,7 @@ import { DataSource } from 'typeorm';
 
 import { dataSourceOptions } from '../../ormconfig.js';
 import { ADVISORY_LOCK } from './advisory.locks.js';
+import { CONNECT_LIMIT_MS } from './connect.limit.js';
 
 /** Migrates the schema; several replicas may do so at once, one after the other gets its turn. */
 export class SchemaMigrator {
@@ -16,6 +17,8 @@ export class SchemaMigrator {
     const admin = await new DataSource(dataSourceOptions(this.adminUrl, { poolSize: 2 })).initialize();
     const lock = admin.createQueryRunner();
     try {
+      // A replica that hangs while it migrates must not keep this one from serving its probes; it tries again.
+      await lock.query(`SET lock_timeout = '${CONNECT_LIMIT_MS}ms'`);
       await lock.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK.migrate]);
       const applied = await admin.runMigrations();
       await this.grantToApplication(admin);

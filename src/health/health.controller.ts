@@ -1,11 +1,28 @@
 import { Controller, Get, Query, Res } from '@nestjs/common';
-import { ApiOkResponse, ApiOperation, ApiQuery, ApiResponse, ApiTags } from '@nestjs/swagger';
+import {
+  ApiExtraModels,
+  ApiOkResponse,
+  ApiOperation,
+  ApiQuery,
+  ApiResponse,
+  ApiTags,
+  getSchemaPath,
+} from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 
 import { Public } from '../config/access.decorator.js';
 import type { HealthComponent } from '../core/health.status.js';
+import { RETRY_AFTER_HEADER } from '../http/api.decorators.js';
 import { DrainState } from '../http/drain.state.js';
 import { HealthzDto, ReadyzDto } from './health.dto.js';
+import {
+  HEALTHZ_EXAMPLE,
+  LIVEZ_EXAMPLE,
+  NOT_READY_EXAMPLE,
+  NOT_READY_TEXT,
+  READY_EXAMPLE,
+  READY_TEXT,
+} from './health.examples.js';
 import { HealthReporter } from './health.reporter.js';
 
 /** Components without which the service cannot take or serve bars. */
@@ -13,6 +30,7 @@ const NEEDED: ReadonlySet<string> = new Set(['database']);
 
 /** The probes of Kubernetes and of whoever watches. */
 @ApiTags('operation')
+@ApiExtraModels(ReadyzDto)
 @Public()
 @Controller()
 export class HealthController {
@@ -24,16 +42,12 @@ export class HealthController {
   @Get('livez')
   @ApiOperation({ operationId: 'getLivez', summary: 'Whether the process and its event loop are alive' })
   @ApiOkResponse({
-    description: 'It is. The database is not asked.',
-    content: {
-      'application/json': {
-        schema: { type: 'object', properties: { ok: { type: 'boolean' } } },
-        example: { ok: true },
-      },
-    },
+    type: HealthzDto,
+    description: 'They are. No component is asked, and none is in the answer.',
+    example: LIVEZ_EXAMPLE,
   })
-  livez(): { ok: true } {
-    return { ok: true };
+  livez(): HealthzDto {
+    return { ...this.reporter.alive(), components: [], ok: true };
   }
 
   @Get('healthz')
@@ -41,7 +55,7 @@ export class HealthController {
     operationId: 'getHealthz',
     summary: 'How every component is; 200 while the process serves',
   })
-  @ApiOkResponse({ type: HealthzDto })
+  @ApiOkResponse({ type: HealthzDto, description: 'Every component.', example: HEALTHZ_EXAMPLE })
   async healthz(): Promise<HealthzDto> {
     const status = await this.reporter.report();
     return { ...status, components: [...status.components], ok: true };
@@ -49,7 +63,7 @@ export class HealthController {
 
   @Get('health')
   @ApiOperation({ operationId: 'getHealth', summary: 'The same as /healthz' })
-  @ApiOkResponse({ type: HealthzDto })
+  @ApiOkResponse({ type: HealthzDto, description: 'Every component.', example: HEALTHZ_EXAMPLE })
   async health(): Promise<HealthzDto> {
     return await this.healthz();
   }
@@ -63,8 +77,13 @@ export class HealthController {
     description: 'Answer a line per component, as Kubernetes does.',
     schema: { type: 'string' },
   })
-  @ApiOkResponse({ type: ReadyzDto, description: 'Ready.' })
-  @ApiResponse({ status: 503, type: ReadyzDto, description: 'Not ready; the components tell why.' })
+  @ApiOkResponse({ description: 'Ready.', content: readyzContent(READY_EXAMPLE, READY_TEXT) })
+  @ApiResponse({
+    status: 503,
+    description: 'Not ready; the components tell why.',
+    headers: { 'Retry-After': RETRY_AFTER_HEADER },
+    content: readyzContent(NOT_READY_EXAMPLE, NOT_READY_TEXT),
+  })
   async readyz(@Query('verbose') verbose: string | undefined, @Res() reply: FastifyReply): Promise<void> {
     const status = await this.reporter.report();
     const ready =
@@ -78,6 +97,13 @@ export class HealthController {
         .type('text/plain; charset=utf-8')
         .send(verboseText(status.components, ready, this.drain.draining));
   }
+}
+
+function readyzContent(example: object, text: string) {
+  return {
+    'application/json': { schema: { $ref: getSchemaPath(ReadyzDto) }, example },
+    'text/plain': { schema: { type: 'string' }, example: text },
+  };
 }
 
 function verboseText(components: readonly HealthComponent[], ready: boolean, draining: boolean): string {

@@ -1,10 +1,11 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 import type { HealthComponent, HealthState, HealthStatus } from '../core/health.status.js';
 
 const STATES: readonly HealthState[] = ['healthy', 'degraded', 'unhealthy'];
 
 /** One part of the service. */
+@ApiSchema({ name: 'HealthComponent' })
 export class HealthComponentDto implements HealthComponent {
   @ApiProperty({ example: 'database' })
   name!: string;
@@ -35,17 +36,19 @@ export class HealthStatusDto implements HealthStatus {
   @ApiProperty({ example: '0.4.0' })
   version!: string;
 
-  @ApiProperty({ example: 1760659200.25, description: 'Unix epoch, seconds.' })
+  @ApiProperty({ type: 'number', example: 1760659200.25, description: 'Unix epoch, seconds.' })
   ts!: number;
 }
 
 /** HealthStatus for those who look at the older `ok` only. */
+@ApiSchema({ name: 'Health' })
 export class HealthzDto extends HealthStatusDto {
   @ApiProperty({ example: true, description: 'Always true: the process serves.' })
   ok!: true;
 }
 
 /** HealthStatus of a readiness probe. */
+@ApiSchema({ name: 'Readiness' })
 export class ReadyzDto extends HealthStatusDto {
   @ApiProperty({ example: true })
   ready!: boolean;

@@ -3,5 +3,11 @@ import { MIB } from '../config/units.js';
 /** The largest body taken, as sent and when inflated, bytes. */
 export const BODY_LIMIT = 64 * MIB;
 
+/** All bodies being taken in at once, bytes; beyond it the answer is 429. */
+export const BODIES_LIMIT = 4 * BODY_LIMIT;
+
+/** What a body that does not say its length is reckoned with, bytes. */
+export const UNSAID_BODY = 16 * MIB;
+
 /** Content types of a body that are taken; any other is answered 415. */
 export const BODY_TYPES = ['application/json', 'application/x-ndjson', 'text/csv'];

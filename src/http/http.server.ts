@@ -2,14 +2,15 @@ import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
 import { SECOND } from '../config/units.js';
-import type { AllowedMethods } from './allowed.methods.js';
-import { BODY_LIMIT, BODY_TYPES } from './body.limits.js';
+import { AllowedMethods } from './allowed.methods.js';
+import { BodyBudget } from './body.budget.js';
+import { BODIES_LIMIT, BODY_LIMIT, BODY_TYPES, UNSAID_BODY } from './body.limits.js';
 import type { DrainState } from './drain.state.js';
-import type { ProblemFilter } from './problem.filter.js';
+import { ProblemFilter } from './problem.filter.js';
 import { ProblemError } from './problem.error.js';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -28,6 +29,11 @@ export function createHttpAdapter(): FastifyAdapter {
       const given = request.headers['x-request-id'];
       return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
     },
+    // A path with a broken percent-encoding is refused before there is a route, a hook or Nest's filter.
+    frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
+      void reply.header('x-request-id', request.id);
+      new ProblemFilter(new AllowedMethods()).send(error, request, reply);
+    },
   });
 }
 
@@ -42,6 +48,7 @@ interface HttpParts {
 /** Sets up what holds for every request. To be called before the routes are registered. */
 export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   const { allowedMethods, authenticator, drain, filter } = parts;
+  const budget = new BodyBudget(BODIES_LIMIT);
 
   server.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat()) allowedMethods.add(one, url);
@@ -64,8 +71,30 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       );
       return;
     }
+    const bytes = carriesBody(request) ? bodyBytes(request) : 0;
+    if (!budget.reserve(bytes)) {
+      filter.send(
+        new ProblemError('queue-full', 'Too many large bodies are being taken in at this moment.', {
+          retryAfterMs: SECOND,
+          headers: { 'x-backpressure': 'hard' },
+        }),
+        request,
+        reply,
+      );
+      return;
+    }
+    // Closes after the answer, and also when the client goes away before it.
+    reply.raw.once('close', () => budget.release(bytes));
     done();
   });
+}
+
+/** What a body is expected to take up, inflated: a usual one of bars shrinks to a tenth or less. */
+function bodyBytes({ headers }: FastifyRequest): number {
+  const length = headers['content-length'];
+  if (length === undefined) return UNSAID_BODY;
+  const inflation = headers['content-encoding'] === undefined ? 1 : 10;
+  return Math.min(Number(length) * inflation || 0, BODY_LIMIT);
 }
 
 function carriesBody({ method }: FastifyRequest): boolean {

@@ -67,12 +67,15 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private log(problem: ProblemError, request: FastifyRequest): void {
-    const { cause } = problem;
-    const stack = cause instanceof Error ? cause.stack : undefined;
-    this.logger.error(
-      { msg: problem.message, request_id: request.id, method: request.method, path: pathOf(request), cause },
-      problem.code === 'internal-error' ? stack : undefined,
-    );
+    // As `err` the logger writes message and stack of the whole chain of causes.
+    const err = problem.cause ?? problem;
+    this.logger.error({
+      msg: problem.message,
+      request_id: request.id,
+      method: request.method,
+      path: pathOf(request),
+      err,
+    });
   }
 }
 

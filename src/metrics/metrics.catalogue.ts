@@ -21,7 +21,7 @@ export class Metrics {
 
   readonly httpRequests = new Counter({
     name: 'http_requests_total',
-    help: 'HTTP requests answered, by method and route template.',
+    help: 'HTTP requests answered, by method and route template (unknown: there is no such route).',
     labelNames: ['method', 'endpoint'] as const,
   });
   readonly httpDuration = new Histogram({
@@ -44,11 +44,11 @@ export class Metrics {
   });
   readonly rowsAccepted = new Counter({
     name: 'mds_rows_accepted_total',
-    help: 'Bars accepted since the start.',
+    help: 'Bars accepted since the start; one repeated in a body counts once.',
   });
   readonly rowsCommitted = new Counter({
     name: 'mds_rows_committed_total',
-    help: 'Bars committed since the start, by what became of them.',
+    help: 'Accepted bars that were committed, by what became of them.',
     labelNames: ['outcome'] as const,
   });
   readonly lastBar = new Gauge({
@@ -89,7 +89,7 @@ export class Metrics {
   });
   readonly batchesWritten = new Counter({
     name: 'mds_worker_batches_written_total',
-    help: 'Writes committed, by worker.',
+    help: 'Writes to PostgreSQL that were committed, by worker.',
     labelNames: ['coord_id', 'worker_id'] as const,
   });
   readonly writeErrors = new Counter({
@@ -99,7 +99,7 @@ export class Metrics {
   });
   readonly writeLatency = new Histogram({
     name: 'mds_worker_write_latency_seconds',
-    help: 'Time from the first try of a write to its commit, by worker.',
+    help: 'Time of a write that was committed, without earlier tries that failed, by worker.',
     labelNames: ['coord_id', 'worker_id'] as const,
     buckets: LATENCY_BUCKETS,
   });
@@ -130,6 +130,14 @@ export class Metrics {
     help: 'Database connections by state; waiting counts requests for one.',
     labelNames: ['state'] as const,
   });
+
+  constructor() {
+    // A series that first appears with a value hides that value from rate() and increase().
+    for (const outcome of ['inserted', 'updated', 'unchanged']) this.rowsCommitted.inc({ outcome }, 0);
+    for (const method of ['COPY', 'UPSERT']) {
+      for (const status of ['success', 'failure']) this.barsWritten.inc({ method, status }, 0);
+    }
+  }
 
   /** How many metrics are registered, ours and the runtime's. */
   count(): number {

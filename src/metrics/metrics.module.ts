@@ -2,6 +2,8 @@ import { Global, Module } from '@nestjs/common';
 import { PrometheusModule } from '@willsoto/nestjs-prometheus';
 import { register } from 'prom-client';
 
+import { VERSION } from '../config/version.js';
+import { buildRevision } from './build.revision.js';
 import { Metrics } from './metrics.catalogue.js';
 import { MetricsController } from './metrics.controller.js';
 
@@ -20,7 +22,8 @@ const MISNAMED = [
   exports: [Metrics],
 })
 export class MetricsModule {
-  constructor() {
+  constructor(metrics: Metrics) {
+    metrics.buildInfo.set({ version: VERSION, revision: buildRevision() }, 1);
     for (const name of MISNAMED) register.removeSingleMetric(name);
   }
 }

@@ -46,6 +46,8 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
         buckets.onAdjustment(({ provider, scale, reason }) =>
           logger.log(`${provider} may send at ${scale} of its rate (${reason})`),
         );
+        // Providers from the settings were registered before anybody listened.
+        void handler.refresh();
         return handler;
       },
     },

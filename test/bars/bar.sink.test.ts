@@ -28,6 +28,7 @@ beforeAll(async () => {
     new SchemaMigrator(test.url, test.url),
     partitions,
     { migrated: () => undefined, openFailed: () => undefined, connectionLost: () => undefined },
+    4,
   );
   await database.open();
   sink = new BarSink(database, new SeriesStore(database), partitions, (lane) => lanes.push(lane));
@@ -147,6 +148,50 @@ describe('the sink', () => {
     await test.query('DROP TABLE bars_1962');
     await expect(sink.write([old(moment(2))])).resolves.toEqual([{ inserted: 1, updated: 0, unchanged: 0 }]);
   });
+
+  it('lets the values decide when two replicas received different ones in the same microsecond', async () => {
+    for (const [symbol, first, second] of [
+      ['TIE1', 1.5, 2.5],
+      ['TIE2', 2.5, 1.5],
+    ] as const) {
+      await expect(sink.write([batch(moment(1), symbol, [first])])).resolves.toEqual([
+        { inserted: 1, updated: 0, unchanged: 0 },
+      ]);
+      const wins = second > first;
+      await expect(sink.write([batch(moment(1), symbol, [second])])).resolves.toEqual([
+        { inserted: 0, updated: wins ? 1 : 0, unchanged: wins ? 0 : 1 },
+      ]);
+      await expect(closes(symbol)).resolves.toEqual([2.5]);
+    }
+  });
+
+  it('asks for the ids of series again when every connection was cut, as in a failover', async () => {
+    await sink.write([batch(moment(1), 'FAILOVER', [1])]);
+    // Another server may have given the id to another series.
+    await test.query(`UPDATE series SET symbol = 'SOMEBODY_ELSE' WHERE symbol = 'FAILOVER'`);
+    await test.query(
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+        WHERE datname = current_database() AND application_name = 'market-data-store'`,
+    );
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sink.write([batch(moment(2), 'FAILOVER', [2, 3])]);
+    await expect(closes('FAILOVER')).resolves.toEqual([2, 3]);
+    await expect(closes('SOMEBODY_ELSE')).resolves.toEqual([1]);
+  });
+
+  it('takes new bars in opposite orders from writers at once', async () => {
+    const days = Array.from({ length: 300 }, (_, day) => day);
+    const inOrder = (receivedAt: number, order: readonly number[]) => {
+      const builder = new BarBatchBuilder();
+      for (const day of order) builder.add('test', 'CROSSED', '1d', FIRST_DAY + day * DAY_US, 1, 9, 0, 5, 5);
+      return Object.assign(builder.finish(), { receivedAt });
+    };
+    const reversed = [...days].reverse();
+    await Promise.all(
+      [1, 2, 3, 4].map((writer) => sink.write([inOrder(moment(writer), writer % 2 === 0 ? days : reversed)])),
+    );
+    await expect(closes('CROSSED')).resolves.toHaveLength(300);
+  }, 30_000);
 
   it('does not deadlock when many writers merge the same bars at once', async () => {
     const days = Array.from({ length: 200 }, (_, day) => day);

@@ -207,27 +207,6 @@ describe('an NDJSON body', () => {
     ]);
   });
 
-  it.each(['{', '1'])(
-    'is malformed with more than 10,000 lines of %s, though the good rows were asked for',
-    (bad) => {
-      const withBad = (count: number): string => `${jsonRow()}\n${`${bad}\n`.repeat(count)}`;
-      expect(decodeText(withBad(10_000), 'ndjson')).toMatchObject({ rejected: 10_000, batch: { rows: 1 } });
-      const start = performance.now();
-      expect(() => decodeText(withBad(1_000_000), 'ndjson')).toThrow(
-        expect.objectContaining({
-          name: 'MalformedBodyError',
-          message: expect.stringContaining('line 10002'),
-        }),
-      );
-      expect(performance.now() - start).toBeLessThan(2_000);
-    },
-  );
-
-  it('may have more than 10,000 rows that are objects and bad', () => {
-    const result = decodeText(`${jsonRow()}\n${'{}\n'.repeat(20_000)}`, 'ndjson');
-    expect(result).toMatchObject({ rejected: 20_000, batch: { rows: 1 } });
-  });
-
   it('refuses lines that are JSON but no object', () => {
     expect(lineErrors('1\n[]\nnull\n"x"', 'ndjson')).toEqual(
       [1, 2, 3, 4].map((line) => `${line}  not-an-object`),
@@ -294,8 +273,8 @@ describe('a CSV body', () => {
     );
   });
 
-  it('refuses a row of a million commas and of a million doubled quotes', () => {
-    const many = 1_000_000;
+  it('refuses a row of half a million commas and of half a million doubled quotes', () => {
+    const many = 500_000;
     expect(
       lineErrors(`${header}\n${','.repeat(many)}\n${row.replace('SPY', `"${'""'.repeat(many)}"`)}`, 'csv'),
     ).toEqual(['1  wrong-field-count', '2 /symbol invalid-symbol']);

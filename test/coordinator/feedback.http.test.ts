@@ -19,7 +19,7 @@ async function receiving(answer?: Answer): Promise<FeedbackReceiver> {
 /** A broadcaster with short times. */
 function broadcasting(endpoint: string, options: Partial<HttpFeedbackBroadcasterOptions> = {}) {
   const { log, warnings, news } = remembered();
-  const settings = { timeoutMs: 200, backoffMs: 20, maxBackoffMs: 60, log, ...options };
+  const settings = { timeoutMs: 5000, backoffMs: 20, maxBackoffMs: 60, log, ...options };
   const broadcaster = new HttpFeedbackBroadcaster({ endpoint, ...settings });
   endings.push(() => broadcaster.stop());
   return { broadcaster, warnings, news };
@@ -136,7 +136,7 @@ describe('an answer', () => {
 
   it('that never ends holds up the next event for the time of one try, and was a delivery', async () => {
     const receiver = await receiving((response) => response.writeHead(200).write('slow'));
-    const { broadcaster } = broadcasting(receiver.url);
+    const { broadcaster } = broadcasting(receiver.url, { timeoutMs: 300 });
     await broadcaster.publish(event(1));
     await broadcaster.publish(event(2));
     await until(() => receiver.requests.length === 2);

@@ -3,6 +3,8 @@ import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 
+const PROGRAM = 'redis-server';
+
 /** A real redis-server of a test's own, on loopback and without files. */
 export interface TestRedis {
   readonly url: string;
@@ -57,14 +59,14 @@ export async function freePort(): Promise<number> {
 
 async function spawnRedis(port: number, more: readonly string[]): Promise<ChildProcess> {
   const settings = ['--port', String(port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no'];
-  const child = spawn('redis-server', [...settings, ...more], {
+  const child = spawn(PROGRAM, [...settings, ...more], {
     cwd: tmpdir(),
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   let output = '';
   await new Promise<void>((ready, failed) => {
     child.once('error', failed);
-    child.once('exit', (code) => failed(new Error(`redis-server ended with ${code}:\n${output}`)));
+    child.once('exit', (code) => failed(new Error(`${PROGRAM} ended with ${code}:\n${output}`)));
     child.stdout.on('data', (chunk: Buffer) => {
       output += chunk.toString();
       if (output.includes('Ready to accept connections')) ready();

@@ -3,27 +3,47 @@ import { delimiter, join } from 'node:path';
 
 import { describe, it } from '@jest/globals';
 
-/** Tests that need a program. Without it they are skipped, and say so; with MDS_TEST_NO_SKIP=1 that is a failure. */
-export function describeWith(program: string, name: string, tests: () => void): void {
-  if (isOnPath(program)) {
-    describe(name, tests);
-  } else if (process.env['MDS_TEST_NO_SKIP'] === '1') {
-    it(`${name} (needs ${program})`, () => {
-      throw new Error(`${program} is not on the PATH, and MDS_TEST_NO_SKIP=1 forbids to skip`);
-    });
-  } else {
-    describe.skip(`${name} (skipped: ${program} is not on the PATH)`, tests);
+/** Set where no test may be skipped, as in CI: a program that is missing is then a failure. */
+const NO_SKIP = 'MDS_TEST_NO_SKIP';
+
+/**
+ * `it` for a test that needs a program on the PATH. Without the program the test is reported as skipped, with the
+ * reason in its name.
+ * @param origin where to get the program
+ */
+export function itWith(program: string, origin: string): (name: string, test: () => Promise<void>) => void {
+  if (isInstalled(program)) return it;
+  const reason = `${program} is not installed (${origin})`;
+  if (process.env[NO_SKIP] === '1') {
+    return (name) => {
+      it(name, () => {
+        throw new Error(`${reason}, and ${NO_SKIP}=1 lets no test be skipped`);
+      });
+    };
   }
+  return (name) => {
+    it.skip(`${name} [skipped: ${reason}]`, () => undefined);
+  };
 }
 
-function isOnPath(program: string): boolean {
-  const folders = (process.env['PATH'] ?? '').split(delimiter).filter((folder) => folder !== '');
-  return folders.some((folder) => {
+function isInstalled(program: string): boolean {
+  return (process.env['PATH'] ?? '').split(delimiter).some((directory) => {
     try {
-      accessSync(join(folder, program), constants.X_OK);
+      accessSync(join(directory, program), constants.X_OK);
       return true;
     } catch {
       return false;
     }
   });
+}
+
+/** `describe` for tests that need a program on the PATH; without it as `itWith` does. */
+export function describeWith(program: string, name: string, tests: () => void): void {
+  if (isInstalled(program)) {
+    describe(name, tests);
+  } else if (process.env[NO_SKIP] === '1') {
+    itWith(program, 'see .ci/run')(name, () => Promise.resolve());
+  } else {
+    describe.skip(`${name} [skipped: ${program} is not installed]`, tests);
+  }
 }

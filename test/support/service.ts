@@ -56,10 +56,11 @@ export async function startService(env: Record<string, string | undefined>): Pro
   child.stdout?.on('data', collect);
   child.stderr?.on('data', collect);
   const url = await new Promise<string>((ready, failed) => {
-    const timer = setTimeout(
-      () => failed(new Error(`the service did not start in 60 s:\n${output}`)),
-      60_000,
-    );
+    const timer = setTimeout(() => {
+      // Left alone it would keep Jest from ending.
+      child.kill('SIGKILL');
+      failed(new Error(`the service did not start in 60 s:\n${output}`));
+    }, 60_000);
     child.stdout?.on('data', () => {
       const base = READY.exec(output)?.[1];
       if (base === undefined) return;

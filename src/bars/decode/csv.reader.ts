@@ -1,4 +1,5 @@
 import { MalformedBodyError } from './malformed-body.error.js';
+import { limitText, MAX_ROW_BYTES } from './row.limits.js';
 
 const QUOTE = 0x22;
 const COMMA = 0x2c;
@@ -28,7 +29,7 @@ export class CsvReader {
 
   /**
    * Reads the next record that is not an empty line. The fields of a malformed one (a quote where RFC 4180 allows
-   * none) mean nothing. Throws MalformedBodyError for a quote that is never closed.
+   * none) mean nothing. Throws MalformedBodyError for a quote that is never closed, or closed too late.
    */
   read(): 'record' | 'malformed' | 'end' {
     while (this.#isLineEnd()) this.#skipLine();
@@ -67,9 +68,11 @@ export class CsvReader {
 
   #closingQuote(from: number): number {
     const quote = this.#text.indexOf('"', from);
-    if (quote >= 0) return quote;
+    // Undoubling the quotes of a field as long as the body takes many times its size.
+    if (quote >= 0 && quote - this.#at <= MAX_ROW_BYTES) return quote;
+    const fault = quote < 0 ? 'never closed' : `not closed within ${limitText(MAX_ROW_BYTES)} characters`;
     throw new MalformedBodyError(
-      `The quote opened at character ${this.#at + 1} of the CSV text is never closed.`,
+      `The quote opened at character ${this.#at + 1} of the CSV text is ${fault}.`,
     );
   }
 

@@ -1,29 +1,31 @@
+import { decodeLargeJson } from './json.large.js';
+import { parseJson } from './json.parse.js';
 import { addJsonRow, isJsonObject } from './json.row.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
+import { MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
-import { describeValue, escapeText } from './value.text.js';
+import { describeValue } from './value.text.js';
 
-const MAX_REASON_CHARACTERS = 160;
-const BLANK = /^[ \t\r\n]*$/;
+const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d]);
 
 /** Decodes a JSON document: one row, an array of rows, or an object whose `bars` is an array of rows. */
-export function decodeJson(body: Buffer, rows: RowValidator, errors: RowErrorList): void {
-  const text = body.toString('utf8');
-  if (BLANK.test(text)) return;
+export function decodeJson(
+  body: Buffer,
+  rows: RowValidator,
+  errors: RowErrorList,
+  maxParsedBytes = MAX_ROW_BYTES,
+): void {
+  const text = withoutBlanks(body);
+  if (text.length === 0) return;
+  if (text.length > maxParsedBytes) {
+    decodeLargeJson(text, rows, errors, maxParsedBytes);
+    return;
+  }
   let line = 0;
-  for (const row of rowsOf(parse(text))) {
+  for (const row of rowsOf(parseJson(text))) {
     if (errors.enough) return;
     addJsonRow(++line, row, rows, errors);
-  }
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? `: ${escapeText(cause.message, MAX_REASON_CHARACTERS)}` : '';
-    throw new MalformedBodyError(`The body is not a JSON document${reason}.`, { cause });
   }
 }
 
@@ -34,4 +36,12 @@ function rowsOf(document: unknown): readonly unknown[] {
   }
   // A row may have an unknown field of that name: only an array makes the object a list of rows.
   return Object.hasOwn(document, 'bars') && Array.isArray(document['bars']) ? document['bars'] : [document];
+}
+
+function withoutBlanks(body: Buffer): Buffer {
+  let start = 0;
+  let end = body.length;
+  while (start < end && BLANKS.has(body[start] ?? 0)) start++;
+  while (end > start && BLANKS.has(body[end - 1] ?? 0)) end--;
+  return body.subarray(start, end);
 }

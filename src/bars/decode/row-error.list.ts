@@ -1,5 +1,7 @@
+import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorCode } from './row-error.codes.js';
 import type { RowError } from './row.error.js';
+import { limitText, MAX_BAD_ROWS } from './row.limits.js';
 
 /** Errors that an answer carries at most. */
 const MAX_ROW_ERRORS = 100;
@@ -38,9 +40,17 @@ export class RowErrorList {
     return this.truncated && !this.#goodRowsCount;
   }
 
-  /** Refuses a row (from 1) as a whole (empty field) or for one of its fields. */
+  /**
+   * Refuses a row (from 1) as a whole (empty field) or for one of its fields.
+   * @throws MalformedBodyError when too many are refused
+   */
   add(line: number, field: string, code: RowErrorCode, detail: string): void {
     this.#count++;
+    if (this.#count > MAX_BAD_ROWS) {
+      throw new MalformedBodyError(
+        `More than ${limitText(MAX_BAD_ROWS)} rows are bad; the last, row ${line}: ${detail}.`,
+      );
+    }
     if (this.#kept.length === MAX_ROW_ERRORS) return;
     this.#kept.push({ line, pointer: field === '' ? '' : `/${field}`, code, detail });
   }

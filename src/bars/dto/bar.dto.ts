@@ -1,59 +1,85 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
-/** One bar. */
-export class BarDto {
+const PRICE = { type: 'number' } as const;
+
+/** What a bar has whichever way it goes. */
+class BarFieldsDto {
   @ApiProperty({ example: 'ibkr', pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'Who the bar comes from.' })
   provider!: string;
 
   @ApiProperty({
     example: 'AAPL',
-    minLength: 1,
-    maxLength: 64,
-    description: 'Printable ASCII without spaces; stored upper-case.',
+    pattern: '^[!-~]{1,64}$',
+    description: '1 to 64 printable ASCII characters without spaces; stored upper-case.',
   })
   symbol!: string;
 
-  @ApiProperty({ example: '1d', description: '30s, 1m (or 1min), 1h, 1d, 1w, 1mo and the like.' })
+  @ApiProperty({
+    example: '1d',
+    pattern: '^[1-9][0-9]{0,3}(s|m|min|h|d|w|mo)$',
+    description: '30s, 1m, 5min, 1h, 1d, 1w, 1mo and the like; `5min` is stored as `5m`.',
+  })
   interval!: string;
 
+  @ApiProperty({ ...PRICE, example: 187.15 })
+  open!: number;
+
+  @ApiProperty({ ...PRICE, example: 188.44, description: 'At least open, low and close.' })
+  high!: number;
+
+  @ApiProperty({ ...PRICE, example: 183.89, description: 'At most open and close.' })
+  low!: number;
+
+  @ApiProperty({ ...PRICE, example: 185.64 })
+  close!: number;
+
+  @ApiProperty({ type: 'number', example: 82488700, minimum: 0 })
+  volume!: number;
+}
+
+/** A bar as it is sent. */
+@ApiSchema({ name: 'NewBar', description: 'A bar as it is sent. Unknown fields are ignored.' })
+export class NewBarDto extends BarFieldsDto {
   @ApiProperty({
     oneOf: [{ type: 'string' }, { type: 'number' }],
     example: '2026-01-02T00:00:00Z',
     description:
-      'Start of the bar: RFC 3339 with a zone, YYYY-MM-DD, or epoch seconds; up to microseconds; years 1800 to 2200. Answers use RFC 3339 in UTC.',
+      'Start of the bar: RFC 3339 with a zone, YYYY-MM-DD, or epoch seconds; up to microseconds; years 1800 to 2200.',
   })
   ts!: string | number;
+}
 
-  @ApiProperty({ example: 187.15 })
-  open!: number;
+/** Bars as they are sent, wrapped in an object. */
+@ApiSchema({ name: 'NewBars' })
+export class NewBarsDto {
+  @ApiProperty({ type: [NewBarDto] })
+  bars!: NewBarDto[];
+}
 
-  @ApiProperty({ example: 188.44, description: 'At least open, low and close.' })
-  high!: number;
-
-  @ApiProperty({ example: 183.89, description: 'At most open and close.' })
-  low!: number;
-
-  @ApiProperty({ example: 185.64 })
-  close!: number;
-
-  @ApiProperty({ example: 82488700, minimum: 0 })
-  volume!: number;
+/** A stored bar. */
+@ApiSchema({ name: 'Bar', description: 'A stored bar. Every number is bit-identical to the one sent.' })
+export class BarDto extends BarFieldsDto {
+  @ApiProperty({
+    format: 'date-time',
+    example: '2026-01-02T00:00:00Z',
+    description: 'Start of the bar, RFC 3339 in UTC.',
+  })
+  ts!: string;
 }
 
 /** A bar and how long ago it began. */
+@ApiSchema({ name: 'LatestBar' })
 export class LatestBarDto extends BarDto {
-  @ApiProperty({ example: 42.5, description: 'Seconds from the start of the bar until now.' })
+  @ApiProperty({ type: 'number', example: 42.5, description: 'Seconds from the start of the bar until now.' })
   age_seconds!: number;
 }
 
-/** Bars wrapped in an object. */
-export class BarListDto {
+/** A page of bars. */
+@ApiSchema({ name: 'BarPage' })
+export class BarPageDto {
   @ApiProperty({ type: [BarDto] })
   bars!: BarDto[];
-}
 
-/** A page of bars. */
-export class BarPageDto extends BarListDto {
   @ApiProperty({
     type: String,
     nullable: true,
@@ -64,6 +90,7 @@ export class BarPageDto extends BarListDto {
 }
 
 /** The newest bar of each series. */
+@ApiSchema({ name: 'LatestBars' })
 export class LatestBarsDto {
   @ApiProperty({ type: [LatestBarDto] })
   bars!: LatestBarDto[];

@@ -1,20 +1,62 @@
-/** The same bar in the three forms of a body. */
-export const BARS_EXAMPLE_JSON = [
-  {
-    provider: 'ibkr',
-    symbol: 'AAPL',
-    interval: '1d',
-    ts: '2026-01-02T00:00:00Z',
-    open: 187.15,
-    high: 188.44,
-    low: 183.89,
-    close: 185.64,
-    volume: 82488700,
+const BAR = {
+  provider: 'ibkr',
+  symbol: 'AAPL',
+  interval: '1d',
+  ts: '2026-01-02T00:00:00Z',
+  open: 187.15,
+  high: 188.44,
+  low: 183.89,
+  close: 185.64,
+  volume: 82488700,
+};
+
+/** The forms of a JSON body. */
+export const BARS_EXAMPLES_JSON = {
+  array: { summary: 'An array', value: [BAR] },
+  object: { summary: 'An object', value: { bars: [BAR] } },
+  one: { summary: 'One bar', value: BAR },
+};
+
+/** The same bar as NDJSON. */
+export const BARS_EXAMPLE_NDJSON = `${JSON.stringify(BAR)}\n`;
+
+/** The same bar as CSV. */
+export const BARS_EXAMPLE_CSV = `${Object.keys(BAR).join(',')}\n${Object.values(BAR).join(',')}\n`;
+
+/** The same bar, read back. */
+export const BAR_PAGE_EXAMPLE = { bars: [BAR], next_page_token: null };
+
+/** The same bar, read back on the evening of its day. */
+export const LATEST_BARS_EXAMPLE = { bars: [{ ...BAR, age_seconds: 75600.125 }] };
+
+const STORED = {
+  batch_id: '6f7b0e0c-6f2e-4f3a-9c39-0a8f4d7d5a10',
+  accepted: 1,
+  rejected: 0,
+  errors: [],
+  errors_truncated: false,
+  queue: { size: 0, capacity: 500000, utilization: 0, level: 'ok' },
+  inserted: 1,
+  updated: 0,
+  unchanged: 0,
+};
+
+/** What becomes of a body. */
+export const INGEST_RESULT_EXAMPLES = {
+  stored: { summary: 'All bars stored', value: STORED },
+  skipped: {
+    summary: 'A bad bar skipped (on_error=skip)',
+    value: {
+      ...STORED,
+      rejected: 1,
+      errors: [
+        {
+          line: 2,
+          pointer: '/close',
+          code: 'not-finite',
+          detail: 'close is larger than a 64-bit floating point number can hold',
+        },
+      ],
+    },
   },
-];
-
-export const BARS_EXAMPLE_NDJSON = `${JSON.stringify(BARS_EXAMPLE_JSON[0])}\n`;
-
-export const BARS_EXAMPLE_CSV =
-  'provider,symbol,interval,ts,open,high,low,close,volume\n' +
-  'ibkr,AAPL,1d,2026-01-02T00:00:00Z,187.15,188.44,183.89,185.64,82488700\n';
+};

@@ -16,7 +16,7 @@ const A_TIME = 'RFC 3339 with a zone, YYYY-MM-DD, or epoch seconds';
 
 /** Parameters of GET /v1/bars. */
 export class BarsQuery extends SeriesFilterQuery {
-  @ApiPropertyOptional({ description: 'Another name of `interval`.', example: '1d' })
+  @ApiPropertyOptional({ description: 'Another name of `interval`.' })
   @IntervalParameter()
   timeframe?: string;
 
@@ -37,6 +37,7 @@ export class BarsQuery extends SeriesFilterQuery {
   end?: number;
 
   @ApiPropertyOptional({
+    type: 'integer',
     minimum: 1,
     maximum: MAX_BARS,
     description:

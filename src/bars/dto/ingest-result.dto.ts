@@ -1,32 +1,44 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../../core/backpressure.level.js';
+import { ROW_ERROR_CODES, type RowErrorCode } from '../decode/row-error.codes.js';
 import type { IngestResult } from '../ingest/ingest.service.js';
 
 /** Why one row was refused. */
+@ApiSchema({ name: 'RowError' })
 export class RowErrorDto {
-  @ApiProperty({ example: 3, description: 'From 1: data row in CSV, line in NDJSON, element in JSON.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 1,
+    example: 3,
+    description: 'From 1: data row in CSV, line in NDJSON, element in JSON.',
+  })
   line!: number;
 
   @ApiProperty({ example: '/close', description: 'JSON pointer into the row; empty for the row itself.' })
   pointer!: string;
 
-  @ApiProperty({ example: 'not-finite' })
-  code!: string;
+  @ApiProperty({
+    enum: Object.keys(ROW_ERROR_CODES),
+    example: 'not-finite',
+    description: 'Stable; for programs.',
+  })
+  code!: RowErrorCode;
 
-  @ApiProperty({ example: 'close 1e400 is not a finite number' })
+  @ApiProperty({ example: 'close is larger than a 64-bit floating point number can hold' })
   detail!: string;
 }
 
 /** The queue, as an answer tells it. */
+@ApiSchema({ name: 'Queue' })
 export class QueueDto {
-  @ApiProperty({ example: 0, description: 'Bars queued or being written.' })
+  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Bars queued or being written.' })
   size!: number;
 
-  @ApiProperty({ example: 500000, description: 'Bars that fit.' })
+  @ApiProperty({ type: 'integer', minimum: 0, example: 500000, description: 'Bars that fit.' })
   capacity!: number;
 
-  @ApiProperty({ example: 0, description: 'size / capacity.' })
+  @ApiProperty({ type: 'number', example: 0, description: 'size / capacity.' })
   utilization!: number;
 
   @ApiProperty({ enum: BACKPRESSURE_LEVELS, example: 'ok' })
@@ -34,14 +46,25 @@ export class QueueDto {
 }
 
 /** What became of the bars of a request. */
+@ApiSchema({ name: 'IngestResult' })
 export class IngestResultDto {
   @ApiProperty({ format: 'uuid', example: '6f7b0e0c-6f2e-4f3a-9c39-0a8f4d7d5a10' })
   batch_id!: string;
 
-  @ApiProperty({ example: 500, description: 'Bars taken: inserted + updated + unchanged.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 500,
+    description: 'Bars taken: inserted + updated + unchanged.',
+  })
   accepted!: number;
 
-  @ApiProperty({ example: 0, description: 'Bad bars left out with on_error=skip.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description: 'Bad bars left out with on_error=skip.',
+  })
   rejected!: number;
 
   @ApiProperty({ type: [RowErrorDto], example: [], description: 'The first 100 bad bars.' })
@@ -53,13 +76,20 @@ export class IngestResultDto {
   @ApiProperty({ type: QueueDto })
   queue!: QueueDto;
 
-  @ApiProperty({ example: 500, description: 'Bars that were not there before.' })
+  @ApiProperty({ type: 'integer', minimum: 0, example: 500, description: 'Bars that were not there before.' })
   inserted!: number;
 
-  @ApiProperty({ example: 0, description: 'Stored bars whose values were replaced.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description: 'Stored bars whose values were replaced.',
+  })
   updated!: number;
 
   @ApiProperty({
+    type: 'integer',
+    minimum: 0,
     example: 0,
     description:
       'Bars that changed nothing: the same values, or older than what is stored, or repeated in the body.',

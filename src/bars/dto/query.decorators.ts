@@ -5,12 +5,15 @@ import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-vali
 import { parseInterval } from '../interval.js';
 import { parseEpochSeconds, parseTimestamp } from '../timestamp.js';
 
-/** A parameter given once; one given twice fails its type check, since it arrives as an array. */
+/** A parameter given once. One given twice arrives as an array, which would pass for a list of symbols. */
 const parsed = (parse: (text: string) => unknown): PropertyDecorator =>
   applyDecorators(
     IsOptional(),
     Expose(),
-    Transform(({ value }: { value: unknown }) => (typeof value === 'string' ? parse(value) : value)),
+    Transform(({ value }: { value: unknown }) => {
+      if (value === undefined) return undefined;
+      return typeof value === 'string' ? parse(value) : NaN;
+    }),
   );
 
 const EPOCH_SECONDS = /^-?\d+(\.\d+)?$/;

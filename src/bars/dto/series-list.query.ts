@@ -8,7 +8,13 @@ export const MAX_SERIES = 1_000;
 
 /** Parameters of GET /v1/series. */
 export class SeriesListQuery extends SeriesFilterQuery {
-  @ApiPropertyOptional({ minimum: 1, maximum: MAX_SERIES, default: 100, description: 'Series on a page.' })
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    maximum: MAX_SERIES,
+    default: 100,
+    description: 'Series on a page.',
+  })
   @CountParameter(MAX_SERIES)
   limit?: number;
 

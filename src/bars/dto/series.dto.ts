@@ -1,6 +1,7 @@
-import { ApiProperty } from '@nestjs/swagger';
+import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 /** A series and the extent of its bars. */
+@ApiSchema({ name: 'Series' })
 export class SeriesDto {
   @ApiProperty({ example: 'ibkr' })
   provider!: string;
@@ -11,17 +12,26 @@ export class SeriesDto {
   @ApiProperty({ example: '1d' })
   interval!: string;
 
-  @ApiProperty({ example: '1980-12-12T00:00:00Z', description: 'Start of the first bar.' })
+  @ApiProperty({
+    format: 'date-time',
+    example: '1980-12-12T00:00:00Z',
+    description: 'Start of the first bar.',
+  })
   first_ts!: string;
 
-  @ApiProperty({ example: '2026-01-02T00:00:00Z', description: 'Start of the last bar.' })
+  @ApiProperty({
+    format: 'date-time',
+    example: '2026-01-02T00:00:00Z',
+    description: 'Start of the last bar.',
+  })
   last_ts!: string;
 
-  @ApiProperty({ example: 11352, description: 'Bars stored.' })
+  @ApiProperty({ type: 'integer', minimum: 0, example: 11352, description: 'Bars stored.' })
   rows!: number;
 }
 
 /** A page of series. */
+@ApiSchema({ name: 'SeriesPage' })
 export class SeriesPageDto {
   @ApiProperty({ type: [SeriesDto] })
   series!: SeriesDto[];
@@ -34,3 +44,18 @@ export class SeriesPageDto {
   })
   next_page_token!: string | null;
 }
+
+/** A page of one series. */
+export const SERIES_PAGE_EXAMPLE = {
+  series: [
+    {
+      provider: 'ibkr',
+      symbol: 'AAPL',
+      interval: '1d',
+      first_ts: '1980-12-12T00:00:00Z',
+      last_ts: '2026-01-02T00:00:00Z',
+      rows: 11352,
+    },
+  ],
+  next_page_token: null,
+};

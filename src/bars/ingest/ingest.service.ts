@@ -18,7 +18,7 @@ import type { WriteCounts } from '../write.counts.js';
 import type { Admission } from './admission.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
-import { writeProblem } from './write.problems.js';
+import { UNCONFIRMED, writeProblem } from './write.problems.js';
 
 /** Longest wait for a commit, milliseconds, before the client is told that it is not confirmed. */
 const COMMIT_WAIT_MS = 15 * SECOND;
@@ -104,11 +104,9 @@ export class IngestService {
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
         reject(
-          new ProblemError(
-            'commit-unconfirmed',
-            'The bars are queued and may still be stored. Sending them again is harmless.',
-            { retryAfterMs: this.coordinator.retryAfterMs() },
-          ),
+          new ProblemError('commit-unconfirmed', UNCONFIRMED, {
+            retryAfterMs: this.coordinator.retryAfterMs(),
+          }),
         );
       }, this.commitWaitMs);
     });

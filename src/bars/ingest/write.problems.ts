@@ -8,6 +8,9 @@ import {
 import { SECOND } from '../../config/units.js';
 import { ProblemError } from '../../http/problem.error.js';
 
+/** For the client: the outcome is not known, and need not be. */
+export const UNCONFIRMED = 'The bars are queued and may still be stored. Sending them again is harmless.';
+
 /** What a failed write is for the client. */
 export function writeProblem(error: unknown, queueRetryAfterMs: number): unknown {
   if (error instanceof QueueFullError) {
@@ -18,6 +21,9 @@ export function writeProblem(error: unknown, queueRetryAfterMs: number): unknown
     );
   }
   if (error instanceof CircuitOpenError) return databaseUnavailable(error, error.retryAfterMs);
+  if (error instanceof CoordinatorStoppedError && error.outcomeUnknown) {
+    return new ProblemError('commit-unconfirmed', UNCONFIRMED, { retryAfterMs: SECOND, cause: error });
+  }
   if (error instanceof CoordinatorStoppedError) {
     return new ProblemError('draining', 'The service stopped before the bars were stored; send them again.', {
       retryAfterMs: SECOND,

@@ -37,8 +37,9 @@ const NEXT_SYMBOLS = `
 const selectBars = (sort: 'asc' | 'desc'): string => {
   const behind = (bound: string) =>
     `CASE WHEN symbol = $7 THEN CASE WHEN id <= $8 THEN $9::timestamptz ELSE $10::timestamptz END ELSE ${bound} END`;
-  const from = sort === 'asc' ? behind('$4::timestamptz') : '$4::timestamptz';
-  const until = sort === 'desc' ? behind('$5::timestamptz') : '$5::timestamptz';
+  // A token may come from another question: what it asks for is cut to the range of this one.
+  const from = sort === 'asc' ? `greatest($4::timestamptz, ${behind('$4::timestamptz')})` : '$4::timestamptz';
+  const until = sort === 'desc' ? `least($5::timestamptz, ${behind('$5::timestamptz')})` : '$5::timestamptz';
   return `
     SELECT id AS "seriesId", provider, symbol, interval,
            (extract(epoch FROM ts) * 1000000)::bigint::text AS ts, open, high, low, close, volume

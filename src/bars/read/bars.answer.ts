@@ -123,7 +123,7 @@ function tokenOf(bar: BarRow | undefined): string | null {
 }
 
 function positionOf(token: string): BarPosition {
-  const [symbol, ts, seriesId] = decodePageToken(token, ['string', 'number', 'number']);
+  const [symbol, ts, seriesId] = decodePageToken(token, ['name', 'ts', 'seriesId']);
   return { symbol: String(symbol), ts: Number(ts), seriesId: Number(seriesId) };
 }
 

@@ -1,4 +1,18 @@
 import { ProblemError } from '../../http/problem.error.js';
+import { END_TS_US, FIRST_TS_US } from '../timestamp.js';
+
+const NAME = /^[!-~]{1,64}$/;
+const LAST_SERIES_ID = 2 ** 31 - 1;
+
+/** What a part may be. A forged one is refused here: PostgreSQL would fail on NUL and on numbers out of range. */
+const PART_CHECKS = {
+  name: (part: unknown) => typeof part === 'string' && NAME.test(part),
+  ts: (part: unknown) => Number.isInteger(part) && Number(part) >= FIRST_TS_US && Number(part) < END_TS_US,
+  seriesId: (part: unknown) => Number.isInteger(part) && Number(part) > 0 && Number(part) <= LAST_SERIES_ID,
+} satisfies Record<string, (part: unknown) => boolean>;
+
+/** What a part of a token is: a part of a series' key, Unix epoch microseconds, or the id of a series. */
+type PartKind = keyof typeof PART_CHECKS;
 
 /** Makes a position opaque for the client. */
 export function encodePageToken(parts: readonly (string | number)[]): string {
@@ -6,24 +20,22 @@ export function encodePageToken(parts: readonly (string | number)[]): string {
 }
 
 /**
- * Reads a token back; `shape` names the type of each part.
+ * Reads a token back; `shape` names what each part is.
  * @throws ProblemError `invalid-parameter` for a token that this service did not make
  */
-export function decodePageToken(token: string, shape: readonly ('string' | 'number')[]): (string | number)[] {
+export function decodePageToken(token: string, shape: readonly PartKind[]): (string | number)[] {
   try {
     const parts: unknown = JSON.parse(Buffer.from(token, 'base64url').toString());
-    if (
-      Array.isArray(parts) &&
-      parts.length === shape.length &&
-      parts.every(
-        (part, index): part is string | number =>
-          typeof part === shape[index] && (typeof part === 'string' || Number.isSafeInteger(part)),
-      )
-    ) {
-      return parts;
-    }
+    if (Array.isArray(parts) && parts.length === shape.length && parts.every(isPartOf(shape))) return parts;
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new ProblemError('invalid-parameter', 'page_token is not one that a former answer gave.');
 }
+
+const isPartOf =
+  (shape: readonly PartKind[]) =>
+  (part: unknown, index: number): part is string | number => {
+    const kind = shape[index];
+    return kind !== undefined && PART_CHECKS[kind](part);
+  };

@@ -38,6 +38,6 @@ export class SeriesAnswer {
 }
 
 function keyOf(token: string): SeriesKey {
-  const [symbol, provider, interval] = decodePageToken(token, ['string', 'string', 'string']);
+  const [symbol, provider, interval] = decodePageToken(token, ['name', 'name', 'name']);
   return { symbol: String(symbol), provider: String(provider), interval: String(interval) };
 }

@@ -7,7 +7,7 @@ export interface SeriesFilter {
 
 /** Condition on `series` with the parameters $1 to $3 of filterValues(). */
 export const MATCHES_FILTER = `
-  ($1::text[] IS NULL OR symbol = ANY($1)) AND ($2::text IS NULL OR provider = $2)
+  ($1::text[] IS NULL OR symbol COLLATE "C" = ANY($1)) AND ($2::text IS NULL OR provider = $2)
   AND ($3::text IS NULL OR interval = $3)`;
 
 /** Values of the parameters $1 to $3. */

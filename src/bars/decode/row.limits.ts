@@ -1,0 +1,24 @@
+import { MIB } from '../../config/units.js';
+
+/**
+ * The longest row that is parsed, bytes: what JSON.parse makes of a text may take 30 times its size, so that a body
+ * of `[[],[],...` would end the process for want of memory if it were parsed at once.
+ */
+export const MAX_ROW_BYTES = MIB;
+
+/**
+ * Bad rows that a body may have. No body has as many rows worth the name, and 20 million of `{}` would hold up the
+ * process for half a minute.
+ */
+export const MAX_BAD_ROWS = 1_000_000;
+
+/**
+ * Lines that are no JSON objects which a body may have beside good ones. JSON.parse takes about 15 microseconds to
+ * refuse one: 64 MiB of them would hold up the process for minutes.
+ */
+export const MAX_LINES_WITHOUT_ROW = 10_000;
+
+/** A limit as error details name it: 10,000. */
+export function limitText(limit: number): string {
+  return limit.toLocaleString('en');
+}

@@ -1,0 +1,44 @@
+const HEALTHY = {
+  service: 'market-data-store',
+  state: 'healthy',
+  components: [
+    { name: 'database', state: 'healthy', details: { response_ms: '1' } },
+    { name: 'prometheus', state: 'healthy', details: { metrics: '48' } },
+    {
+      name: 'coordinator',
+      state: 'healthy',
+      details: { level: 'ok', circuit: 'closed', queue: '0 of 500000 rows', workers: '4' },
+    },
+  ],
+  version: '0.4.0',
+  ts: 1767312000.25,
+};
+
+const [DATABASE, ...OTHERS] = HEALTHY.components;
+
+/** What /livez answers. */
+export const LIVEZ_EXAMPLE = { ...HEALTHY, components: [], ok: true };
+
+/** What /healthz answers. */
+export const HEALTHZ_EXAMPLE = { ...HEALTHY, ok: true };
+
+/** What /readyz answers when the service is ready. */
+export const READY_EXAMPLE = { ...HEALTHY, ready: true };
+
+/** What /readyz answers while the database is away. */
+export const NOT_READY_EXAMPLE = {
+  ...HEALTHY,
+  state: 'degraded',
+  components: [
+    { ...DATABASE, state: 'unhealthy', details: { message: 'connect ECONNREFUSED 127.0.0.1:5432' } },
+    ...OTHERS,
+  ],
+  ready: false,
+};
+
+/** What /readyz?verbose answers when the service is ready. */
+export const READY_TEXT = '[+]database ok\n[+]prometheus ok\n[+]coordinator ok\nreadyz check passed\n';
+
+/** What /readyz?verbose answers while the database is away. */
+export const NOT_READY_TEXT =
+  '[-]database failed: connect ECONNREFUSED 127.0.0.1:5432\n[+]prometheus ok\n[+]coordinator ok\nreadyz check failed\n';

@@ -1,0 +1,217 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { jsonRow } from '../bars/decode.samples.js';
+import { startService, type TestService } from '../support/service.js';
+import { ServedDatabase, TYPES } from './api.samples.js';
+
+const served = new ServedDatabase();
+
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+interface Problem {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: Record<string, unknown>;
+}
+
+async function problem(path: string, method = 'GET', headers: Record<string, string> = {}): Promise<Problem> {
+  const answer = await served.service.fetch(path, { method, headers });
+  return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Problem['body'] };
+}
+
+describe('a refusal', () => {
+  it.each([
+    ['/nothing/here', 'GET', 404, 'not-found'],
+    ['/v1/bars', 'DELETE', 405, 'method-not-allowed'],
+    ['/v1/bars?limit=0', 'GET', 400, 'invalid-parameter'],
+    ['/v1/bars?x=y&token=secret', 'POST', 400, 'invalid-parameter'],
+    ['/v1/bars', 'POST', 422, 'no-bars'],
+    ['/v1/bars/%zz', 'GET', 400, 'bad-request'],
+  ])('of %s %s is a problem document', async (path, method, status, code) => {
+    const { headers, body, ...answer } = await problem(path, method, { 'x-request-id': 'conventions-1' });
+    expect(answer.status).toBe(status);
+    expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(body).toMatchObject({
+      type: `urn:market-data-store:problem:${code}`,
+      title: expect.stringMatching(/^[A-Z][^.]+$/),
+      status,
+      detail: expect.stringMatching(/^\S[^\n]{10,}$/),
+      instance: path.split('?')[0],
+      code,
+      request_id: 'conventions-1',
+    });
+    expect(JSON.stringify(body)).not.toContain('secret');
+  });
+
+  it('of a token is one too', async () => {
+    const { status, headers, body } = await problem('/v1/bars', 'GET', { authorization: 'Bearer x' });
+    expect([status, body['code'], headers.get('www-authenticate')]).toEqual([401, 'unauthorized', 'Bearer']);
+    expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  });
+});
+
+describe('an address that is not known', () => {
+  it.each([
+    '/nothing',
+    '/v1',
+    '/v1/bars/nothing',
+    '/v1//bars',
+    '/V1/BARS',
+    '/v1/bars/../../etc/passwd',
+    '/.env',
+  ])('is answered 404: %s', async (path) => {
+    const { status, body } = await problem(path);
+    expect([status, body['code']]).toEqual([404, 'not-found']);
+  });
+
+  it('is answered 404 for every method', async () => {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      expect((await problem('/nothing', method)).status).toBe(404);
+    }
+  });
+});
+
+describe('a method that an address does not take', () => {
+  it.each([
+    ['/v1/bars', 'PUT', 'GET, HEAD, POST'],
+    ['/v1/bars', 'DELETE', 'GET, HEAD, POST'],
+    ['/v1/bars', 'PATCH', 'GET, HEAD, POST'],
+    ['/v1/bars/latest', 'POST', 'GET, HEAD'],
+    ['/v1/series', 'POST', 'GET, HEAD'],
+    ['/v1/coordinator', 'PUT', 'GET, HEAD'],
+    ['/livez', 'POST', 'GET, HEAD'],
+    ['/metrics', 'DELETE', 'GET, HEAD'],
+  ])('is answered 405 with what it does take: %s %s', async (path, method, allow) => {
+    const { status, headers, body } = await problem(path, method);
+    expect([status, body['code'], headers.get('allow')]).toEqual([405, 'method-not-allowed', allow]);
+  });
+
+  it('is answered 405 also with a body of any type', async () => {
+    const answer = await served.service.fetch('/v1/bars', {
+      method: 'PUT',
+      headers: { 'content-type': 'text/plain' },
+      body: 'x',
+    });
+    expect([answer.status, await answer.json()]).toMatchObject([405, { code: 'method-not-allowed' }]);
+  });
+
+  it('does not include HEAD where GET is taken', async () => {
+    const answer = await served.service.fetch('/v1/bars', { method: 'HEAD' });
+    expect([answer.status, await answer.text()]).toEqual([200, '']);
+  });
+});
+
+describe('X-Request-Id', () => {
+  const idOf = async (sent: string | undefined): Promise<string> => {
+    const headers = sent === undefined ? {} : { 'x-request-id': sent };
+    return (await served.service.fetch('/livez', { headers })).headers.get('x-request-id') ?? '';
+  };
+
+  it.each(['a', 'b7c1:trace/1', '!~', 'x'.repeat(128)])('is echoed: %s', async (id) => {
+    expect(await idOf(id)).toBe(id);
+  });
+
+  it.each([undefined, '', 'x'.repeat(129), 'a b', 'a\tb', 'é', 'a, b'])('is replaced: %s', async (id) => {
+    const [first, second] = [await idOf(id), await idOf(id)];
+    expect(first).toMatch(UUID);
+    expect(second).not.toBe(first);
+  });
+
+  it('is on every answer, and the same in header and problem', async () => {
+    for (const path of [
+      '/v1/bars',
+      '/v1/bars?format=csv',
+      '/nothing',
+      '/metrics',
+      '/docs',
+      '/openapi.json',
+    ]) {
+      const answer = await served.service.fetch(path, { headers: { 'x-request-id': 'q' } });
+      await answer.arrayBuffer();
+      expect([path, answer.headers.get('x-request-id')]).toEqual([path, 'q']);
+    }
+    const { headers, body } = await problem('/nothing');
+    expect(body['request_id']).toBe(headers.get('x-request-id'));
+  });
+});
+
+describe('an answer to bars', () => {
+  it('tells the level of the queue and what became of them', async () => {
+    const { status, headers, json } = await served.service.post(jsonRow(), TYPES.json);
+    expect([status, headers.get('x-backpressure')]).toEqual([200, 'ok']);
+    expect(json).toEqual({
+      batch_id: expect.stringMatching(UUID),
+      accepted: 1,
+      rejected: 0,
+      errors: [],
+      errors_truncated: false,
+      queue: { size: 0, capacity: 500_000, utilization: 0, level: 'ok' },
+      inserted: 1,
+      updated: 0,
+      unchanged: 0,
+    });
+  });
+});
+
+describe('a service whose database accepts connections and never says a word', () => {
+  let silent: Server;
+  let service: TestService;
+  const connections = new Set<Socket>();
+
+  beforeAll(async () => {
+    silent = createServer((socket) => {
+      connections.add(socket);
+      socket.on('error', () => undefined).on('close', () => connections.delete(socket));
+    });
+    silent.listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    service = await startService({
+      DATABASE_URL: `postgres://user:password@127.0.0.1:${port}/none`,
+      MDS_COORDINATOR_CAPACITY: '10',
+      MDS_SHUTDOWN_TIMEOUT_SEC: '4',
+    });
+  }, 60_000);
+  afterAll(async () => {
+    silent.close();
+    for (const socket of connections) socket.destroy();
+    await service.stop();
+  });
+
+  const eight = Array.from({ length: 8 }, (_, at) => jsonRow({ ts: String(at) })).join('\n');
+
+  it('starts, and says when to come back with each refusal', async () => {
+    const reading = await service.fetch('/v1/bars');
+    expect(reading.status).toBe(503);
+    expect(Number(reading.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    expect(await reading.json()).toMatchObject({ code: 'database-unavailable' });
+
+    const ready = await service.fetch('/readyz');
+    expect([ready.status, ready.headers.get('retry-after')]).toEqual([503, '1']);
+
+    const waiting = service.post(eight).catch(() => undefined);
+    await sleep(200);
+    const refused = await service.post(eight);
+    expect([refused.status, refused.json.code]).toEqual([429, 'queue-full']);
+    expect(refused.headers.get('x-backpressure')).toBe('hard');
+    expect(refused.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+
+    service.process.kill('SIGTERM');
+    await sleep(300);
+    const draining = await service.post(eight);
+    expect([draining.status, draining.json.code]).toEqual([503, 'draining']);
+    expect(draining.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    expect(draining.headers.get('connection')).toBe('close');
+
+    const answered = await waiting;
+    if (answered !== undefined) {
+      expect([answered.status, answered.json.code]).toEqual([503, 'draining']);
+      expect(answered.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+    }
+    expect(service.output()).not.toContain('password');
+  });
+});

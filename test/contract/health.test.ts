@@ -1,0 +1,179 @@
+import { createServer, type Server, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { ValidateFunction } from 'ajv/dist/2020.js';
+
+import { SERVICE, VERSION } from '../../src/config/version.js';
+import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
+import { eventually } from '../support/load.js';
+import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
+import { startService, type TestService } from '../support/service.js';
+import { coreSamples, coreSchema } from './core.schemas.js';
+import { readExposition } from './exposition.js';
+
+interface Health {
+  readonly state: string;
+  readonly components: { name: string; state: string; details: Record<string, string> }[];
+  readonly ok?: boolean;
+  readonly ready?: boolean;
+}
+
+let isHealthStatus: ValidateFunction;
+let service: TestService;
+
+beforeAll(async () => {
+  isHealthStatus = await coreSchema('telemetry.HealthStatus');
+});
+
+/** Asks a probe as an orchestrator does: without a token. */
+async function probe(path: string): Promise<{ status: number; headers: Headers; body: Health }> {
+  const answer = await fetch(`${service.url}${path}`);
+  const body = (await answer.json()) as Health;
+  isHealthStatus(body);
+  expect(isHealthStatus.errors ?? []).toEqual([]);
+  return { status: answer.status, headers: answer.headers, body };
+}
+
+const text = async (path: string) => {
+  const answer = await fetch(`${service.url}${path}`);
+  return { status: answer.status, type: answer.headers.get('content-type'), text: await answer.text() };
+};
+
+const storeUp = async () => {
+  const start = performance.now();
+  const answer = await fetch(`${service.url}/metrics`);
+  const up = readExposition(await answer.text()).value('store_up');
+  return { status: answer.status, up, ms: performance.now() - start };
+};
+
+it('the copied schema takes what Core says it takes', async () => {
+  const samples = await coreSamples('HealthStatus.valid');
+  expect(samples).not.toHaveLength(0);
+  expect(samples.filter((sample) => !isHealthStatus(sample))).toEqual([]);
+  expect(isHealthStatus({ service: SERVICE, state: 'fine', version: VERSION, ts: 1 })).toBe(false);
+});
+
+describe('the probes', () => {
+  let directory: string;
+  let postgres: EmbeddedPostgres;
+
+  beforeAll(async () => {
+    directory = await makeOpenDirectory();
+    postgres = new EmbeddedPostgres({ directory, log: () => undefined, preferredPort: 0 });
+    service = await startService({ DATABASE_URL: await postgres.start() });
+  }, 90_000);
+
+  afterAll(async () => {
+    await service.stop();
+    await postgres.stop();
+    await removeDatabase(directory);
+  });
+
+  describe('while all is well', () => {
+    it('/healthz and /health answer a Core HealthStatus and the older `ok`', async () => {
+      for (const path of ['/healthz', '/health']) {
+        const { status, body } = await probe(path);
+        expect(status).toBe(200);
+        expect(body).toMatchObject({ service: SERVICE, version: VERSION, state: 'healthy', ok: true });
+        const names = body.components.map(({ name, state }) => `${name} ${state}`).sort();
+        expect(names).toEqual(['coordinator healthy', 'database healthy', 'prometheus healthy']);
+      }
+    });
+
+    it('their time is now, in seconds', async () => {
+      const { body } = await probe('/healthz');
+      const { ts } = body as unknown as { ts: number };
+      expect(Math.abs(ts - Date.now() / 1000)).toBeLessThan(5);
+    });
+
+    it('/livez answers a Core HealthStatus without asking a component', async () => {
+      const { status, body } = await probe('/livez');
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ state: 'healthy', components: [], ok: true });
+    });
+
+    it('/readyz answers a Core HealthStatus and `ready`', async () => {
+      const { status, body } = await probe('/readyz');
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ state: 'healthy', ready: true });
+    });
+
+    it('/readyz?verbose answers a line per component', async () => {
+      await expect(text('/readyz?verbose')).resolves.toEqual({
+        status: 200,
+        type: 'text/plain; charset=utf-8',
+        text: '[+]database ok\n[+]prometheus ok\n[+]coordinator ok\nreadyz check passed\n',
+      });
+    });
+
+    it('store_up is 1', async () => {
+      await expect(storeUp()).resolves.toMatchObject({ status: 200, up: 1 });
+    });
+  });
+
+  describe('while the database is away', () => {
+    beforeAll(async () => {
+      await postgres.stop();
+      await eventually('/readyz says 503', 10_000, async () => (await probe('/readyz')).status === 503);
+    });
+
+    it('/readyz answers 503, names the component and says why and when to ask again', async () => {
+      const { status, headers, body } = await probe('/readyz');
+      expect(status).toBe(503);
+      expect(headers.get('retry-after')).toBe('1');
+      expect(body).toMatchObject({ ready: false, state: 'degraded' });
+      const failing = body.components.filter(({ state }) => state === 'unhealthy');
+      expect(failing.map(({ name }) => name)).toEqual(['database']);
+      expect(failing[0]?.details['message']).toMatch(/ECONNREFUSED|terminat/);
+    });
+
+    it('/readyz?verbose marks the failing component', async () => {
+      const answer = await text('/readyz?verbose');
+      expect(answer.status).toBe(503);
+      expect(answer.text).toMatch(/^\[-\]database failed: .+$/m);
+      expect(answer.text).toMatch(/readyz check failed\n$/);
+    });
+
+    it('/healthz stays 200 and is degraded, /livez is healthy', async () => {
+      const { status, body } = await probe('/healthz');
+      expect(status).toBe(200);
+      expect(body).toMatchObject({ state: 'degraded', ok: true });
+      await expect(probe('/livez')).resolves.toMatchObject({ status: 200, body: { state: 'healthy' } });
+    });
+
+    it('store_up is 0', async () => {
+      await expect(storeUp()).resolves.toMatchObject({ status: 200, up: 0 });
+    });
+  });
+});
+
+describe('while the database takes connections and never says a word', () => {
+  let mute: Server;
+  const sockets = new Set<Socket>();
+
+  beforeAll(async () => {
+    mute = createServer((socket) => sockets.add(socket));
+    await new Promise<void>((resolve) => mute.listen(0, '127.0.0.1', resolve));
+    const { port } = mute.address() as AddressInfo;
+    service = await startService({
+      DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/nothing`,
+      MDS_SHUTDOWN_TIMEOUT_SEC: '5',
+    });
+  }, 90_000);
+
+  afterAll(async () => {
+    await service.stop();
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => mute.close(resolve));
+  });
+
+  it('no probe and no scrape hangs', async () => {
+    const start = performance.now();
+    const [ready, health, metrics] = await Promise.all([probe('/readyz'), probe('/healthz'), storeUp()]);
+    expect(performance.now() - start).toBeLessThan(2_500);
+    expect(ready.status).toBe(503);
+    expect(health).toMatchObject({ status: 200, body: { state: 'degraded' } });
+    expect(metrics).toMatchObject({ status: 200, up: 0 });
+  });
+});
