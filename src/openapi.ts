@@ -50,6 +50,9 @@ function createOpenApi(app: INestApplication): OpenAPIObject {
     )
     .addTag('bars', 'Bars in, bars out.')
     .addTag('coordinator', 'The queue in front of the database.')
+    .addTag('feedback', 'Levels of coordinators, followed and told.')
+    .addTag('rate control', 'What providers may send.')
+    .addTag('contracts', 'The JSON Schemas of the Core contracts.')
     .addTag('operation', 'Probes and metrics.')
     .build();
   return withCommonParts(
