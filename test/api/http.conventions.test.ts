@@ -209,7 +209,7 @@ describe('a service whose database accepts connections and never says a word', (
 
     const answered = await waiting;
     if (answered !== undefined) {
-      expect([answered.status, answered.json.code]).toEqual([503, 'draining']);
+      expect([answered.status, answered.json.code]).toEqual([503, 'commit-unconfirmed']);
       expect(answered.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
     }
     expect(service.output()).not.toContain('password');
