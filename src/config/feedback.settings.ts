@@ -17,7 +17,12 @@ export interface FeedbackSettings {
     | undefined;
   /** Undefined: Redis is not used. */
   readonly redis:
-    | { readonly url: string; readonly channel: string; readonly publish: boolean; readonly subscribe: boolean }
+    | {
+        readonly url: string;
+        readonly channel: string;
+        readonly publish: boolean;
+        readonly subscribe: boolean;
+      }
     | undefined;
 }
 
@@ -73,7 +78,11 @@ export function readRates(env: Environment): RateSettings {
   return {
     enabled: env.MDP_FB_ENABLE_FEEDBACK ?? true,
     providers: providers === '*' ? '*' : providers.split(',').map((name) => name.trim()),
-    policy: { ok: env.MDP_FB_SCALE_OK ?? 1, soft: env.MDP_FB_SCALE_SOFT ?? 0.5, hard: env.MDP_FB_SCALE_HARD ?? 0 },
+    policy: {
+      ok: env.MDP_FB_SCALE_OK ?? 1,
+      soft: env.MDP_FB_SCALE_SOFT ?? 0.5,
+      hard: env.MDP_FB_SCALE_HARD ?? 0,
+    },
     useCoreContracts: env.MDP_FB_USE_CORE_CONTRACTS ?? true,
     registered: env.MDP_RATE_PROVIDERS ?? '',
   };

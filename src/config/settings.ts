@@ -6,12 +6,7 @@ import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 
 import { Environment } from './environment.js';
-import {
-  readFeedback,
-  readRates,
-  type FeedbackSettings,
-  type RateSettings,
-} from './feedback.settings.js';
+import { readFeedback, readRates, type FeedbackSettings, type RateSettings } from './feedback.settings.js';
 import { SettingsError } from './settings.error.js';
 import { readTokens, type TokenSettings } from './token.settings.js';
 import { SECOND } from './units.js';

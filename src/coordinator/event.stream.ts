@@ -80,7 +80,8 @@ export class EventStream {
     // A connection that breaks ends in `close`; unheard, its error would end the process.
     reader.on('error', () => undefined);
     const texts =
-      this.missedSince(lastEventId) ?? [...this.newest.values()].map(({ event, data }) => this.textOf(event, data));
+      this.missedSince(lastEventId) ??
+      [...this.newest.values()].map(({ event, data }) => this.textOf(event, data));
     this.write(reader, `retry: 1000\n\n${texts.join('')}`);
   }
 
@@ -96,7 +97,8 @@ export class EventStream {
     const [run, text] = id?.split('-') ?? [];
     const last = Number(text);
     const oldest = this.sent[0]?.number ?? this.number + 1;
-    if (run !== this.run || !Number.isInteger(last) || last > this.number || last < oldest - 1) return undefined;
+    if (run !== this.run || !Number.isInteger(last) || last > this.number || last < oldest - 1)
+      return undefined;
     return this.sent.filter(({ number }) => number > last).map((event) => event.text);
   }
 

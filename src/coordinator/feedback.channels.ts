@@ -48,7 +48,9 @@ export class FeedbackChannels {
 
   /** How each configured way is. */
   health(): { readonly http?: ChannelHealth; readonly redis?: ChannelHealth } {
-    const redis = [this.publisher, this.subscriber].flatMap((end) => (end === undefined ? [] : [end.health()]));
+    const redis = [this.publisher, this.subscriber].flatMap((end) =>
+      end === undefined ? [] : [end.health()],
+    );
     const worst = redis.find(({ state }) => state !== 'healthy') ?? redis[0];
     return {
       ...(this.broadcaster === undefined ? {} : { http: this.broadcaster.health() }),

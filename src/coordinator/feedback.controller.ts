@@ -67,7 +67,9 @@ export class FeedbackController {
     @Res() reply: FastifyReply,
   ): void {
     if (this.stream.isFull) {
-      throw new ProblemError('too-many-readers', 'Poll GET /v1/feedback instead.', { retryAfterMs: 30 * SECOND });
+      throw new ProblemError('too-many-readers', 'Poll GET /v1/feedback instead.', {
+        retryAfterMs: 30 * SECOND,
+      });
     }
     reply.hijack();
     reply.raw.writeHead(200, {

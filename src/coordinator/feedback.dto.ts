@@ -22,7 +22,13 @@ export class FeedbackEventDto {
   @ApiProperty({ example: 1760659200.25, description: 'Unix epoch, seconds.' })
   ts!: number;
 
-  @ApiProperty({ type: String, required: false, nullable: true, example: 'soft_watermark', description: 'Why.' })
+  @ApiProperty({
+    type: String,
+    required: false,
+    nullable: true,
+    example: 'soft_watermark',
+    description: 'Why.',
+  })
   reason?: string | null;
 }
 

@@ -23,7 +23,10 @@ export class FeedbackIndicator {
     };
   }
 
-  private redis({ state, details }: NonNullable<ReturnType<FeedbackChannels['health']>['redis']>): HealthIndicatorResult {
+  private redis({
+    state,
+    details,
+  }: NonNullable<ReturnType<FeedbackChannels['health']>['redis']>): HealthIndicatorResult {
     const redis = this.indicators.check('redis');
     return state === 'healthy' ? redis.up(details) : redis.degraded(details);
   }

@@ -21,7 +21,13 @@ import { RateControlIndicator } from './rate-control.indicator.js';
     RateControlIndicator,
     {
       provide: HealthReporter,
-      inject: [DatabaseIndicator, PrometheusIndicator, CoordinatorIndicator, FeedbackIndicator, RateControlIndicator],
+      inject: [
+        DatabaseIndicator,
+        PrometheusIndicator,
+        CoordinatorIndicator,
+        FeedbackIndicator,
+        RateControlIndicator,
+      ],
       useFactory: (database: DatabaseIndicator, ...others: HealthCheck[]) =>
         new HealthReporter([database, ...others]),
     },

@@ -9,6 +9,9 @@ export interface HealthCheck {
   check(): HealthIndicatorResult | Promise<HealthIndicatorResult>;
 }
 
+/** A HealthStatus as it is serialised: made here and not parsed, so no instance of the contract's class. */
+export type HealthReport = Pick<HealthStatus, keyof HealthStatus>;
+
 const STATES = { up: 'healthy', degraded: 'degraded', down: 'unhealthy' } as const;
 
 /** Maps the results of Terminus indicators onto a Core HealthStatus. */
@@ -16,12 +19,12 @@ export class HealthReporter {
   constructor(private readonly checks: readonly HealthCheck[]) {}
 
   /** Asks nobody: that it can be called is the answer. */
-  alive(): HealthStatus {
+  alive(): HealthReport {
     return { service: SERVICE, state: 'healthy', components: [], version: VERSION, ts: Date.now() / SECOND };
   }
 
   /** Asks every indicator. A component that is not healthy degrades the service; whether it serves is another question. */
-  async report(): Promise<HealthStatus> {
+  async report(): Promise<HealthReport> {
     const results = await Promise.all(this.checks.map(async (one) => await one.check()));
     const components = results.flatMap((result) =>
       Object.entries(result).map(([name, one]) => componentOf(name, one)),

@@ -1,5 +1,12 @@
 import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put } from '@nestjs/common';
-import { ApiAcceptedResponse, ApiBody, ApiOkResponse, ApiOperation, ApiParam, ApiTags } from '@nestjs/swagger';
+import {
+  ApiAcceptedResponse,
+  ApiBody,
+  ApiOkResponse,
+  ApiOperation,
+  ApiParam,
+  ApiTags,
+} from '@nestjs/swagger';
 
 import { RequiresScope } from '../config/access.decorator.js';
 import { parseContract, RateAdjustment, RATE_CONTROLLER, type RateController } from '../core/index.js';
@@ -19,7 +26,12 @@ import {
 import { ProviderNameError, TooManyProvidersError } from './rate.errors.js';
 import { TokenBucketRateController } from './token.bucket.rate.controller.js';
 
-const PROVIDER = { name: 'name', description: 'The provider.', example: 'ibkr', schema: { type: 'string' } } as const;
+const PROVIDER = {
+  name: 'name',
+  description: 'The provider.',
+  example: 'ibkr',
+  schema: { type: 'string' },
+} as const;
 
 /** What providers may send. */
 @ApiTags('rate control')
@@ -46,7 +58,10 @@ export class RateControlController {
   @ApiBody({ type: ProviderRateDto })
   @ApiOkResponse({ type: ProviderDto })
   @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
-  register(@Param('name') name: string, @Body(new JsonBodyPipe(ProviderRateDto)) rate: ProviderRateDto): ProviderDto {
+  register(
+    @Param('name') name: string,
+    @Body(new JsonBodyPipe(ProviderRateDto)) rate: ProviderRateDto,
+  ): ProviderDto {
     try {
       this.buckets.register(name, { refillRate: rate.refill_rate, burst: rate.burst });
     } catch (error) {
@@ -65,8 +80,18 @@ export class RateControlController {
   @ApiParam(PROVIDER)
   @ApiBody({ type: AcquireDto })
   @ApiOkResponse({ type: AcquiredDto })
-  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'unknown-provider', 'invalid-document', 'rate-limited')
-  acquire(@Param('name') name: string, @Body(new JsonBodyPipe(AcquireDto)) { tokens }: AcquireDto): AcquiredDto {
+  @ApiProblems(
+    'malformed-body',
+    'unauthorized',
+    'forbidden',
+    'unknown-provider',
+    'invalid-document',
+    'rate-limited',
+  )
+  acquire(
+    @Param('name') name: string,
+    @Body(new JsonBodyPipe(AcquireDto)) { tokens }: AcquireDto,
+  ): AcquiredDto {
     this.entry(name);
     const result = this.buckets.tryAcquire(name, tokens);
     if (!result.granted) {
@@ -80,12 +105,18 @@ export class RateControlController {
   @Post('providers/:name/cooldown')
   @HttpCode(200)
   @RequiresScope('ingest')
-  @ApiOperation({ operationId: 'coolDown', summary: 'Pause a provider for a time, as after a pacing violation' })
+  @ApiOperation({
+    operationId: 'coolDown',
+    summary: 'Pause a provider for a time, as after a pacing violation',
+  })
   @ApiParam(PROVIDER)
   @ApiBody({ type: CooldownDto })
   @ApiOkResponse({ type: ProviderDto })
   @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'unknown-provider', 'invalid-document')
-  coolDown(@Param('name') name: string, @Body(new JsonBodyPipe(CooldownDto)) { seconds }: CooldownDto): ProviderDto {
+  coolDown(
+    @Param('name') name: string,
+    @Body(new JsonBodyPipe(CooldownDto)) { seconds }: CooldownDto,
+  ): ProviderDto {
     this.entry(name);
     this.buckets.cooldown(name, seconds);
     return this.entry(name);

@@ -41,7 +41,12 @@ export class AcquiredDto {
 
 /** A pause asked for. */
 export class CooldownDto {
-  @ApiProperty({ example: 30, minimum: 0, maximum: A_DAY_S, description: 'Seconds from now; 0 ends a cooldown.' })
+  @ApiProperty({
+    example: 30,
+    minimum: 0,
+    maximum: A_DAY_S,
+    description: 'Seconds from now; 0 ends a cooldown.',
+  })
   @IsNumber({}, { message: 'must be a number' })
   @Min(0, { message: 'must be at least 0' })
   @Max(A_DAY_S, { message: `must not be above ${A_DAY_S}` })
@@ -71,7 +76,12 @@ export class ProviderDto {
   @ApiProperty({ enum: ['closed', 'open', 'half_open'], example: 'closed' })
   circuit_state!: string;
 
-  @ApiProperty({ type: Number, nullable: true, example: null, description: 'Unix epoch, seconds; null when there is none.' })
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: null,
+    description: 'Unix epoch, seconds; null when there is none.',
+  })
   cooldown_until!: number | null;
 }
 

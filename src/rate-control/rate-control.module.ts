@@ -19,7 +19,8 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
       inject: [SETTINGS],
       useFactory: ({ rates }: Settings) => {
         const controller = new TokenBucketRateController();
-        for (const { provider, ...rate } of parseRateProviders(rates.registered)) controller.register(provider, rate);
+        for (const { provider, ...rate } of parseRateProviders(rates.registered))
+          controller.register(provider, rate);
         return controller;
       },
     },
@@ -40,7 +41,8 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
           providersOf: () => buckets.names(),
           policy: rates.policy,
           aggregator: new LevelAggregator({ heartbeatMs: feedback.heartbeatMs }),
-          onError: (error, { provider }) => logger.error(`${provider}: an adjustment failed: ${String(error)}`),
+          onError: (error, { provider }) =>
+            logger.error(`${provider}: an adjustment failed: ${String(error)}`),
         });
         buckets.onRegistration(() => handler.refresh());
         buckets.onAdjustment(({ provider, scale, reason }) =>

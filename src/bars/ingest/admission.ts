@@ -22,9 +22,13 @@ export class Admission {
       const result = this.buckets.tryAcquire(provider, rows);
       if (!result.granted) {
         giveBack();
-        throw new ProblemError('rate-limited', `${provider} may not send ${rows} bars now (${result.reason}).`, {
-          retryAfterMs: result.retryAfterMs,
-        });
+        throw new ProblemError(
+          'rate-limited',
+          `${provider} may not send ${rows} bars now (${result.reason}).`,
+          {
+            retryAfterMs: result.retryAfterMs,
+          },
+        );
       }
       taken.push([provider, rows]);
     }
