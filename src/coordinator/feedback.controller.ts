@@ -17,6 +17,7 @@ import { ProblemError } from '../http/problem.error.js';
 import { EventStream } from './event.stream.js';
 import { FeedbackBus } from './feedback/feedback.bus.js';
 import { feedbackMessage } from './feedback/feedback.message.js';
+import { ACCEPTED_EXAMPLE, FEEDBACK_EXAMPLES, FEEDBACK_LIST_EXAMPLE } from './feedback.examples.js';
 import { AcceptedDto, FeedbackEventDto, FeedbackListDto } from './feedback.dto.js';
 import { FEEDBACK_PARSER, FeedbackInbox, type FeedbackParser } from './feedback.inbox.js';
 
@@ -35,7 +36,11 @@ export class FeedbackController {
   @Get()
   @RequiresScope('read')
   @ApiOperation({ operationId: 'getFeedback', summary: 'Newest event of each coordinator' })
-  @ApiOkResponse({ type: FeedbackListDto, description: 'Empty until a level changed for the first time.' })
+  @ApiOkResponse({
+    type: FeedbackListDto,
+    description: 'Empty until a level changed for the first time.',
+    example: FEEDBACK_LIST_EXAMPLE,
+  })
   @ApiProblems('unauthorized', 'forbidden')
   latest(): FeedbackListDto {
     return { events: this.bus.latest.map(feedbackMessage) };
@@ -90,8 +95,8 @@ export class FeedbackController {
     summary: 'Tell the level of another store',
     description: 'An event in this store’s own name is taken and not applied.',
   })
-  @ApiBody({ type: FeedbackEventDto })
-  @ApiAcceptedResponse({ type: AcceptedDto })
+  @ApiBody({ type: FeedbackEventDto, examples: FEEDBACK_EXAMPLES })
+  @ApiAcceptedResponse({ type: AcceptedDto, description: 'Taken.', example: ACCEPTED_EXAMPLE })
   @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
   async take(@Req() request: FastifyRequest): Promise<AcceptedDto> {
     await this.inbox.take(new ContractBodyPipe(this.parse).transform(request.body));

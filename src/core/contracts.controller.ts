@@ -44,7 +44,7 @@ export class ContractsController {
     description: '`not-found`: There is no such contract.',
     content: {
       'application/problem+json': {
-        schema: { $ref: '#/components/schemas/ProblemDto' },
+        schema: { $ref: '#/components/schemas/Problem' },
         example: {
           type: 'urn:market-data-store:problem:not-found',
           title: 'There is nothing at this address',

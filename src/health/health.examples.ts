@@ -9,6 +9,8 @@ const HEALTHY = {
       state: 'healthy',
       details: { level: 'ok', circuit: 'closed', queue: '0 of 500000 rows', workers: '4' },
     },
+    { name: 'feedback_bus', state: 'healthy', details: { readers: '0' } },
+    { name: 'rate_control', state: 'healthy', details: { level: 'ok', providers: '1' } },
   ],
   version: '0.4.0',
   ts: 1767312000.25,
@@ -37,8 +39,9 @@ export const NOT_READY_EXAMPLE = {
 };
 
 /** What /readyz?verbose answers when the service is ready. */
-export const READY_TEXT = '[+]database ok\n[+]prometheus ok\n[+]coordinator ok\nreadyz check passed\n';
+export const READY_TEXT =
+  '[+]database ok\n[+]prometheus ok\n[+]coordinator ok\n[+]feedback_bus ok\n[+]rate_control ok\nreadyz check passed\n';
 
 /** What /readyz?verbose answers while the database is away. */
 export const NOT_READY_TEXT =
-  '[-]database failed: connect ECONNREFUSED 127.0.0.1:5432\n[+]prometheus ok\n[+]coordinator ok\nreadyz check failed\n';
+  '[-]database failed: connect ECONNREFUSED 127.0.0.1:5432\n[+]prometheus ok\n[+]coordinator ok\n[+]feedback_bus ok\n[+]rate_control ok\nreadyz check failed\n';

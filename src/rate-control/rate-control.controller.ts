@@ -23,6 +23,16 @@ import {
   ProviderRateDto,
   RateAdjustmentDto,
 } from './rate-control.dto.js';
+import {
+  ACQUIRE_EXAMPLES,
+  ACQUIRED_EXAMPLE,
+  ADJUSTED_EXAMPLE,
+  ADJUSTMENT_EXAMPLES,
+  COOLDOWN_EXAMPLES,
+  PROVIDER_EXAMPLE,
+  PROVIDERS_EXAMPLE,
+  RATE_EXAMPLES,
+} from './rate-control.examples.js';
 import { ProviderNameError, TooManyProvidersError } from './rate.errors.js';
 import { TokenBucketRateController } from './token.bucket.rate.controller.js';
 
@@ -46,7 +56,11 @@ export class RateControlController {
   @Get('providers')
   @RequiresScope('read')
   @ApiOperation({ operationId: 'getProviders', summary: 'Registered providers and their buckets' })
-  @ApiOkResponse({ type: ProviderListDto })
+  @ApiOkResponse({
+    type: ProviderListDto,
+    description: 'Every registered provider.',
+    example: PROVIDERS_EXAMPLE,
+  })
   @ApiProblems('unauthorized', 'forbidden')
   list(): ProviderListDto {
     return { providers: this.buckets.entries() };
@@ -55,8 +69,8 @@ export class RateControlController {
   @Put('providers/:name')
   @ApiOperation({ operationId: 'putProvider', summary: 'Register a provider, or change its rate' })
   @ApiParam(PROVIDER)
-  @ApiBody({ type: ProviderRateDto })
-  @ApiOkResponse({ type: ProviderDto })
+  @ApiBody({ type: ProviderRateDto, examples: RATE_EXAMPLES })
+  @ApiOkResponse({ type: ProviderDto, description: 'The provider as it is now.', example: PROVIDER_EXAMPLE })
   @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
   register(
     @Param('name') name: string,
@@ -78,8 +92,8 @@ export class RateControlController {
   @RequiresScope('ingest')
   @ApiOperation({ operationId: 'acquireTokens', summary: 'Ask whether rows may be sent now' })
   @ApiParam(PROVIDER)
-  @ApiBody({ type: AcquireDto })
-  @ApiOkResponse({ type: AcquiredDto })
+  @ApiBody({ type: AcquireDto, examples: ACQUIRE_EXAMPLES })
+  @ApiOkResponse({ type: AcquiredDto, description: 'They may be sent.', example: ACQUIRED_EXAMPLE })
   @ApiProblems(
     'malformed-body',
     'unauthorized',
@@ -110,8 +124,8 @@ export class RateControlController {
     summary: 'Pause a provider for a time, as after a pacing violation',
   })
   @ApiParam(PROVIDER)
-  @ApiBody({ type: CooldownDto })
-  @ApiOkResponse({ type: ProviderDto })
+  @ApiBody({ type: CooldownDto, examples: COOLDOWN_EXAMPLES })
+  @ApiOkResponse({ type: ProviderDto, description: 'The provider as it is now.', example: PROVIDER_EXAMPLE })
   @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'unknown-provider', 'invalid-document')
   coolDown(
     @Param('name') name: string,
@@ -125,8 +139,8 @@ export class RateControlController {
   @Post('adjustments')
   @HttpCode(202)
   @ApiOperation({ operationId: 'postAdjustment', summary: 'Apply a RateAdjustment' })
-  @ApiBody({ type: RateAdjustmentDto })
-  @ApiAcceptedResponse({ type: AdjustmentAcceptedDto })
+  @ApiBody({ type: RateAdjustmentDto, examples: ADJUSTMENT_EXAMPLES })
+  @ApiAcceptedResponse({ type: AdjustmentAcceptedDto, description: 'Applied.', example: ADJUSTED_EXAMPLE })
   @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
   async adjust(
     @Body(new ContractBodyPipe((json) => parseContract(RateAdjustment, json))) adjustment: RateAdjustment,

@@ -77,7 +77,13 @@ describe('the probes', () => {
         expect(status).toBe(200);
         expect(body).toMatchObject({ service: SERVICE, version: VERSION, state: 'healthy', ok: true });
         const names = body.components.map(({ name, state }) => `${name} ${state}`).sort();
-        expect(names).toEqual(['coordinator healthy', 'database healthy', 'prometheus healthy']);
+        expect(names).toEqual([
+          'coordinator healthy',
+          'database healthy',
+          'feedback_bus healthy',
+          'prometheus healthy',
+          'rate_control healthy',
+        ]);
       }
     });
 
@@ -103,7 +109,7 @@ describe('the probes', () => {
       await expect(text('/readyz?verbose')).resolves.toEqual({
         status: 200,
         type: 'text/plain; charset=utf-8',
-        text: '[+]database ok\n[+]prometheus ok\n[+]coordinator ok\nreadyz check passed\n',
+        text: `${['database', 'prometheus', 'coordinator', 'feedback_bus', 'rate_control'].map((name) => `[+]${name} ok\n`).join('')}readyz check passed\n`,
       });
     });
 

@@ -77,8 +77,10 @@ describe('the service keeps to the document', () => {
   });
 
   it('answers every question in the form that is documented', async () => {
-    for (const one of operations.filter(({ method }) => method === 'GET')) {
-      await expect(ask(one, one.path)).resolves.toBe(200);
+    // A stream has no end to wait for; test/feedback reads it.
+    const finite = operations.filter(({ method, path }) => method === 'GET' && !path.endsWith('/stream'));
+    for (const one of finite) {
+      await expect(ask(one, one.path.replace('{name}', 'telemetry.FeedbackEvent'))).resolves.toBe(200);
     }
     await expect(ask(operation('getBars'), '/v1/bars?format=csv&limit=1')).resolves.toBe(200);
     await expect(ask(operation('getBars'), '/v1/bars?format=ndjson')).resolves.toBe(200);

@@ -47,6 +47,7 @@ describe('the document', () => {
   it('is OpenAPI 3.1 and has every operation of this release', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(operations.map(named).sort()).toEqual([
+      'GET /contracts/{name}.schema.json',
       'GET /health',
       'GET /healthz',
       'GET /livez',
@@ -55,8 +56,16 @@ describe('the document', () => {
       'GET /v1/bars',
       'GET /v1/bars/latest',
       'GET /v1/coordinator',
+      'GET /v1/feedback',
+      'GET /v1/feedback/stream',
+      'GET /v1/rate-control/providers',
       'GET /v1/series',
       'POST /v1/bars',
+      'POST /v1/feedback',
+      'POST /v1/rate-control/adjustments',
+      'POST /v1/rate-control/providers/{name}/acquire',
+      'POST /v1/rate-control/providers/{name}/cooldown',
+      'PUT /v1/rate-control/providers/{name}',
     ]);
   });
 
