@@ -1,4 +1,4 @@
-import { Controller, Get, Headers, HttpCode, Inject, Post, Req, Res } from '@nestjs/common';
+import { Controller, Get, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBody,
@@ -19,7 +19,7 @@ import { FeedbackBus } from './feedback/feedback.bus.js';
 import { feedbackMessage } from './feedback/feedback.message.js';
 import { ACCEPTED_EXAMPLE, FEEDBACK_EXAMPLES, FEEDBACK_LIST_EXAMPLE } from './feedback.examples.js';
 import { AcceptedDto, FeedbackEventDto, FeedbackListDto } from './feedback.dto.js';
-import { FEEDBACK_PARSER, FeedbackInbox, type FeedbackParser } from './feedback.inbox.js';
+import { FeedbackInbox } from './feedback.inbox.js';
 
 /** Levels of coordinators, to be read, followed and told. */
 @ApiTags('feedback')
@@ -30,7 +30,6 @@ export class FeedbackController {
     private readonly bus: FeedbackBus,
     private readonly stream: EventStream,
     private readonly inbox: FeedbackInbox,
-    @Inject(FEEDBACK_PARSER) private readonly parse: FeedbackParser,
   ) {}
 
   @Get()
@@ -99,7 +98,7 @@ export class FeedbackController {
   @ApiAcceptedResponse({ type: AcceptedDto, description: 'Taken.', example: ACCEPTED_EXAMPLE })
   @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
   async take(@Req() request: FastifyRequest): Promise<AcceptedDto> {
-    await this.inbox.take(new ContractBodyPipe(this.parse).transform(request.body));
+    await this.inbox.take(new ContractBodyPipe(this.inbox.parse).transform(request.body));
     return { status: 'accepted' };
   }
 }
