@@ -9,9 +9,18 @@ const REASONS: Record<BackpressureLevel, LevelReason> = {
   hard: 'high_watermark',
 };
 
-/** Turns a size into a level, with hysteresis: `hard` lasts until the size is at or below the low watermark. */
+/** How far from the low watermark, as a share of the capacity, a recovered size must move before `soft` is said again. */
+const MARGIN = 0.05;
+
+/**
+ * Turns a size into a level, with hysteresis: `hard` lasts until the size is at or below the low watermark, and after
+ * `ok` a size that hovers there stays `ok` until it has left the watermark by a margin, up or down.
+ */
 export class Watermarks {
   private current: BackpressureLevel = 'ok';
+  private readonly margin: number;
+  /** Rows above which `ok` becomes `soft`: the low watermark, and a margin more for as long as the size hovers there. */
+  private softAbove: number;
 
   /** Rows at or above which the level is `hard`. */
   readonly high: number;
@@ -30,6 +39,8 @@ export class Watermarks {
     }
     this.high = high;
     this.low = low;
+    this.margin = Math.min(MARGIN * capacity, (high - low) / 2);
+    this.softAbove = low;
   }
 
   /** The level of the last size given to `update`. */
@@ -40,6 +51,9 @@ export class Watermarks {
   /** Takes the present size in rows; the reason when that crosses into another level, else undefined. */
   update(size: number): LevelReason | undefined {
     const next = this.next(size);
+    const recovered = next === 'ok' && this.current !== 'ok';
+    if (size <= Math.max(0, this.low - this.margin)) this.softAbove = this.low;
+    else if (recovered) this.softAbove = this.low + this.margin;
     if (next === this.current) return undefined;
     this.current = next;
     return REASONS[next];
@@ -47,7 +61,7 @@ export class Watermarks {
 
   private next(size: number): BackpressureLevel {
     if (size >= this.high) return 'hard';
-    if (size <= this.low) return 'ok';
-    return this.current === 'hard' ? 'hard' : 'soft';
+    if (this.current === 'ok') return size > this.softAbove ? 'soft' : 'ok';
+    return size <= this.low ? 'ok' : this.current;
   }
 }

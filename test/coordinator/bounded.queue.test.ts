@@ -46,6 +46,26 @@ describe('levels', () => {
     expect(seen).toEqual(['soft', 'hard', 'ok']);
   });
 
+  it('does not flap while the size goes up and down around the low watermark', async () => {
+    const queue = queueOf(100);
+    const seen: string[] = [];
+    queue.onLevelChange(({ level, size }) => seen.push(`${level} ${size}`));
+    const swing = async (rows: number) => {
+      for (let i = 0; i < rows; i++) queue.offer(entry(i));
+      for (let i = 0; i < rows; i++) await queue.take(1);
+    };
+    for (let i = 0; i < 48; i++) queue.offer(entry(i));
+    for (let round = 0; round < 20; round++) await swing(7);
+    await settle();
+    expect(seen).toEqual(['soft 51', 'ok 50']);
+    for (let i = 0; i < 8; i++) queue.offer(entry(i));
+    expect([queue.size, queue.level]).toEqual([56, 'soft']);
+    await queue.take(11);
+    await swing(6);
+    await settle();
+    expect(seen.slice(2)).toEqual(['soft 56', 'ok 45', 'soft 51', 'ok 50']);
+  });
+
   it('goes from soft to ok with the reason queue_recovered', async () => {
     const queue = queueOf(10);
     const seen: string[] = [];
