@@ -1,0 +1,105 @@
+import { crc32 } from 'node:zlib';
+import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
+
+const NAME = 'checkpoint';
+const SLOT_BYTES = 4_096;
+const CRC_AT = 12;
+const MAGIC = Buffer.from('MDSC', 'latin1');
+const TWO_32 = 2 ** 32;
+
+/**
+ * How far everything is settled, on disk: all records below a sequence number. Two slots are written in turn, each
+ * a block of its own with a checksum, so that a write that is cut short leaves the one before. An older checkpoint
+ * only means that more is written again, which is harmless.
+ */
+export class Checkpoint {
+  private slot = 0;
+
+  private constructor(
+    private readonly file: SpoolFile,
+    /** Records below it need not be read again. */
+    public sequence: number,
+    /** Slots that hold something else than a checkpoint. */
+    readonly damagedSlots: number,
+  ) {}
+
+  static async open(files: SpoolFileSystem, directory: string): Promise<Checkpoint> {
+    const path = `${directory}/${NAME}`;
+    const names = await files.list(directory);
+    if (!names.includes(NAME)) {
+      const file = await files.create(path);
+      await writeFully(file, [Buffer.alloc(2 * SLOT_BYTES)], 0);
+      await file.sync();
+      await files.syncDirectory(directory);
+      return new Checkpoint(file, 0, 0);
+    }
+    const file = await files.open(path, 'write');
+    const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
+    const sequence = Math.max(0, ...slots.map((slot) => slot.sequence ?? 0));
+    const checkpoint = new Checkpoint(file, sequence, slots.filter(({ damaged }) => damaged).length);
+    // The older, or the damaged one, is written next.
+    checkpoint.slot = slots[0].sequence === sequence ? 1 : 0;
+    return checkpoint;
+  }
+
+  /** The checkpoint as it is on disk; 0 when there is none. Changes nothing. */
+  static async read(
+    files: SpoolFileSystem,
+    directory: string,
+  ): Promise<{ sequence: number; damagedSlots: number }> {
+    const names = await files.list(directory);
+    if (!names.includes(NAME)) return { sequence: 0, damagedSlots: 0 };
+    const file = await files.open(`${directory}/${NAME}`, 'read');
+    try {
+      const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
+      return {
+        sequence: Math.max(0, ...slots.map((slot) => slot.sequence ?? 0)),
+        damagedSlots: slots.filter(({ damaged }) => damaged).length,
+      };
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** Resolves when it is on disk. Not to be called again before it has settled. */
+  async write(sequence: number): Promise<void> {
+    await writeFully(this.file, [encode(sequence)], this.slot * SLOT_BYTES);
+    await this.file.sync();
+    this.slot = 1 - this.slot;
+    this.sequence = sequence;
+  }
+
+  async close(): Promise<void> {
+    await this.file.close();
+  }
+}
+
+function encode(sequence: number): Buffer {
+  const slot = Buffer.alloc(SLOT_BYTES);
+  MAGIC.copy(slot);
+  slot.writeUInt32BE(Math.floor(sequence / TWO_32), 4);
+  slot.writeUInt32BE(sequence % TWO_32, 8);
+  slot.writeUInt32BE(crc32(slot.subarray(0, CRC_AT)), CRC_AT);
+  return slot;
+}
+
+interface Slot {
+  readonly sequence: number | undefined;
+  readonly damaged: boolean;
+}
+
+function slotsOf(bytes: Buffer): [Slot, Slot] {
+  return [decode(bytes.subarray(0, SLOT_BYTES)), decode(bytes.subarray(SLOT_BYTES))];
+}
+
+/** Whatever is neither a checkpoint nor blank is damage, also in the bytes that are always zero. */
+function decode(slot: Buffer): Slot {
+  if (slot.every((byte) => byte === 0)) return { sequence: undefined, damaged: false };
+  const whole = slot.length === SLOT_BYTES && slot.subarray(0, MAGIC.length).equals(MAGIC);
+  if (!whole || crc32(slot.subarray(0, CRC_AT)) !== slot.readUInt32BE(CRC_AT))
+    return { sequence: undefined, damaged: true };
+  return {
+    sequence: slot.readUInt32BE(4) * TWO_32 + slot.readUInt32BE(8),
+    damaged: slot.subarray(CRC_AT + 4).some((byte) => byte !== 0),
+  };
+}

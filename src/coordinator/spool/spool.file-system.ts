@@ -1,0 +1,144 @@
+import { constants } from 'node:fs';
+import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
+
+/** An open file of the spool. */
+export interface SpoolFile {
+  /** Bytes in the file. */
+  size(): Promise<number>;
+  /** Writes at `position`; resolves with the bytes written, which may be fewer than there are. */
+  write(parts: readonly Buffer[], position: number): Promise<number>;
+  /** Up to `length` bytes from `position`; fewer at the end of the file. */
+  read(length: number, position: number): Promise<Buffer>;
+  /** Resolves when the data is on disk (fdatasync). */
+  sync(): Promise<void>;
+  truncate(length: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What the spool needs of a file system. A narrow interface, so that tests can let the power fail. */
+export interface SpoolFileSystem {
+  makeDirectory(path: string): Promise<void>;
+  /** Names in the directory, in no particular order. */
+  list(path: string): Promise<string[]>;
+  /** Opens a new file; rejects with EEXIST when it is there. */
+  create(path: string): Promise<SpoolFile>;
+  /** Opens a file that is there. */
+  open(path: string, access: 'read' | 'write'): Promise<SpoolFile>;
+  rename(from: string, to: string): Promise<void>;
+  remove(path: string): Promise<void>;
+  /** Makes creations, renames and removals in the directory last. */
+  syncDirectory(path: string): Promise<void>;
+}
+
+class NodeFile implements SpoolFile {
+  constructor(private readonly handle: FileHandle) {}
+
+  async size(): Promise<number> {
+    return (await this.handle.stat()).size;
+  }
+
+  async write(parts: readonly Buffer[], position: number): Promise<number> {
+    return (await this.handle.writev([...parts], position)).bytesWritten;
+  }
+
+  async read(length: number, position: number): Promise<Buffer> {
+    const target = Buffer.allocUnsafeSlow(length);
+    let filled = 0;
+    while (filled < length) {
+      const { bytesRead } = await this.handle.read(target, filled, length - filled, position + filled);
+      if (bytesRead === 0) break;
+      filled += bytesRead;
+    }
+    return target.subarray(0, filled);
+  }
+
+  sync(): Promise<void> {
+    return this.handle.datasync();
+  }
+
+  truncate(length: number): Promise<void> {
+    return this.handle.truncate(length);
+  }
+
+  close(): Promise<void> {
+    return this.handle.close();
+  }
+}
+
+const ONLY_OWNER = 0o600;
+
+/** The file system of the machine. */
+export const nodeFileSystem: SpoolFileSystem = {
+  makeDirectory: async (path) => {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  },
+  list: (path) => readdir(path),
+  create: async (path) =>
+    new NodeFile(await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, ONLY_OWNER)),
+  open: async (path, access) => new NodeFile(await open(path, access === 'read' ? 'r' : 'r+')),
+  rename: (from, to) => rename(from, to),
+  remove: (path) => unlink(path),
+  syncDirectory: async (path) => {
+    const directory = await open(path, 'r');
+    try {
+      await directory.sync();
+    } finally {
+      await directory.close();
+    }
+  },
+};
+
+/** The most buffers that one writev takes (IOV_MAX on Linux and macOS). */
+const MOST_PARTS = 1_024;
+
+/** Writes every byte, however few the file takes at a time. */
+export async function writeFully(file: SpoolFile, parts: readonly Buffer[], position: number): Promise<void> {
+  let rest = parts.filter((part) => part.length > 0);
+  while (rest.length > 0) {
+    const written = await file.write(rest.slice(0, MOST_PARTS), position);
+    if (written === 0) throw Object.assign(new Error('the file takes no more bytes'), { code: 'ENOSPC' });
+    position += written;
+    rest = withoutFirst(rest, written);
+  }
+}
+
+function withoutFirst(parts: Buffer[], bytes: number): Buffer[] {
+  let index = 0;
+  for (let part = parts[index]; part && bytes >= part.length; part = parts[index]) {
+    bytes -= part.length;
+    index++;
+  }
+  const rest = parts.slice(index);
+  if (bytes > 0 && rest[0]) rest[0] = rest[0].subarray(bytes);
+  return rest;
+}
+
+/** Puts a whole file in place under its name, or nothing: written aside, synced, renamed. */
+export async function writeWholeFile(
+  files: SpoolFileSystem,
+  directory: string,
+  name: string,
+  parts: readonly Buffer[],
+): Promise<void> {
+  const aside = `${directory}/${name}.tmp`;
+  await files.remove(aside).catch(() => undefined);
+  const file = await files.create(aside);
+  try {
+    await writeFully(file, parts, 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await files.rename(aside, `${directory}/${name}`);
+  await files.syncDirectory(directory);
+}
+
+/** The whole content of a file. */
+export async function readWholeFile(files: SpoolFileSystem, path: string): Promise<Buffer> {
+  const file = await files.open(path, 'read');
+  try {
+    return await file.read(await file.size(), 0);
+  } finally {
+    await file.close();
+  }
+}

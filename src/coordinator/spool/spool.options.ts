@@ -1,0 +1,54 @@
+import type { SpoolFileSystem } from './spool.file-system.js';
+
+/** Told of what an operator wants to know. Must not throw. */
+export interface SpoolObserver {
+  /** A group of entries is safe; `seconds` is the time of its fdatasync. */
+  onSync?(seconds: number): void;
+  /** The spool cannot be written from now on. */
+  onFault?(error: Error): void;
+  /** The spool can be written again. */
+  onHealed?(): void;
+  /** Bytes that cannot be read were put aside; `rows` is known when the record's header could be read. */
+  onQuarantine?(file: string, bytes: number, rows: number | undefined): void;
+  /** Something failed that will be tried again: the checkpoint, or the removal of a segment. */
+  onRetry?(what: string, error: unknown): void;
+}
+
+/** Settings of a Spool. */
+export interface SpoolOptions {
+  /** Absolute path; made when it is not there. */
+  readonly directory: string;
+  /** Most bytes of segments. */
+  readonly maxBytes: number;
+  /** How long a segment is kept after all in it is settled, unless its room is needed. */
+  readonly retainMs: number;
+  /** Bytes after which a new segment is begun; default 64 MiB, at most an eighth of `maxBytes`. */
+  readonly segmentBytes?: number | undefined;
+  /** Newest bytes kept in memory too, so that they need not be read back; default 32 MiB. */
+  readonly tailBytes?: number | undefined;
+  /** Most bytes that wait for the disk; default 128 MiB. */
+  readonly maxWaitingBytes?: number | undefined;
+  /** How often the checkpoint is written while it moves; default 500 ms. */
+  readonly checkpointMs?: number | undefined;
+  /** How often a spool that cannot be written is tried again; default 1 s. */
+  readonly healMs?: number | undefined;
+  readonly files?: SpoolFileSystem | undefined;
+  readonly observer?: SpoolObserver | undefined;
+}
+
+/** A spool at one moment. */
+export interface SpoolSnapshot {
+  /** Bytes of all segments, those kept for replay included. */
+  readonly bytes: number;
+  readonly maxBytes: number;
+  /** Rows that are not settled. */
+  readonly rows: number;
+  /** Age of the oldest entry that is not settled, by its time of receipt; 0 when there is none. */
+  readonly oldestAgeSeconds: number;
+  /** Damaged pieces put aside since the start. */
+  readonly quarantined: number;
+  /** Why it cannot be written now. */
+  readonly fault: Error | undefined;
+  /** How long the fdatasync that runs now has taken. */
+  readonly syncingSeconds: number;
+}

@@ -1,0 +1,434 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Waiter } from '../waiter.js';
+import { Checkpoint } from './checkpoint.js';
+import type { SegmentReader } from './segment.reader.js';
+import { SegmentStore, type Segment } from './segment.store.js';
+import { SpoolBusyError, SpoolFullError, SpoolUnavailableError } from './spool.errors.js';
+import { nodeFileSystem, type SpoolFile } from './spool.file-system.js';
+import type { SpoolObserver, SpoolOptions, SpoolSnapshot } from './spool.options.js';
+import { crcOf, encodeHeader, HEADER_BYTES } from './spool.record.js';
+import { SpoolTail } from './spool.tail.js';
+
+const SECOND = 1_000;
+const MIB = 1024 * 1024;
+const MICROS_PER_SECOND = 1_000_000;
+/** Bytes that one fdatasync covers at most: a larger group would make the first in it wait for the last. */
+const GROUP_BYTES = 16 * MIB;
+const NO_ROOM: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
+
+/** An entry as it is given to the spool. */
+export interface SpoolInput<T> {
+  /** What is written; not changed and not copied, so leave it as it is. */
+  readonly payload: readonly Buffer[];
+  readonly rows: number;
+  /** When it was received: Unix epoch, microseconds. */
+  readonly time: number;
+  /** Handed to the reader together with the entry, if it need not be read back from disk. */
+  readonly entry: T;
+}
+
+/** An entry on its way out of the spool. */
+export interface SpoolItem<T> {
+  readonly sequence: number;
+  readonly rows: number;
+  readonly time: number;
+  /** What was given, or what was read back. */
+  readonly content: { readonly entry: T } | { readonly payload: Buffer };
+}
+
+interface TailEntry<T> extends SpoolItem<T> {
+  readonly bytes: number;
+}
+
+interface Append<T> extends SpoolInput<T> {
+  readonly bytes: number;
+  readonly waiter: Waiter<number>;
+}
+
+/** Where on disk the reader is. */
+interface Cursor {
+  readonly segment: Segment;
+  readonly reader: SegmentReader;
+  readonly file: SpoolFile;
+}
+
+/**
+ * A queue on disk. What `append` has resolved for survives any crash, and a power cut, until it is settled. It is
+ * read in the order in which it was written, and read again after a restart unless it was settled and the checkpoint
+ * knows of it. Memory holds the newest entries as far as a bound allows; the others are read back.
+ */
+export class Spool<T> {
+  private readonly tail: SpoolTail<TailEntry<T>>;
+  private readonly observer: SpoolObserver;
+  private readonly waiting: Append<T>[] = [];
+  private waitingBytes = 0;
+  private flushing: Promise<void> | undefined;
+  private syncStartedAt: number | undefined;
+  private nextSequence: number;
+
+  /** True while entries that were not handed out lie on disk only. */
+  private behind: boolean;
+  private cursor: Cursor | undefined;
+  /** Where the cursor begins: the first entry that is on disk only. */
+  private resumeAt: { readonly segment: Segment; readonly offset: number } | undefined;
+  private wake: Waiter<void> | undefined;
+
+  /** Handed out and not settled, in order of sequence. */
+  private readonly open = new Map<number, { readonly rows: number; readonly time: number }>();
+  private lastHandedOut: number;
+  private unsettledRows: number;
+  private quarantined = 0;
+
+  private fault: SpoolFullError | SpoolUnavailableError | undefined;
+  private healing: NodeJS.Timeout | undefined;
+  private healingNow: Promise<void> | undefined;
+  private closed = false;
+  private readonly housekeeping: NodeJS.Timeout;
+  private keeping = Promise.resolve();
+
+  private constructor(
+    private readonly options: SpoolOptions,
+    private readonly store: SegmentStore,
+    private readonly checkpoint: Checkpoint,
+    /** What was there at the start. */
+    readonly recovered: {
+      readonly records: number;
+      readonly rows: number;
+      readonly heaviest: number;
+      readonly oldestTime: number | undefined;
+    },
+  ) {
+    this.observer = options.observer ?? {};
+    this.tail = new SpoolTail(options.tailBytes ?? 32 * MIB);
+    this.unsettledRows = recovered.rows;
+    this.nextSequence = Math.max(
+      1,
+      checkpoint.sequence,
+      ...store.segments.map(({ first, last }) => Math.max(first, last) + 1),
+    );
+    const first = store.segments.find(({ last }) => last >= checkpoint.sequence);
+    this.resumeAt = first && { segment: first, offset: 0 };
+    this.behind = first !== undefined;
+    this.quarantined = checkpoint.damagedSlots;
+    this.lastHandedOut = Math.max(0, checkpoint.sequence - 1);
+    this.housekeeping = setInterval(() => void this.keepHouse(), options.checkpointMs ?? 500).unref();
+  }
+
+  /** Opens the spool in a directory that no other process uses. Takes seconds at most, whatever is in it. */
+  static async open<T>(options: SpoolOptions): Promise<Spool<T>> {
+    const files = options.files ?? nodeFileSystem;
+    await files.makeDirectory(options.directory);
+    const checkpoint = await Checkpoint.open(files, options.directory);
+    if (checkpoint.damagedSlots > 0) {
+      options.observer?.onRetry?.(
+        'reading the checkpoint',
+        new Error('a slot of it is damaged; the other is used'),
+      );
+    }
+    const store = new SegmentStore(files, options.directory);
+    const recovered = await store.load(checkpoint.sequence);
+    return new Spool<T>(options, store, checkpoint, recovered);
+  }
+
+  /** The spool now. */
+  snapshot(): SpoolSnapshot {
+    return {
+      bytes: this.store.bytes,
+      maxBytes: this.options.maxBytes,
+      rows: this.unsettledRows,
+      oldestAgeSeconds: this.oldestAgeSeconds(),
+      quarantined: this.quarantined,
+      fault: this.fault,
+      syncingSeconds:
+        this.syncStartedAt === undefined ? 0 : (performance.now() - this.syncStartedAt) / SECOND,
+    };
+  }
+
+  /**
+   * Resolves with the entry's sequence number when it is safe on disk.
+   * @throws SpoolFullError, SpoolUnavailableError, SpoolBusyError; whether it is on disk is then not known
+   */
+  async append(input: SpoolInput<T>): Promise<number> {
+    if (this.closed) throw new SpoolUnavailableError('the spool is closed');
+    if (this.fault) throw this.fault;
+    const bytes = HEADER_BYTES + input.payload.reduce((sum, { length }) => sum + length, 0);
+    const { maxWaitingBytes = 128 * MIB } = this.options;
+    if (this.waitingBytes > 0 && this.waitingBytes + bytes > maxWaitingBytes)
+      throw new SpoolBusyError(this.waitingBytes);
+    const append: Append<T> = { ...input, bytes, waiter: new Waiter<number>() };
+    this.waiting.push(append);
+    this.waitingBytes += bytes;
+    this.flushing ??= this.flush();
+    return await append.waiter.promise;
+  }
+
+  /** The next entry in order; waits for one. Rejects with the signal's reason. For one reader only. */
+  async next(signal: AbortSignal): Promise<SpoolItem<T>> {
+    for (;;) {
+      signal.throwIfAborted();
+      const item = this.tail.shift() ?? (this.behind ? await this.readBack(signal) : undefined);
+      if (item) return this.handOut(item);
+      if (this.behind || this.tail.peek()) continue;
+      this.wake = new Waiter<void>(signal);
+      await this.wake.promise;
+    }
+  }
+
+  /** The entry is committed, or in the dead-letter queue: it need not be read again. */
+  settle(sequence: number): void {
+    const entry = this.open.get(sequence);
+    if (!entry) return;
+    this.open.delete(sequence);
+    this.unsettledRows -= entry.rows;
+  }
+
+  /** Waits for what is being written, writes the checkpoint, and closes. Entries that are not settled stay. */
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    clearInterval(this.housekeeping);
+    clearTimeout(this.healing);
+    await this.flushing;
+    await this.healingNow;
+    await this.keepHouse();
+    await this.cursor?.file.close();
+    await this.store.seal({ cut: false });
+    await this.checkpoint.close();
+  }
+
+  // --- writing ---
+
+  private async flush(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const group = this.takeGroup();
+      try {
+        await this.writeGroup(group);
+      } catch (error) {
+        const reason = this.reasonOf(error);
+        for (const { waiter } of group) waiter.reject(reason);
+        if (reason !== error) await this.fail(reason);
+      }
+    }
+    this.flushing = undefined;
+  }
+
+  private takeGroup(): Append<T>[] {
+    let bytes = 0;
+    const end = this.waiting.findIndex((append, index) => (bytes += append.bytes) > GROUP_BYTES && index > 0);
+    return this.waiting.splice(0, end < 0 ? this.waiting.length : end);
+  }
+
+  /** One write and one fdatasync for all of the group. */
+  private async writeGroup(group: readonly Append<T>[]): Promise<void> {
+    const bytes = group.reduce((sum, append) => sum + append.bytes, 0);
+    try {
+      if (this.fault) throw this.fault;
+      await this.makeRoom(bytes);
+      const first = this.nextSequence;
+      this.nextSequence += group.length;
+      if ((this.store.current?.bytes ?? 0) >= this.segmentBytes) await this.store.seal({ cut: false });
+      const segment = await this.store.writable(first);
+      await this.store.write(
+        group.flatMap((append, index) => [this.headerOf(append, first + index), ...append.payload]),
+      );
+      this.syncStartedAt = performance.now();
+      await this.store.sync();
+      this.observer.onSync?.((performance.now() - this.syncStartedAt) / SECOND);
+      this.written(segment, group, first);
+    } finally {
+      this.syncStartedAt = undefined;
+      this.waitingBytes -= bytes;
+    }
+  }
+
+  private headerOf({ payload, rows, time, bytes }: Append<T>, sequence: number): Buffer {
+    return encodeHeader({ sequence, time, rows, length: bytes - HEADER_BYTES, payloadCrc: crcOf(payload) });
+  }
+
+  private written(segment: Segment, group: readonly Append<T>[], first: number): void {
+    group.forEach(({ rows, time, bytes, entry, waiter }, index) => {
+      const sequence = first + index;
+      const inMemory = !this.behind && this.tail.push({ sequence, rows, time, bytes, content: { entry } });
+      if (!inMemory && !this.behind) {
+        this.behind = true;
+        this.resumeAt = { segment, offset: segment.bytes };
+      }
+      segment.bytes += bytes;
+      segment.last = sequence;
+      segment.settledAt = undefined;
+      this.unsettledRows += rows;
+      waiter.resolve(sequence);
+    });
+    this.wake?.resolve();
+    this.wake = undefined;
+  }
+
+  private get segmentBytes(): number {
+    return Math.min(this.options.segmentBytes ?? 64 * MIB, Math.ceil(this.options.maxBytes / 8));
+  }
+
+  // --- trouble with the disk ---
+
+  private reasonOf(error: unknown): Error {
+    if (error instanceof SpoolFullError || error instanceof SpoolUnavailableError) return error;
+    if (NO_ROOM.has((error as NodeJS.ErrnoException).code))
+      return new SpoolFullError(this.store.bytes, this.options.maxBytes, error);
+    return new SpoolUnavailableError('the spool cannot be written', error);
+  }
+
+  /** After a failed write or sync nobody knows what the disk holds: that segment takes nothing more, ever. */
+  private async fail(reason: Error): Promise<void> {
+    await this.store.seal({ cut: true });
+    this.fault = reason as SpoolFullError | SpoolUnavailableError;
+    this.observer.onFault?.(reason);
+    this.armHealing();
+  }
+
+  private armHealing(): void {
+    if (this.closed) return;
+    this.healing = setTimeout(() => {
+      this.healingNow = this.heal();
+    }, this.options.healMs ?? SECOND).unref();
+  }
+
+  private async heal(): Promise<void> {
+    try {
+      // Segments kept for replay are the first to make room for new entries.
+      if (this.fault instanceof SpoolFullError) await this.keepHouse(Infinity);
+      await this.store.probe(this.nextSequence++);
+    } catch {
+      await this.store.seal({ cut: true });
+      this.armHealing();
+      return;
+    }
+    this.fault = undefined;
+    this.observer.onHealed?.();
+  }
+
+  // --- reading back ---
+
+  private handOut(item: SpoolItem<T>): SpoolItem<T> {
+    const { sequence, rows, time } = item;
+    this.open.set(sequence, { rows, time });
+    this.lastHandedOut = sequence;
+    return item;
+  }
+
+  /** The next entry on disk; undefined when there is no more, and from then on memory holds the newest again. */
+  private async readBack(signal: AbortSignal): Promise<SpoolItem<T> | undefined> {
+    const cursor = (this.cursor ??= await this.startCursor());
+    const { segment, reader } = cursor;
+    const piece = await reader.next(segment.bytes);
+    if (!piece) {
+      await this.endOfSegment(cursor);
+      return undefined;
+    }
+    if (piece.kind === 'damage') {
+      await this.putAside(cursor, piece, signal);
+      return undefined;
+    }
+    if (piece.kind === 'torn' || !piece.payload) return undefined;
+    const { sequence, rows, time } = piece.header;
+    // Settled before the last start.
+    if (sequence <= this.lastHandedOut) return undefined;
+    return { sequence, rows, time, content: { payload: piece.payload } };
+  }
+
+  private async startCursor(): Promise<Cursor> {
+    const { resumeAt } = this;
+    if (!resumeAt) throw new Error('the spool has nothing to read back');
+    return { segment: resumeAt.segment, ...(await this.store.read(resumeAt.segment, resumeAt.offset)) };
+  }
+
+  private async endOfSegment({ segment, reader, file }: Cursor): Promise<void> {
+    if (reader.offset < segment.bytes) return;
+    const next = this.store.after(segment);
+    this.cursor = undefined;
+    this.resumeAt = next && { segment: next, offset: 0 };
+    // No await before this line: an entry written meanwhile would be in neither place.
+    if (!next) this.behind = false;
+    await file.close();
+  }
+
+  private async putAside(
+    { segment, file }: Cursor,
+    {
+      offset,
+      length,
+      header,
+    }: { offset: number; length: number; header: { sequence: number; rows: number } | undefined },
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (header && header.sequence <= this.lastHandedOut) return;
+    for (;;) {
+      try {
+        const path = await this.store.quarantine(segment, file, offset, length);
+        this.lastHandedOut = Math.max(this.lastHandedOut, header?.sequence ?? 0);
+        this.unsettledRows -= header?.rows ?? 0;
+        this.quarantined++;
+        this.observer.onQuarantine?.(path, length, header?.rows);
+        return;
+      } catch (error) {
+        this.observer.onRetry?.('putting a damaged record aside', error);
+        await sleep(SECOND, undefined, { signal });
+      }
+    }
+  }
+
+  // --- housekeeping ---
+
+  /** All records below it are settled. */
+  private get settledBelow(): number {
+    const oldest = this.open.keys().next();
+    return oldest.done ? this.lastHandedOut + 1 : oldest.value;
+  }
+
+  /** Writes the checkpoint and removes segments, one call at a time; `wanted` bytes are needed for new entries. */
+  private keepHouse(wanted = 0): Promise<void> {
+    this.keeping = this.keeping.then(async () => {
+      try {
+        await this.writeCheckpoint();
+        await this.reclaim(wanted);
+      } catch (error) {
+        this.observer.onRetry?.('the checkpoint of the spool', error);
+      }
+    });
+    return this.keeping;
+  }
+
+  private async writeCheckpoint(): Promise<void> {
+    const settledBelow = this.settledBelow;
+    if (settledBelow > this.checkpoint.sequence) await this.checkpoint.write(settledBelow);
+    const now = Date.now();
+    for (const segment of this.store.segments) {
+      if (segment.last < this.checkpoint.sequence) segment.settledAt ??= now;
+    }
+  }
+
+  /** Room for so many bytes, at the expense of segments that are kept for replay only. */
+  private async makeRoom(bytes: number): Promise<void> {
+    const excess = () => this.store.bytes + bytes - this.options.maxBytes;
+    if (excess() <= 0) return;
+    await this.keepHouse(excess());
+    if (excess() > 0) throw new SpoolFullError(this.store.bytes, this.options.maxBytes);
+  }
+
+  /** Removes settled segments: those kept long enough, and as many more, oldest first, as make `wanted` bytes. */
+  private async reclaim(wanted: number): Promise<void> {
+    const longEnough = Date.now() - this.options.retainMs;
+    for (const segment of [...this.store.segments]) {
+      if (segment.settledAt === undefined || segment.last >= this.checkpoint.sequence) return;
+      const needed = wanted > 0;
+      if (!needed && (segment.settledAt > longEnough || segment === this.store.current)) return;
+      wanted -= segment.bytes;
+      await this.store.remove(segment);
+    }
+  }
+
+  private oldestAgeSeconds(): number {
+    if (this.unsettledRows === 0) return 0;
+    const [oldest] = this.open.values();
+    const time = oldest?.time ?? this.tail.peek()?.time ?? this.recovered.oldestTime;
+    return time === undefined ? 0 : Math.max(0, Date.now() / SECOND - time / MICROS_PER_SECOND);
+  }
+}
