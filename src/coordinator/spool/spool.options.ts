@@ -4,9 +4,9 @@ import type { SpoolFileSystem } from './spool.file-system.js';
 export interface SpoolObserver {
   /** A group of entries is safe; `seconds` is the time of its fdatasync. */
   onSync?(seconds: number): void;
-  /** The spool cannot be written from now on. */
+  /** The spool cannot be written from now on, or its quota is used up. */
   onFault?(error: Error): void;
-  /** The spool can be written again. */
+  /** The spool can be written again, or has room again. */
   onHealed?(): void;
   /** Bytes that cannot be read were put aside; `rows` is known when the record's header could be read. */
   onQuarantine?(file: string, bytes: number, rows: number | undefined): void;
@@ -49,6 +49,8 @@ export interface SpoolSnapshot {
   readonly quarantined: number;
   /** Why it cannot be written now. */
   readonly fault: Error | undefined;
+  /** True while entries that are not settled use up the quota, and until they use clearly less of it. */
+  readonly overQuota: boolean;
   /** How long the fdatasync that runs now has taken. */
   readonly syncingSeconds: number;
 }

@@ -14,6 +14,8 @@ const MIB = 1024 * 1024;
 const MICROS_PER_SECOND = 1_000_000;
 /** Bytes that one fdatasync covers at most: a larger group would make the first in it wait for the last. */
 const GROUP_BYTES = 16 * MIB;
+/** Share of the quota down to which unsettled entries must fall before the spool counts as having room again. */
+const QUOTA_FREE = 0.8;
 const NO_ROOM: ReadonlySet<unknown> = new Set(['ENOSPC', 'EDQUOT']);
 
 /** An entry as it is given to the spool. */
@@ -80,6 +82,7 @@ export class Spool<T> {
   private quarantined = 0;
 
   private fault: SpoolFullError | SpoolUnavailableError | undefined;
+  private overQuota: Error | undefined;
   private healing: NodeJS.Timeout | undefined;
   private healingNow: Promise<void> | undefined;
   private closed = false;
@@ -139,6 +142,7 @@ export class Spool<T> {
       oldestAgeSeconds: this.oldestAgeSeconds(),
       quarantined: this.quarantined,
       fault: this.fault,
+      overQuota: this.overQuota !== undefined,
       syncingSeconds:
         this.syncStartedAt === undefined ? 0 : (performance.now() - this.syncStartedAt) / SECOND,
     };
@@ -207,6 +211,7 @@ export class Spool<T> {
         const reason = this.reasonOf(error);
         for (const { waiter } of group) waiter.reject(reason);
         if (reason !== error) await this.fail(reason);
+        else if (reason !== this.fault) this.quotaReached(reason);
       }
     }
     this.flushing = undefined;
@@ -282,6 +287,20 @@ export class Spool<T> {
     this.fault = reason as SpoolFullError | SpoolUnavailableError;
     this.observer.onFault?.(reason);
     this.armHealing();
+  }
+
+  private quotaReached(reason: Error): void {
+    if (!this.overQuota) this.observer.onFault?.(reason);
+    this.overQuota ??= reason;
+  }
+
+  /** Some room, not just a little: a spool that is full again at once would say so over and over. */
+  private endOverQuota(): void {
+    const unsettled = this.store.segments.filter(({ settledAt }) => settledAt === undefined);
+    const bytes = unsettled.reduce((sum, segment) => sum + segment.bytes, 0);
+    if (!this.overQuota || bytes > QUOTA_FREE * this.options.maxBytes) return;
+    this.overQuota = undefined;
+    this.observer.onHealed?.();
   }
 
   private armHealing(): void {
@@ -388,6 +407,7 @@ export class Spool<T> {
     this.keeping = this.keeping.then(async () => {
       try {
         await this.writeCheckpoint();
+        this.endOverQuota();
         await this.reclaim(wanted);
       } catch (error) {
         this.observer.onRetry?.('the checkpoint of the spool', error);
