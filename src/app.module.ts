@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 
 import { BarSinkModule } from './bars/bar-sink.module.js';
 import { MeteredBarSink } from './bars/bar.sink.metered.js';
+import { barBatchCodec } from './bars/bar.batch.codec.js';
 import { BarsModule } from './bars/bars.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { CoordinatorModule } from './coordinator/coordinator.module.js';
@@ -23,7 +24,7 @@ import { ShutdownSequence } from './shutdown.sequence.js';
     HttpModule,
     MetricsModule,
     DatabaseModule,
-    CoordinatorModule.writingTo(MeteredBarSink, [BarSinkModule]),
+    CoordinatorModule.for({ sink: MeteredBarSink, codec: barBatchCodec, imports: [BarSinkModule] }),
     FeedbackParserModule,
     FeedbackModule,
     RateControlModule,

@@ -4,10 +4,10 @@ import type { Settings } from './config/settings.js';
 import { SETTINGS } from './config/settings.config.js';
 import { EventStream } from './coordinator/event.stream.js';
 import { feedbackMessage } from './coordinator/feedback/feedback.message.js';
-import { FeedbackBus } from './coordinator/index.js';
+import { FeedbackBus, LevelSignaller } from './coordinator/index.js';
 import { Metrics } from './metrics/metrics.catalogue.js';
 import { readOnScrape } from './metrics/read.on.scrape.js';
-import { FeedbackHandler, TokenBucketRateController } from './rate-control/index.js';
+import { FeedbackHandler, LevelAggregator, TokenBucketRateController } from './rate-control/index.js';
 
 const LEVEL_VALUES = { ok: 0, soft: 1, hard: 2 } as const;
 
@@ -16,8 +16,10 @@ const LEVEL_VALUES = { ok: 0, soft: 1, hard: 2 } as const;
 export class FeedbackLoop {
   constructor(
     @Inject(SETTINGS) { rates }: Settings,
-    bus: FeedbackBus,
-    handler: FeedbackHandler,
+    private readonly signaller: LevelSignaller,
+    private readonly bus: FeedbackBus,
+    private readonly aggregator: LevelAggregator,
+    private readonly handler: FeedbackHandler,
     private readonly buckets: TokenBucketRateController,
     stream: EventStream,
     private readonly metrics: Metrics,
@@ -25,12 +27,32 @@ export class FeedbackLoop {
     if (rates.enabled) bus.subscribe((event) => handler.handle(event));
     bus.subscribe((event) => {
       metrics.feedbackEvents.inc({ level: event.level });
-      metrics.feedbackQueueDepth.set({ source: event.coordinator_id }, event.queue_size);
       stream.send('feedback', event.coordinator_id, feedbackMessage(event));
     });
     buckets.onAdjustment((adjustment) => stream.send('adjustment', adjustment.provider, adjustment));
+    readOnScrape(metrics.feedbackQueueDepth, () => this.exposeDepths());
     readOnScrape(metrics.rateScale, () => this.exposeRates());
     readOnScrape(metrics.backpressureState, () => this.exposeRates());
+  }
+
+  /** Refuses the acquires that wait; from now on none waits. */
+  refuseWaiting(): void {
+    this.buckets.close();
+  }
+
+  /** Falls silent: no level is signalled, expires or is applied again by itself. */
+  stop(): void {
+    this.signaller.stop();
+    this.handler[Symbol.dispose]();
+    this.aggregator[Symbol.dispose]();
+  }
+
+  /** Those that the bus remembers: their number is bounded, and so is that of the labels. */
+  private exposeDepths(): void {
+    this.metrics.feedbackQueueDepth.reset();
+    for (const { coordinator_id, queue_size } of this.bus.latest) {
+      this.metrics.feedbackQueueDepth.set({ source: coordinator_id }, queue_size);
+    }
   }
 
   private exposeRates(): void {

@@ -14,7 +14,9 @@ import { parseDuckTypedEvent } from './rate-control/index.js';
       provide: FEEDBACK_PARSER,
       inject: [SETTINGS],
       useFactory: ({ rates }: Settings): FeedbackParser =>
-        rates.useCoreContracts ? parseFeedbackEvent : (document) => parseDuckTypedEvent(document),
+        rates.useCoreContracts
+          ? parseFeedbackEvent
+          : (document) => parseFeedbackEvent(parseDuckTypedEvent(document)),
     },
   ],
   exports: [FEEDBACK_PARSER],

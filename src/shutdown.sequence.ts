@@ -9,15 +9,17 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
+import { DataDirectory } from './config/data-directory.js';
 import { SECOND } from './config/units.js';
 import type { Settings } from './config/settings.js';
 import { SETTINGS } from './config/settings.config.js';
-import { WriteCoordinator } from './coordinator/index.js';
+import { DurableCoordinator } from './coordinator/index.js';
 import { EventStream } from './coordinator/event.stream.js';
 import { FeedbackChannels } from './coordinator/feedback.channels.js';
 import { Database } from './database/database.js';
 import { DatabasePing } from './database/database.ping.js';
 import { DatabaseServer } from './database/database.server.js';
+import { FeedbackLoop } from './feedback.loop.js';
 import { DrainState } from './http/drain.state.js';
 
 /** The part of the shutdown time that may go into writing what is queued; the rest is for closing. */
@@ -29,36 +31,43 @@ const ANSWER_GRACE_MS = 2 * SECOND;
 @Injectable()
 export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicationShutdown {
   private readonly logger = new Logger('shutdown');
+  private answerGrace: NodeJS.Timeout | undefined;
 
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly host: HttpAdapterHost,
     private readonly drain: DrainState,
-    private readonly coordinator: WriteCoordinator<never, unknown>,
+    private readonly loop: FeedbackLoop,
+    private readonly coordinator: DurableCoordinator<never, unknown>,
     private readonly stream: EventStream,
     private readonly channels: FeedbackChannels,
     private readonly database: Database,
     private readonly probe: DatabasePing,
     private readonly server: DatabaseServer,
+    private readonly directory: DataDirectory,
   ) {}
 
   /** Takes nothing new and writes what is queued; requests that wait for it are answered. */
   async beforeApplicationShutdown(): Promise<void> {
     this.logger.log('shutting down: no new bars are taken, what is queued is written');
     this.drain.start();
+    this.loop.refuseWaiting();
     await this.coordinator.stop({ deadlineMs: this.settings.shutdownTimeoutMs * DRAIN_SHARE });
     // Readers never hang up by themselves; the server would wait for them.
     this.stream.close();
     // A slow reader of an export would hold the server open until the time-out.
     const server = this.host.httpAdapter.getHttpServer() as Server;
-    setTimeout(() => server.closeAllConnections(), ANSWER_GRACE_MS).unref();
+    this.answerGrace = setTimeout(() => server.closeAllConnections(), ANSWER_GRACE_MS).unref();
   }
 
   async onApplicationShutdown(): Promise<void> {
+    clearTimeout(this.answerGrace);
+    this.loop.stop();
     await this.channels.stop();
     await this.probe.close();
     await this.database.close();
     await this.server.stop();
+    await this.directory.release();
     this.logger.log('stopped');
   }
 }

@@ -1,5 +1,6 @@
 import { Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
 import {
+  ApiAcceptedResponse,
   ApiBody,
   ApiConsumes,
   ApiHeader,
@@ -21,11 +22,12 @@ import {
   BARS_EXAMPLE_NDJSON,
   BARS_EXAMPLES_JSON,
   INGEST_RESULT_EXAMPLES,
+  STORED_RESULT_EXAMPLE,
   LATEST_BARS_EXAMPLE,
 } from './dto/bar.examples.js';
 import { BarsQuery } from './dto/bars.query.js';
 import { IngestQuery } from './dto/ingest.query.js';
-import { IngestResultDto } from './dto/ingest-result.dto.js';
+import { IngestResultDto, StoredResultDto } from './dto/ingest-result.dto.js';
 import { SeriesFilterQuery } from './dto/series-filter.query.js';
 import { IngestService } from './ingest/ingest.service.js';
 import { BarsAnswer } from './read/bars.answer.js';
@@ -42,13 +44,13 @@ export class BarsController {
   ) {}
 
   @Post()
-  @HttpCode(200)
+  @HttpCode(202)
   @RequiresScope('ingest')
   @ApiOperation({
     operationId: 'postBars',
     summary: 'Store bars',
     description:
-      'Answers after the commit. Sending the same bars again changes nothing; of two versions of a bar the one received last stays.',
+      'Answers 202 when the bars are safe on disk: from then on no crash and no power cut loses them. Sending the same bars again changes nothing; of two versions of a bar the one received last stays.',
   })
   @ApiConsumes('application/json', 'application/x-ndjson', 'text/csv')
   @ApiHeader({
@@ -68,11 +70,17 @@ export class BarsController {
     },
     examples: BARS_EXAMPLES_JSON,
   })
-  @ApiOkResponse({
+  @ApiAcceptedResponse({
     type: IngestResultDto,
-    description: 'The bars are committed.',
+    description: 'ack=durable: the bars are safe on disk and will be committed.',
     headers: { 'X-Backpressure': BACKPRESSURE_HEADER },
     examples: INGEST_RESULT_EXAMPLES,
+  })
+  @ApiOkResponse({
+    type: StoredResultDto,
+    description: 'ack=stored: the bars are committed.',
+    headers: { 'X-Backpressure': BACKPRESSURE_HEADER },
+    example: STORED_RESULT_EXAMPLE,
   })
   @ApiProblems(
     'malformed-body',
@@ -84,25 +92,31 @@ export class BarsController {
     'no-bars',
     'invalid-bars',
     'queue-full',
+    'rate-limited',
     'write-refused',
     'database-unavailable',
     'commit-unconfirmed',
+    'spool-full',
+    'spool-unavailable',
     'draining',
   )
   async post(
     @Query(queryPipe) query: IngestQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<IngestResultDto> {
+  ): Promise<IngestResultDto | StoredResultDto> {
     const { headers, body } = request;
     const result = await this.ingest.ingest({
       body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
       contentType: headers['content-type'],
       contentEncoding: headers['content-encoding'],
       onError: query.on_error ?? 'abort',
+      awaitCommit: query.ack === 'stored',
     });
     void reply.header('x-backpressure', result.queue.level);
-    return IngestResultDto.of(result);
+    if (!result.counts) return IngestResultDto.of(result);
+    void reply.status(200);
+    return StoredResultDto.stored(result, result.counts);
   }
 
   @Get()

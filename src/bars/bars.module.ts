@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
 
-import { WriteCoordinator } from '../coordinator/index.js';
+import { DurableCoordinator } from '../coordinator/index.js';
 import { Database } from '../database/database.js';
 import { DrainState } from '../http/drain.state.js';
 import { TokenBucketRateController } from '../rate-control/index.js';
@@ -22,9 +22,9 @@ import type { WriteCounts } from './write.counts.js';
   providers: [
     {
       provide: IngestService,
-      inject: [WriteCoordinator, DrainState, TokenBucketRateController],
+      inject: [DurableCoordinator, DrainState, TokenBucketRateController],
       useFactory: (
-        coordinator: WriteCoordinator<BarBatch, WriteCounts>,
+        coordinator: DurableCoordinator<BarBatch, WriteCounts>,
         drain: DrainState,
         buckets: TokenBucketRateController,
       ) => new IngestService(coordinator, new ReceiptClock(), drain, new Admission(buckets)),

@@ -5,9 +5,10 @@ import { APP_GUARD } from '@nestjs/core';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import type { Settings } from './settings.js';
 import { SETTINGS, settingsConfig } from './settings.config.js';
+import { DataDirectory } from './data-directory.js';
 import { TokenAuthenticator } from './token.authenticator.js';
 
-/** The settings and the guard on every handler. */
+/** The settings, the data directory, and the guard on every handler. */
 @Global()
 @Module({
   imports: [NestConfigModule.forRoot({ isGlobal: true, ignoreEnvFile: true, load: [settingsConfig] })],
@@ -17,8 +18,14 @@ import { TokenAuthenticator } from './token.authenticator.js';
       inject: [SETTINGS],
       useFactory: (settings: Settings) => new TokenAuthenticator(settings.tokens),
     },
+    {
+      // Held from here on: spool and embedded database are for one process.
+      provide: DataDirectory,
+      inject: [SETTINGS],
+      useFactory: (settings: Settings) => DataDirectory.acquire(settings.dataDirectory),
+    },
     { provide: APP_GUARD, useClass: AdminTokenGuard },
   ],
-  exports: [TokenAuthenticator],
+  exports: [TokenAuthenticator, DataDirectory],
 })
 export class ConfigModule {}

@@ -9,8 +9,8 @@ import {
 } from './environment.decorators.js';
 import { isPostgresUrl } from './postgres.url.js';
 
-const RATE = String.raw`[A-Za-z0-9._-]{1,64}:[\d.]+:[\d.]+`;
-const RATE_LIST = new RegExp(String.raw`^${RATE}(\s*,\s*${RATE})*$`);
+/** Stores refuse events of a coordinator whose name is longer. */
+const NAME = /^.{1,256}$/;
 const HTTP_URL = /^https?:\/\/\S+$/;
 const REDIS_URL = /^rediss?:\/\/\S+$/;
 const A_POSTGRES_URL =
@@ -21,6 +21,8 @@ const TOKEN_LIST = 'a comma list of bearer tokens (letters, digits and -._~+/=)'
 
 const AN_HOUR_S = 3_600;
 const MANY_ROWS = 1_000_000_000;
+/** One MiB: below it a single body of bars could be too large. */
+const SMALLEST_SPOOL = 1_048_576;
 
 /** The environment variables that the service reads, by their own names; unset ones are undefined. */
 export class Environment {
@@ -39,13 +41,17 @@ export class Environment {
   @PatternVariable(TOKENS, TOKEN_LIST) INGEST_TOKEN?: string;
   @PatternVariable(TOKENS, TOKEN_LIST) READ_TOKEN?: string;
 
-  @TextVariable() MDS_COORDINATOR_ID?: string;
+  @PatternVariable(NAME, 'one line of at most 256 characters') MDS_COORDINATOR_ID?: string;
   @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_CAPACITY?: number;
   @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_HIGH_WATERMARK?: number;
   @IntegerVariable({ min: 0, max: MANY_ROWS }) MDS_COORDINATOR_LOW_WATERMARK?: number;
   @IntegerVariable({ min: 1, max: 64 }) MDS_COORDINATOR_WORKERS?: number;
   @IntegerVariable({ min: 1, max: 1_000_000 }) MDS_COORDINATOR_BATCH_SIZE?: number;
   @NumberVariable({ min: 0, max: 60 }) MDS_COORDINATOR_FLUSH_INTERVAL?: number;
+
+  @IntegerVariable({ min: SMALLEST_SPOOL, max: Number.MAX_SAFE_INTEGER }) MDS_SPOOL_MAX_BYTES?: number;
+  @NumberVariable({ min: 0, max: 30 * 24 * AN_HOUR_S }) MDS_SPOOL_RETAIN_SEC?: number;
+  @BooleanVariable() MDS_READY_WITHOUT_DATABASE?: boolean;
 
   @IntegerVariable({ min: 1, max: 100 }) MDS_RETRY_MAX_ATTEMPTS?: number;
   @IntegerVariable({ min: 1, max: 60_000 }) MDS_RETRY_INITIAL_BACKOFF_MS?: number;
@@ -73,8 +79,7 @@ export class Environment {
   @NumberVariable({ min: 0, max: 1 }) MDP_FB_SCALE_HARD?: number;
   @BooleanVariable() MDP_FB_USE_CORE_CONTRACTS?: boolean;
   @BooleanVariable() MDP_FB_REDIS_SUBSCRIBE?: boolean;
-  @PatternVariable(RATE_LIST, 'a comma list of name:refill_rows_per_s:burst_rows')
-  MDP_RATE_PROVIDERS?: string;
+  @TextVariable() MDP_RATE_PROVIDERS?: string;
 
   @NumberVariable({ min: 1, max: AN_HOUR_S }) MDS_SHUTDOWN_TIMEOUT_SEC?: number;
 }

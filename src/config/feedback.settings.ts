@@ -1,5 +1,6 @@
 import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { Environment } from './environment.js';
+import { type ConfiguredProvider, readRateProviders } from './rate.providers.setting.js';
 import { SECOND } from './units.js';
 
 /** How the queue's level is told to producers. Durations are milliseconds. */
@@ -36,8 +37,8 @@ export interface RateSettings {
   readonly policy: Readonly<Record<BackpressureLevel, number>>;
   /** False: older events are taken too, an object with a `level` in any case. */
   readonly useCoreContracts: boolean;
-  /** Buckets that exist from the start, as `name:refill:burst`, comma list. */
-  readonly registered: string;
+  /** Buckets that exist from the start. */
+  readonly registered: readonly ConfiguredProvider[];
 }
 
 /** Reads the settings of the feedback loop; appends to `problems` what is wrong with them. */
@@ -72,8 +73,8 @@ export function readFeedback(env: Environment, problems: string[]): FeedbackSett
   };
 }
 
-/** Reads the settings of rate control. */
-export function readRates(env: Environment): RateSettings {
+/** Reads the settings of rate control; appends to `problems` what is wrong with them. */
+export function readRates(env: Environment, problems: string[]): RateSettings {
   const providers = env.MDP_FB_PROVIDER_NAME ?? 'ibkr';
   return {
     enabled: env.MDP_FB_ENABLE_FEEDBACK ?? true,
@@ -84,6 +85,6 @@ export function readRates(env: Environment): RateSettings {
       hard: env.MDP_FB_SCALE_HARD ?? 0,
     },
     useCoreContracts: env.MDP_FB_USE_CORE_CONTRACTS ?? true,
-    registered: env.MDP_RATE_PROVIDERS ?? '',
+    registered: readRateProviders(env.MDP_RATE_PROVIDERS, problems),
   };
 }

@@ -11,6 +11,8 @@ import { SettingsError } from './settings.error.js';
 import { readTokens, type TokenSettings } from './token.settings.js';
 import { SECOND } from './units.js';
 
+const GIB = 1_073_741_824;
+
 /** Everything the service is told from outside, read once and validated. Durations are milliseconds. */
 export interface Settings {
   readonly production: boolean;
@@ -23,7 +25,7 @@ export interface Settings {
     readonly adminUrl: string | undefined;
     readonly poolMax: number;
   };
-  /** Absolute path of the directory for the embedded database. */
+  /** Absolute path of the directory for the spool, the dead letters and the embedded database. */
   readonly dataDirectory: string;
   readonly tokens: TokenSettings;
   readonly coordinator: {
@@ -37,6 +39,14 @@ export interface Settings {
     readonly batchSize: number;
     readonly flushIntervalMs: number;
   };
+  readonly spool: {
+    /** Most bytes on disk. */
+    readonly maxBytes: number;
+    /** How long what is committed is kept for replay. */
+    readonly retainMs: number;
+  };
+  /** True: ready while the spool takes bars though the database is away. */
+  readonly readyWithoutDatabase: boolean;
   readonly retry: {
     readonly maxAttempts: number;
     readonly initialBackoffMs: number;
@@ -87,6 +97,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
     problems.push('ADMIN_DATABASE_URL needs DATABASE_URL: without it the service runs its own database');
   }
   const feedback = readFeedback(env, problems);
+  const rates = readRates(env, problems);
   if (problems.length > 0) throw new SettingsError(problems);
 
   return {
@@ -105,6 +116,11 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
       batchSize: env.MDS_COORDINATOR_BATCH_SIZE ?? 10_000,
       flushIntervalMs: (env.MDS_COORDINATOR_FLUSH_INTERVAL ?? 0.25) * SECOND,
     },
+    spool: {
+      maxBytes: env.MDS_SPOOL_MAX_BYTES ?? 2 * GIB,
+      retainMs: (env.MDS_SPOOL_RETAIN_SEC ?? 600) * SECOND,
+    },
+    readyWithoutDatabase: env.MDS_READY_WITHOUT_DATABASE ?? false,
     retry: {
       maxAttempts: env.MDS_RETRY_MAX_ATTEMPTS ?? 5,
       initialBackoffMs,
@@ -117,7 +133,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
       halfOpenAfterMs: (env.MDS_CB_HALF_OPEN_AFTER_SEC ?? 10) * SECOND,
     },
     feedback,
-    rates: readRates(env),
+    rates,
     shutdownTimeoutMs: (env.MDS_SHUTDOWN_TIMEOUT_SEC ?? 20) * SECOND,
   };
 }

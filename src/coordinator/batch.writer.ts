@@ -3,21 +3,23 @@ import { CircuitOpenError, type CircuitBreaker } from './circuit.breaker.js';
 import { WriteRefusedError } from './coordinator.errors.js';
 import { lookUpFailure, type FailureClass } from './failure.table.js';
 import type { RetryPolicy } from './retry.policy.js';
-import type { Entry, Sink } from './sink.js';
+import type { Entry, EntryParts, Sink } from './sink.js';
 import type { WriteObserver } from './write.observer.js';
-import type { WriteTicket } from './write.ticket.js';
+import type { Part } from './write.ticket.js';
 
-/** Told of each ticket's outcome, once. */
+/** Told of each part's outcome, once. */
 interface Settlement<T extends Entry, R> {
-  /** The sink committed the tickets; results are in the same order. */
-  committed(tickets: readonly WriteTicket<T, R>[], results: readonly R[]): void;
-  /** The sink refused this ticket alone. */
-  refused(ticket: WriteTicket<T, R>, error: WriteRefusedError): void;
+  /** The sink committed the parts; results are in the same order. */
+  committed(parts: readonly Part<T, R>[], results: readonly R[]): void;
+  /** The sink refused this part alone. Resolves when it is taken care of. */
+  refused(part: Part<T, R>, error: WriteRefusedError): Promise<void>;
 }
 
 /** What a BatchWriter works with. */
 export interface BatchWriterOptions<T extends Entry, R> {
   readonly sink: Sink<T, R>;
+  /** Undefined: entries are not taken apart. */
+  readonly parts: EntryParts<T, R> | undefined;
   readonly breaker: CircuitBreaker;
   readonly retry: RetryPolicy;
   readonly observer: Required<WriteObserver>;
@@ -26,49 +28,49 @@ export interface BatchWriterOptions<T extends Entry, R> {
   readonly signal: AbortSignal;
 }
 
-/** Writes a batch through breaker and retries, and finds the entries that cannot be written by halving it. */
+/** Writes a batch through breaker and retries, and finds the rows that cannot be written by halving it. */
 export class BatchWriter<T extends Entry, R> {
   constructor(private readonly options: BatchWriterOptions<T, R>) {}
 
-  /** Settles every ticket, in order within what is written together. Resolves early, unsettled, on the signal. */
-  async write(workerId: number, tickets: readonly WriteTicket<T, R>[]): Promise<void> {
+  /** Settles every part, in order within what is written together. Resolves early, unsettled, on the signal. */
+  async write(workerId: number, parts: readonly Part<T, R>[]): Promise<void> {
     if (this.givenUp()) return;
     let results: readonly R[];
     try {
-      results = await this.commit(workerId, tickets);
+      results = await this.commit(workerId, parts);
     } catch (error) {
       if (this.givenUp()) return;
-      await this.isolate(workerId, tickets, error);
+      await this.isolate(workerId, parts, error);
       return;
     }
-    this.options.settlement.committed(tickets, results);
+    this.options.settlement.committed(parts, results);
   }
 
   private givenUp(): boolean {
     return this.options.signal.aborted;
   }
 
-  /** One bad entry fails its whole batch: the halves are tried apart until it stands alone. */
-  private async isolate(
-    workerId: number,
-    tickets: readonly WriteTicket<T, R>[],
-    error: unknown,
-  ): Promise<void> {
-    const [only] = tickets;
-    if (only && tickets.length === 1) {
-      this.options.settlement.refused(
-        only,
-        new WriteRefusedError(only.rows, lookUpFailure(error).name, error),
-      );
+  /** One bad row fails its whole batch: the halves are tried apart until it stands alone. */
+  private async isolate(workerId: number, parts: readonly Part<T, R>[], error: unknown): Promise<void> {
+    const [only] = parts;
+    const halves = only && parts.length === 1 ? this.halvesOf(only) : cutInTwo(parts);
+    if (only && !halves) {
+      const { name } = lookUpFailure(error);
+      await this.options.settlement.refused(only, new WriteRefusedError(only.entry.rows, name, error));
       return;
     }
-    const middle = tickets.length >> 1;
-    await this.write(workerId, tickets.slice(0, middle));
-    await this.write(workerId, tickets.slice(middle));
+    for (const half of halves ?? []) await this.write(workerId, half);
+  }
+
+  private halvesOf({ ticket, entry, firstRow }: Part<T, R>): Part<T, R>[][] | undefined {
+    if (entry.rows < 2 || !this.options.parts || !ticket.deadLetters) return undefined;
+    const middle = entry.rows >> 1;
+    const [before, after] = this.options.parts.split(entry, middle);
+    return [[{ ticket, entry: before, firstRow }], [{ ticket, entry: after, firstRow: firstRow + middle }]];
   }
 
   /** Resolves after the commit; rejects when the same batch would fail again, or on the signal. */
-  private async commit(workerId: number, tickets: readonly WriteTicket<T, R>[]): Promise<readonly R[]> {
+  private async commit(workerId: number, parts: readonly Part<T, R>[]): Promise<readonly R[]> {
     const { breaker, retry, observer, signal } = this.options;
     const failures: Record<FailureClass, number> = { unavailable: 0, transient: 0, permanent: 0 };
     for (;;) {
@@ -77,7 +79,7 @@ export class BatchWriter<T extends Entry, R> {
       try {
         return await breaker.execute(() => {
           call.made = true;
-          return this.writeOnce(workerId, tickets);
+          return this.writeOnce(workerId, parts);
         });
       } catch (error) {
         // Another worker got the probe. A sink with a breaker of its own throws the same, but was called.
@@ -92,19 +94,24 @@ export class BatchWriter<T extends Entry, R> {
     }
   }
 
-  private async writeOnce(workerId: number, tickets: readonly WriteTicket<T, R>[]): Promise<readonly R[]> {
+  private async writeOnce(workerId: number, parts: readonly Part<T, R>[]): Promise<readonly R[]> {
     const startedAt = performance.now();
-    const results = await this.options.sink.write(tickets.map(({ entry }) => entry));
-    if (results.length !== tickets.length) {
-      throw new TypeError(`the sink gave ${results.length} results for ${tickets.length} entries`);
+    const results = await this.options.sink.write(parts.map(({ entry }) => entry));
+    if (results.length !== parts.length) {
+      throw new TypeError(`the sink gave ${results.length} results for ${parts.length} entries`);
     }
-    const rows = tickets.reduce((sum, ticket) => sum + ticket.rows, 0);
+    const rows = parts.reduce((sum, { entry }) => sum + entry.rows, 0);
     this.options.observer.onBatchWritten(
       workerId,
       rows,
-      tickets.length,
+      parts.length,
       (performance.now() - startedAt) / 1000,
     );
     return results;
   }
+}
+
+function cutInTwo<V>(list: readonly V[]): V[][] {
+  const middle = list.length >> 1;
+  return [list.slice(0, middle), list.slice(middle)];
 }

@@ -4,14 +4,14 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { RequiresScope } from '../config/access.decorator.js';
 import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
 import { CoordinatorDto } from './coordinator.dto.js';
-import { WriteCoordinator } from './write.coordinator.js';
+import { DurableCoordinator } from './durable.coordinator.js';
 
 /** Shows the coordinator. */
 @ApiTags('coordinator')
 @ApiSecured()
 @Controller('v1/coordinator')
 export class CoordinatorController {
-  constructor(private readonly coordinator: WriteCoordinator<never, unknown>) {}
+  constructor(private readonly coordinator: DurableCoordinator<never, unknown>) {}
 
   @Get()
   @RequiresScope('read')

@@ -2,29 +2,74 @@ import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../core/backpressure.level.js';
 import type { CircuitState } from './circuit.breaker.js';
-import type { CoordinatorSnapshot } from './coordinator.options.js';
+import type { DurableSnapshot } from './durable.options.js';
 
-/** Bars since the start of the process. */
-@ApiSchema({ name: 'RowCounts' })
+/** Where the accepted bars are. */
+@ApiSchema({ name: 'RowLedger' })
 export class RowsDto {
-  @ApiProperty({ type: 'integer', minimum: 0, example: 500000, description: 'Bars that the queue took.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 500000,
+    description:
+      'Bars accepted since the start, and those that were in the spool or dead letters at the start.',
+  })
   accepted!: number;
 
   @ApiProperty({
     type: 'integer',
     minimum: 0,
-    example: 500000,
-    description: 'Accepted bars that PostgreSQL committed.',
+    example: 499000,
+    description: 'Those that PostgreSQL committed.',
   })
   committed!: number;
 
   @ApiProperty({
     type: 'integer',
     minimum: 0,
-    example: 0,
-    description: 'Accepted bars whose sender was answered with an error.',
+    example: 1000,
+    description: 'Those in the spool that are neither committed nor dead letters yet.',
   })
-  refused!: number;
+  spooled!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description:
+      'Those that the database refused, whether still in the dead-letter queue or deleted from it.',
+  })
+  dead_lettered!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    example: 0,
+    description: 'accepted - committed - spooled - dead_lettered: 0, unless a disk lost some.',
+  })
+  residual!: number;
+}
+
+/** The spool at this moment. */
+@ApiSchema({ name: 'Spool' })
+export class SpoolDto {
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 94072000,
+    description: 'Bytes on disk, those kept for replay included.',
+  })
+  bytes!: number;
+
+  @ApiProperty({ type: 'integer', minimum: 0, example: 2147483648, description: 'Most bytes on disk.' })
+  max_bytes!: number;
+
+  @ApiProperty({
+    type: 'number',
+    minimum: 0,
+    example: 0.25,
+    description: 'Age of the oldest bars that are not settled; 0 when there are none.',
+  })
+  oldest_age_seconds!: number;
 }
 
 /** The coordinator at this moment. */
@@ -36,13 +81,22 @@ export class CoordinatorDto {
   @ApiProperty({ type: 'integer', minimum: 0, example: 4 })
   workers_alive!: number;
 
-  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Bars queued or being written.' })
+  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Bars accepted and not settled.' })
   queue_size!: number;
 
-  @ApiProperty({ type: 'integer', minimum: 0, example: 500000, description: 'Bars that fit.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 500000,
+    description: 'Bars held in memory at most; more wait on disk.',
+  })
   capacity!: number;
 
-  @ApiProperty({ type: 'number', example: 0, description: 'queue_size / capacity.' })
+  @ApiProperty({
+    type: 'number',
+    example: 0,
+    description: 'queue_size / capacity; above 1 while more than fits in memory waits on disk.',
+  })
   utilization!: number;
 
   @ApiProperty({ enum: BACKPRESSURE_LEVELS, example: 'ok' })
@@ -51,23 +105,31 @@ export class CoordinatorDto {
   @ApiProperty({ enum: ['closed', 'open', 'half_open'], example: 'closed' })
   circuit_state!: CircuitState;
 
+  @ApiProperty({ type: SpoolDto })
+  spool!: SpoolDto;
+
+  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Records in the dead-letter queue.' })
+  dlq_records!: number;
+
   @ApiProperty({ type: RowsDto })
   rows!: RowsDto;
 
-  /** An idle coordinator. */
+  /** A busy coordinator. */
   static readonly example: CoordinatorDto = {
     coordinator_id: 'bars-store-0',
     workers_alive: 4,
-    queue_size: 0,
+    queue_size: 1000,
     capacity: 500000,
-    utilization: 0,
+    utilization: 0.002,
     level: 'ok',
     circuit_state: 'closed',
-    rows: { accepted: 500000, committed: 500000, refused: 0 },
+    spool: { bytes: 94072000, max_bytes: 2147483648, oldest_age_seconds: 0.25 },
+    dlq_records: 0,
+    rows: { accepted: 500000, committed: 499000, spooled: 1000, dead_lettered: 0, residual: 0 },
   };
 
   /** The snapshot as it is answered. */
-  static of(snapshot: CoordinatorSnapshot): CoordinatorDto {
+  static of(snapshot: DurableSnapshot): CoordinatorDto {
     return {
       coordinator_id: snapshot.coordinatorId,
       workers_alive: snapshot.workersAlive,
@@ -76,7 +138,19 @@ export class CoordinatorDto {
       utilization: snapshot.utilization,
       level: snapshot.level,
       circuit_state: snapshot.circuitState,
-      rows: { ...snapshot.rows },
+      spool: {
+        bytes: snapshot.spool.bytes,
+        max_bytes: snapshot.spool.maxBytes,
+        oldest_age_seconds: snapshot.spool.oldestAgeSeconds,
+      },
+      dlq_records: snapshot.deadLetters,
+      rows: {
+        accepted: snapshot.rows.accepted,
+        committed: snapshot.rows.committed,
+        spooled: snapshot.rows.spooled,
+        dead_lettered: snapshot.rows.deadLettered,
+        residual: snapshot.rows.residual,
+      },
     };
   }
 }

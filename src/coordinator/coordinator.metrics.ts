@@ -1,7 +1,9 @@
+import { reasonOf } from '../logging/error.text.js';
 import type { Metrics } from '../metrics/metrics.catalogue.js';
 import { readOnScrape } from '../metrics/read.on.scrape.js';
 import type { CircuitState } from './circuit.breaker.js';
-import type { CoordinatorSnapshot } from './coordinator.options.js';
+import type { DurableSnapshot } from './durable.options.js';
+import type { SpoolObserver } from './spool/spool.options.js';
 import type { WriteObserver } from './write.observer.js';
 
 const CIRCUIT_VALUES: Readonly<Record<CircuitState, number>> = { closed: 0, open: 1, half_open: 2 };
@@ -29,15 +31,40 @@ export function coordinatorObserver(coordId: string, metrics: Metrics, log: Log)
       metrics.writeErrors.inc({ coord_id: coordId, worker_id: String(workerId), error_type: errorClass });
       log.warn(`worker ${workerId}: try ${attempt} of a write failed (${errorClass}): ${reasonOf(error)}`);
     },
+    onDeadLetter: (id, rows, reason) =>
+      log.warn(`${rows} rows were refused by the database (${reason}) and are dead letter ${id}`),
+    onFeedError: (error) => log.error(`the spool or the dead letters cannot be used now: ${reasonOf(error)}`),
     onWorkerBug: (error) => {
       log.error(`a worker met an error in its own code: ${reasonOf(error)}`, stackOf(error));
     },
   };
 }
 
+/** Turns what a spool tells into metrics and log lines. `setBlocked` hears whether it takes entries. */
+export function spoolObserver(
+  metrics: Metrics,
+  log: Log & { log(message: string): void },
+  setBlocked: (blocked: boolean) => void,
+): SpoolObserver {
+  return {
+    onSync: (seconds) => metrics.spoolFsync.observe(seconds),
+    onFault: (error) => {
+      log.error(`no bars are taken: ${reasonOf(error)}${causeOf(error)}`);
+      setBlocked(true);
+    },
+    onHealed: () => {
+      log.log('the spool takes bars again');
+      setBlocked(false);
+    },
+    onQuarantine: (file, bytes, rows) =>
+      log.error(`${bytes} damaged bytes of the spool (${rows ?? 'unknown'} rows) were put aside in ${file}`),
+    onRetry: (what, error) => log.warn(`${what} failed and will be tried again: ${reasonOf(error)}`),
+  };
+}
+
 /** Lets every scrape read the coordinator as it is then. */
-export function exposeCoordinator(coordinator: { snapshot(): CoordinatorSnapshot }, metrics: Metrics): void {
-  const expose = (gauge: Metrics['queueDepth'], valueOf: (snapshot: CoordinatorSnapshot) => number): void => {
+export function exposeCoordinator(coordinator: { snapshot(): DurableSnapshot }, metrics: Metrics): void {
+  const expose = (gauge: Metrics['queueDepth'], valueOf: (snapshot: DurableSnapshot) => number): void => {
     readOnScrape(gauge, () => {
       const snapshot = coordinator.snapshot();
       gauge.set({ coord_id: snapshot.coordinatorId }, valueOf(snapshot));
@@ -47,10 +74,13 @@ export function exposeCoordinator(coordinator: { snapshot(): CoordinatorSnapshot
   expose(metrics.queueCapacity, (snapshot) => snapshot.capacity);
   expose(metrics.workersAlive, (snapshot) => snapshot.workersAlive);
   expose(metrics.circuitState, (snapshot) => CIRCUIT_VALUES[snapshot.circuitState]);
+  readOnScrape(metrics.rowsResidual, () => metrics.rowsResidual.set(coordinator.snapshot().rows.residual));
+  readOnScrape(metrics.spoolBytes, () => metrics.spoolBytes.set(coordinator.snapshot().spool.bytes));
+  readOnScrape(metrics.deadLetters, () => metrics.deadLetters.set(coordinator.snapshot().deadLetters));
 }
 
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+function causeOf({ cause }: Error): string {
+  return cause === undefined ? '' : ` (${reasonOf(cause)})`;
 }
 
 function stackOf(error: unknown): string | undefined {

@@ -1,7 +1,7 @@
 import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { CircuitBreakerOptions, CircuitState } from './circuit.breaker.js';
 import type { RetryPolicyOptions } from './retry.policy.js';
-import type { Entry, Sink } from './sink.js';
+import type { Entry, EntryParts, Sink } from './sink.js';
 import type { WriteObserver } from './write.observer.js';
 
 /** Settings of a WriteCoordinator. */
@@ -23,6 +23,8 @@ export interface WriteCoordinatorOptions<T extends Entry, R> {
   readonly retry?: RetryPolicyOptions | undefined;
   readonly breaker?: Omit<CircuitBreakerOptions, 'onListenerError'> | undefined;
   readonly sink: Sink<T, R>;
+  /** Undefined: an entry with a row that the sink refuses is refused whole. */
+  readonly parts?: EntryParts<T, R> | undefined;
   readonly observer?: WriteObserver | undefined;
 }
 

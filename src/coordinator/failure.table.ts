@@ -98,6 +98,12 @@ export function classifyFailure(error: unknown): FailureClass {
   return lookUpFailure(error).class;
 }
 
+/** The SQLSTATE that PostgreSQL gave an error, if it did. */
+export function sqlstateOf(error: unknown): string | undefined {
+  const { code }: { code?: unknown } = typeof error === 'object' && error !== null ? error : {};
+  return typeof code === 'string' && SQLSTATE.test(code) ? code : undefined;
+}
+
 function find(error: unknown, seen: Set<object>): Failure | undefined {
   // Not instanceof Error: errors may come from another realm, and an error may be its own cause.
   if (typeof error !== 'object' || error === null || seen.has(error)) return undefined;

@@ -20,7 +20,7 @@ export class FeedbackChannels {
     log: OutageLog,
   ) {
     const { http, redis, heartbeatMs } = settings.feedback;
-    this.broadcaster = http && new HttpFeedbackBroadcaster({ ...http, log });
+    this.broadcaster = http && new HttpFeedbackBroadcaster({ ...http, heartbeatMs, log });
     this.publisher = redis?.publish
       ? new RedisFeedbackPublisher({ url: redis.url, channel: redis.channel, heartbeatMs, log })
       : undefined;

@@ -1,10 +1,11 @@
 import { ApiProperty } from '@nestjs/swagger';
 
 import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../core/backpressure.level.js';
+import { MOST_NAME_CHARACTERS } from './feedback/store.feedback.event.js';
 
 /** Core v1.1.0 FeedbackEvent, and what this store adds to it. */
 export class FeedbackEventDto {
-  @ApiProperty({ example: 'bars-store-0' })
+  @ApiProperty({ example: 'bars-store-0', maxLength: MOST_NAME_CHARACTERS })
   coordinator_id!: string;
 
   @ApiProperty({ example: 850, minimum: 0, type: 'integer', description: 'Rows held.' })
@@ -16,7 +17,7 @@ export class FeedbackEventDto {
   @ApiProperty({ enum: BACKPRESSURE_LEVELS, example: 'soft' })
   level!: BackpressureLevel;
 
-  @ApiProperty({ example: 'store', default: 'store', required: false })
+  @ApiProperty({ example: 'store', default: 'store', required: false, maxLength: MOST_NAME_CHARACTERS })
   source!: string;
 
   @ApiProperty({ example: 1760659200.25, description: 'Unix epoch, seconds.' })
@@ -26,6 +27,7 @@ export class FeedbackEventDto {
     type: String,
     required: false,
     nullable: true,
+    maxLength: MOST_NAME_CHARACTERS,
     example: 'soft_watermark',
     description: 'Why.',
   })

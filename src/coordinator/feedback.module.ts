@@ -9,7 +9,7 @@ import { LevelSignaller } from './feedback/level.signaller.js';
 import { FeedbackChannels } from './feedback.channels.js';
 import { FeedbackController } from './feedback.controller.js';
 import { FEEDBACK_PARSER, FeedbackInbox, type FeedbackParser } from './feedback.inbox.js';
-import { WriteCoordinator } from './write.coordinator.js';
+import { DurableCoordinator } from './durable.coordinator.js';
 
 /**
  * The coordinator's level on its way to producers. FEEDBACK_PARSER, which reads events of other stores, comes from
@@ -31,13 +31,17 @@ import { WriteCoordinator } from './write.coordinator.js';
     { provide: EventStream, useFactory: () => new EventStream() },
     {
       provide: LevelSignaller,
-      inject: [SETTINGS, WriteCoordinator, FEEDBACK_PUBLISHER],
+      inject: [SETTINGS, DurableCoordinator, FEEDBACK_PUBLISHER],
       useFactory: (
         { feedback }: Settings,
-        coordinator: WriteCoordinator<never, unknown>,
+        coordinator: DurableCoordinator<never, unknown>,
         publisher: FeedbackPublisher,
       ) => {
-        const signaller = new LevelSignaller(coordinator, publisher, { heartbeatMs: feedback.heartbeatMs });
+        const signaller = new LevelSignaller(coordinator, publisher, {
+          heartbeatMs: feedback.heartbeatMs,
+          // Bars are taken and kept while the database is away.
+          openCircuitLevel: 'soft',
+        });
         if (feedback.enabled) signaller.start();
         return signaller;
       },

@@ -16,6 +16,19 @@ export {
 } from './feedback/http.feedback.broadcaster.js';
 export { LevelSignaller, type LevelSignallerOptions, type SignalSource } from './feedback/level.signaller.js';
 export type { ChannelHealth, OutageLog } from './feedback/outage.js';
+export { DeadLetterQueue, type DeadLetterQueueOptions } from './dead-letters/dead.letter.queue.js';
+export {
+  DeadLetterDamagedError,
+  type DeadLetter,
+  type DeadLetterReason,
+} from './dead-letters/dead.letter.js';
+export { DurableCoordinator, type Accepted } from './durable.coordinator.js';
+export type {
+  DurableCoordinatorOptions,
+  DurableLedger,
+  DurableSnapshot,
+  EntryCodec,
+} from './durable.options.js';
 export {
   RedisFeedbackPublisher,
   type RedisFeedbackPublisherOptions,
@@ -43,7 +56,10 @@ export type {
   TakeOptions,
 } from './queue.options.js';
 export { RetryPolicy, type RetryPolicyOptions } from './retry.policy.js';
-export type { Entry, Sink } from './sink.js';
+export type { Entry, EntryParts, Sink } from './sink.js';
+export { SpoolBusyError, SpoolFullError, SpoolUnavailableError } from './spool/spool.errors.js';
+export { Spool, type SpoolInput, type SpoolItem } from './spool/spool.js';
+export type { SpoolObserver, SpoolOptions, SpoolSnapshot } from './spool/spool.options.js';
 export type { LevelReason } from './watermarks.js';
 export { WriteCoordinator } from './write.coordinator.js';
 export type { RefusalReason, WriteObserver } from './write.observer.js';

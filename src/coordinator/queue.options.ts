@@ -44,7 +44,7 @@ export interface TakeOptions {
 /** One crossing into another level. */
 export interface LevelChange {
   readonly level: BackpressureLevel;
-  readonly reason: LevelReason;
+  readonly reason: LevelReason | 'spool_full';
   /** Rows held when it happened. */
   readonly size: number;
   /** Rows the queue can hold. */

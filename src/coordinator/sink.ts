@@ -13,3 +13,11 @@ export interface Sink<T extends Entry, R> {
    */
   write(entries: readonly T[]): Promise<readonly R[]>;
 }
+
+/** How an entry is taken apart, so that one bad row does not keep the others from being written. */
+export interface EntryParts<T extends Entry, R> {
+  /** The rows before `row` and those from it on; 0 < row < rows. */
+  split(entry: T, row: number): readonly [T, T];
+  /** The result of an entry whose parts were written apart. */
+  sum(results: readonly R[]): R;
+}

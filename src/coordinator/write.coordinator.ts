@@ -7,11 +7,11 @@ import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors
 import type { CoordinatorSnapshot, WriteCoordinatorOptions } from './coordinator.options.js';
 import { DrainRate } from './drain.rate.js';
 import type { Listener } from './guarded.listeners.js';
-import type { LevelChange, OfferOptions } from './queue.options.js';
+import type { LevelChange, OfferOptions, PutOptions } from './queue.options.js';
 import { RetryPolicy } from './retry.policy.js';
 import type { Entry } from './sink.js';
 import { guardObserver, type RefusalReason, type WriteObserver } from './write.observer.js';
-import { WriteTicket } from './write.ticket.js';
+import { WriteTicket, type DeadLetterSink, type Part } from './write.ticket.js';
 
 const SECOND = 1000;
 
@@ -33,7 +33,7 @@ export class WriteCoordinator<T extends Entry, R> {
 
   /** Throws a RangeError on settings that do not fit together. */
   constructor(private readonly options: WriteCoordinatorOptions<T, R>) {
-    const { workers, capacity, highWatermark, lowWatermark, sink } = options;
+    const { workers, capacity, highWatermark, lowWatermark, sink, parts } = options;
     if (!(workers >= 1)) throw new RangeError(`workers must be at least 1, not ${workers}`);
     if (!(options.batchSize >= 1))
       throw new RangeError(`batchSize must be at least 1 row, not ${options.batchSize}`);
@@ -43,7 +43,7 @@ export class WriteCoordinator<T extends Entry, R> {
       capacity,
       highWatermark,
       lowWatermark,
-      overflow: 'error',
+      overflow: 'block',
       onListenerError,
     });
     this.breaker = new CircuitBreaker({ ...options.breaker, onListenerError });
@@ -51,12 +51,13 @@ export class WriteCoordinator<T extends Entry, R> {
     setMaxListeners(0, this.abandon.signal);
     this.writer = new BatchWriter({
       sink,
+      parts,
       breaker: this.breaker,
       retry: new RetryPolicy(options.retry),
       observer: this.observer,
       settlement: {
-        committed: (tickets, results) => this.committed(tickets, results),
-        refused: (ticket, error) => this.refused(ticket, 'write_refused', error),
+        committed: (written, results) => this.committed(written, results),
+        refused: (part, error) => this.refused(part, error),
       },
       signal: this.abandon.signal,
     });
@@ -91,13 +92,26 @@ export class WriteCoordinator<T extends Entry, R> {
       this.observer.onRefused(rows, 'not_running');
       throw new CoordinatorStoppedError(this.options.id, rows, false);
     }
-    this.admit('circuit_open', rows, () => this.breaker.assertAllowed());
+    this.assertCircuitClosed(rows);
     this.admit('queue_full', rows, () => this.queue.offer(ticket, options));
-    this.held.add(ticket);
-    this.rows.accepted += rows;
-    this.drainRate.busy();
+    this.take(ticket);
     this.observer.onAccepted(rows);
     return ticket.promise;
+  }
+
+  /**
+   * Takes an entry as soon as there is room, whatever the circuit's state: for entries that are safe elsewhere and
+   * may not be refused. Resolves when it is in the queue; `outcome` settles as what `submit` returns does, but an
+   * entry of which rows are refused is taken apart, and they go to `deadLetters`. Rejects when it was not taken.
+   */
+  async deliver(
+    entry: T,
+    options: PutOptions & { readonly deadLetters: DeadLetterSink<T> },
+  ): Promise<{ readonly outcome: Promise<R> }> {
+    const ticket = new WriteTicket<T, R>(entry, options.deadLetters);
+    await this.queue.put(ticket, options);
+    this.take(ticket);
+    return { outcome: ticket.promise };
   }
 
   /** The coordinator now. */
@@ -117,12 +131,17 @@ export class WriteCoordinator<T extends Entry, R> {
 
   /**
    * Milliseconds after which a refused producer may hope for room: until the circuit lets a call through, and the
-   * queue has drained to its low watermark at the rate lately seen. From 1 to 30 s.
+   * queue has drained to its low watermark, or by `excess` rows, at the rate lately seen. From 1 to 30 s.
    */
-  retryAfterMs(): number {
-    const excess = Math.max(0, this.queue.size - this.queue.lowWatermark);
-    const wait = Math.max(this.breaker.retryAfterMs, this.drainRate.secondsFor(excess) * SECOND);
+  retryAfterMs(excess = this.queue.size - this.queue.lowWatermark): number {
+    const seconds = this.drainRate.secondsFor(Math.max(0, excess));
+    const wait = Math.max(this.breaker.retryAfterMs, seconds * SECOND);
     return Math.round(Math.min(30 * SECOND, Math.max(SECOND, wait)));
+  }
+
+  /** Throws CircuitOpenError, and counts the rows as refused, while the circuit lets nothing through. */
+  assertCircuitClosed(rows: number): void {
+    this.admit('circuit_open', rows, () => this.breaker.assertAllowed());
   }
 
   /** Hears each change of the backpressure level. Dispose of the result to unsubscribe. */
@@ -144,6 +163,12 @@ export class WriteCoordinator<T extends Entry, R> {
     }
   }
 
+  private take(ticket: WriteTicket<T, R>): void {
+    this.held.add(ticket);
+    this.rows.accepted += ticket.rows;
+    this.drainRate.busy();
+  }
+
   private async work(workerId: number): Promise<void> {
     const { batchSize, flushIntervalMs: lingerMs } = this.options;
     this.workersAlive++;
@@ -152,39 +177,67 @@ export class WriteCoordinator<T extends Entry, R> {
       const batch = await this.queue.take(batchSize, { lingerMs, hold: true });
       if (batch.length === 0) break;
       try {
-        await this.writer.write(workerId, batch);
+        await this.writer.write(
+          workerId,
+          batch.map((ticket) => ticket.whole()),
+        );
       } catch (bug) {
         this.observer.onWorkerBug(bug);
-        for (const ticket of batch) {
-          this.refused(ticket, 'write_refused', new WriteRefusedError(ticket.rows, 'worker_bug', bug));
-        }
+        for (const ticket of batch)
+          this.giveUp(ticket, 'write_refused', new WriteRefusedError(ticket.rows, 'worker_bug', bug));
       }
     }
     this.workersAlive--;
   }
 
-  private committed(tickets: readonly WriteTicket<T, R>[], results: readonly R[]): void {
-    tickets.forEach((ticket, i) => {
-      const result = results[i] as R;
-      if (!this.settle(ticket, 'committed')) return;
-      this.drainRate.add(ticket.rows);
-      ticket.resolve(result);
+  private committed(parts: readonly Part<T, R>[], results: readonly R[]): void {
+    parts.forEach(({ ticket, entry }, i) => {
+      if (!this.held.has(ticket)) return;
+      ticket.results.push(results[i] as R);
+      ticket.committedRows += entry.rows;
+      this.rows.committed += entry.rows;
+      this.queue.release(entry.rows);
+      this.drainRate.add(entry.rows);
+      this.settleIfDone(ticket);
     });
   }
 
-  private refused(ticket: WriteTicket<T, R>, reason: RefusalReason, error: Error): void {
-    if (!this.settle(ticket, 'refused')) return;
-    ticket.reject(error);
-    this.observer.onRefused(ticket.rows, reason);
+  private async refused({ ticket, entry, firstRow }: Part<T, R>, error: WriteRefusedError): Promise<void> {
+    await ticket.deadLetters?.(entry, firstRow, error);
+    if (!this.held.has(ticket)) return;
+    ticket.refusal ??= error;
+    this.countRefused(ticket, entry.rows, 'write_refused');
+    this.settleIfDone(ticket);
   }
 
-  /** False when the ticket was settled before: its write outlasted the deadline of a stop. */
-  private settle(ticket: WriteTicket<T, R>, outcome: 'committed' | 'refused'): boolean {
-    if (!this.held.delete(ticket)) return false;
-    this.rows[outcome] += ticket.rows;
-    this.queue.release(ticket.rows);
+  /** Answers a ticket of which nothing more will be known. */
+  private giveUp(ticket: WriteTicket<T, R>, reason: RefusalReason, error: Error): void {
+    if (!this.held.has(ticket)) return;
+    this.countRefused(ticket, ticket.pendingRows, reason);
+    this.forget(ticket);
+    ticket.reject(error);
+  }
+
+  private countRefused(ticket: WriteTicket<T, R>, rows: number, reason: RefusalReason): void {
+    ticket.refusedRows += rows;
+    this.rows.refused += rows;
+    this.queue.release(rows);
+    this.observer.onRefused(rows, reason);
+  }
+
+  private settleIfDone(ticket: WriteTicket<T, R>): void {
+    if (ticket.pendingRows > 0) return;
+    this.forget(ticket);
+    const { results, refusal } = ticket;
+    const [only] = results;
+    if (refusal) ticket.reject(refusal);
+    else if (results.length > 1 && this.options.parts) ticket.resolve(this.options.parts.sum(results));
+    else ticket.resolve(only as R);
+  }
+
+  private forget(ticket: WriteTicket<T, R>): void {
+    this.held.delete(ticket);
     if (this.held.size === 0) this.drainRate.idle();
-    return true;
   }
 
   private async shutDown(deadlineMs: number): Promise<void> {
@@ -205,7 +258,7 @@ export class WriteCoordinator<T extends Entry, R> {
     const { id } = this.options;
     const waiting = new Set(this.queue.drain({ hold: true }));
     for (const ticket of [...this.held]) {
-      this.refused(ticket, 'abandoned', new CoordinatorStoppedError(id, ticket.rows, !waiting.has(ticket)));
+      this.giveUp(ticket, 'abandoned', new CoordinatorStoppedError(id, ticket.rows, !waiting.has(ticket)));
     }
   }
 }

@@ -2,10 +2,11 @@ import type { FailureClass } from './failure.table.js';
 import { callGuarded, warn } from './guarded.call.js';
 
 /**
- * Why rows were refused. Before they were accepted: `queue_full`, `circuit_open`, `not_running`. After it:
- * `write_refused` by the sink, `abandoned` when the coordinator stopped.
+ * Why rows were refused. Before they were accepted: `queue_full`, `circuit_open`, `not_running`, `spool` when
+ * they could not be made safe. After it: `write_refused` by the sink, `abandoned` when the coordinator stopped.
  */
-export type RefusalReason = 'queue_full' | 'circuit_open' | 'not_running' | 'write_refused' | 'abandoned';
+export type RefusalReason =
+  'queue_full' | 'circuit_open' | 'not_running' | 'spool' | 'write_refused' | 'abandoned';
 
 /** What a coordinator tells metrics and logs. Every callback is optional, and what one throws does no harm. */
 export interface WriteObserver {
@@ -17,6 +18,10 @@ export interface WriteObserver {
   onBatchWritten?(workerId: number, rows: number, entries: number, seconds: number): unknown;
   /** A write failed; `attempt` counts from 1 per batch and error class. */
   onWriteError?(workerId: number, errorClass: FailureClass, error: unknown, attempt: number): unknown;
+  /** Rows of an entry are in the dead-letter queue. */
+  onDeadLetter?(id: string, rows: number, reason: string): unknown;
+  /** The spool could not be read, or the dead-letter queue not be written; it will be tried again. */
+  onFeedError?(error: unknown): unknown;
   /** Code failed that should not: a worker's, a listener's or an observer's. The worker goes on. */
   onWorkerBug?(error: unknown): unknown;
 }
@@ -32,6 +37,9 @@ export function guardObserver(observer: WriteObserver): Required<WriteObserver> 
       callGuarded(() => observer.onBatchWritten?.(workerId, rows, entries, seconds), onWorkerBug),
     onWriteError: (workerId, errorClass, error, attempt) =>
       callGuarded(() => observer.onWriteError?.(workerId, errorClass, error, attempt), onWorkerBug),
+    onDeadLetter: (id, rows, reason) =>
+      callGuarded(() => observer.onDeadLetter?.(id, rows, reason), onWorkerBug),
+    onFeedError: (error) => callGuarded(() => observer.onFeedError?.(error), onWorkerBug),
     onWorkerBug,
   };
 }

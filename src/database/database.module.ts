@@ -5,9 +5,11 @@ import { TypeOrmModule, getDataSourceToken } from '@nestjs/typeorm';
 import type { DataSource } from 'typeorm';
 
 import { dataSourceOptions } from '../../ormconfig.js';
+import { DataDirectory } from '../config/data-directory.js';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../config/settings.config.js';
 import { SECOND } from '../config/units.js';
+import { reasonOf } from '../logging/error.text.js';
 import { Metrics } from '../metrics/metrics.catalogue.js';
 import { Database, type DatabaseObserver } from './database.js';
 import { exposeDatabase } from './database.metrics.js';
@@ -22,13 +24,12 @@ import { SchemaMigrator } from './schema.migrator.js';
   providers: [
     {
       provide: DatabaseServer,
-      inject: [SETTINGS],
-      useFactory: (settings: Settings) => {
+      inject: [SETTINGS, DataDirectory],
+      useFactory: (settings: Settings, directory: DataDirectory) => {
         const logger = new Logger('postgres');
         return DatabaseServer.start({
           ...settings.database,
-          dataDirectory: settings.dataDirectory,
-          embeddedDirectory: join(settings.dataDirectory, 'postgres'),
+          embeddedDirectory: join(directory.path, 'postgres'),
           log: (message) => logger.log(message),
         });
       },
@@ -112,10 +113,4 @@ function createDatabase(
     connectionLost: (error) => logger.warn(`an idle database connection was cut: ${error.message}`),
   };
   return new Database(source, migrator, partitions, observer, maxReaders);
-}
-
-/** The message of the innermost cause; AggregateError, which Node raises for a refused connection, has none itself. */
-function reasonOf(error: unknown): string {
-  if (error instanceof AggregateError) return error.errors.map(reasonOf).join('; ');
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,3 @@
-import { DataDirectory } from '../config/data-directory.js';
 import { EmbeddedPostgres } from './embedded/index.js';
 
 /** Where the database is to be. */
@@ -6,8 +5,6 @@ export interface DatabaseServerOptions {
   /** Undefined: start an embedded server. */
   readonly url: string | undefined;
   readonly adminUrl: string | undefined;
-  /** Locked while the embedded server runs. */
-  readonly dataDirectory: string;
   readonly embeddedDirectory: string;
   readonly log: (message: string) => void;
 }
@@ -26,18 +23,9 @@ export class DatabaseServer {
     if (options.url !== undefined) {
       return new DatabaseServer(options.url, options.adminUrl ?? options.url, () => Promise.resolve());
     }
-    const directory = await DataDirectory.acquire(options.dataDirectory);
     const embedded = new EmbeddedPostgres({ directory: options.embeddedDirectory, log: options.log });
-    try {
-      const url = await embedded.start();
-      return new DatabaseServer(url, url, async () => {
-        await embedded.stop();
-        await directory.release();
-      });
-    } catch (error) {
-      await directory.release();
-      throw error;
-    }
+    const url = await embedded.start();
+    return new DatabaseServer(url, url, () => embedded.stop());
   }
 
   /** Stops the embedded server; leaves any other alone. */

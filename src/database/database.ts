@@ -3,6 +3,7 @@ import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 
 import { SECOND } from '../config/units.js';
+import { reasonOf } from '../logging/error.text.js';
 import { DatabaseTimeoutError, DatabaseUnavailableError } from './database.errors.js';
 import type { PartitionStore } from './partition.store.js';
 import type { SchemaMigrator } from './schema.migrator.js';
@@ -137,7 +138,7 @@ export class Database {
       this.observer.migrated(applied);
       return true;
     } catch (error) {
-      if (messageOf(error) !== messageOf(this.lastFailure)) this.observer.openFailed(error);
+      if (reasonOf(error) !== reasonOf(this.lastFailure)) this.observer.openFailed(error);
       this.lastFailure = error;
       if (this.dataSource.isInitialized) await this.dataSource.destroy();
       return false;
@@ -166,8 +167,4 @@ export class Database {
       });
     });
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? `${error.name}: ${error.message}` : String(error);
 }

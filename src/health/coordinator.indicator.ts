@@ -1,14 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 
-import { WriteCoordinator } from '../coordinator/index.js';
+import { DurableCoordinator } from '../coordinator/index.js';
 
 /** Whether bars flow: overload and an open circuit degrade it and do not fail it. */
 @Injectable()
 export class CoordinatorIndicator {
   constructor(
     private readonly indicators: HealthIndicatorService,
-    private readonly coordinator: WriteCoordinator<never, unknown>,
+    private readonly coordinator: DurableCoordinator<never, unknown>,
   ) {}
 
   check(): HealthIndicatorResult {

@@ -1,4 +1,4 @@
-import { Controller, Get, Query, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
 import {
   ApiExtraModels,
   ApiOkResponse,
@@ -11,6 +11,8 @@ import {
 import type { FastifyReply } from 'fastify';
 
 import { Public } from '../config/access.decorator.js';
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../config/settings.config.js';
 import type { HealthComponent } from '../core/health.status.js';
 import { RETRY_AFTER_HEADER } from '../http/api.decorators.js';
 import { DrainState } from '../http/drain.state.js';
@@ -26,7 +28,7 @@ import {
 import { HealthReporter } from './health.reporter.js';
 
 /** Components without which the service cannot take or serve bars. */
-const NEEDED: ReadonlySet<string> = new Set(['database']);
+const NEEDED = ['database', 'spool'];
 
 /** The probes of Kubernetes and of whoever watches. */
 @ApiTags('operation')
@@ -34,10 +36,15 @@ const NEEDED: ReadonlySet<string> = new Set(['database']);
 @Public()
 @Controller()
 export class HealthController {
+  private readonly needed: ReadonlySet<string>;
+
   constructor(
     private readonly reporter: HealthReporter,
     private readonly drain: DrainState,
-  ) {}
+    @Inject(SETTINGS) { readyWithoutDatabase }: Settings,
+  ) {
+    this.needed = new Set(NEEDED.filter((name) => name !== 'database' || !readyWithoutDatabase));
+  }
 
   @Get('livez')
   @ApiOperation({ operationId: 'getLivez', summary: 'Whether the process and its event loop are alive' })
@@ -88,7 +95,7 @@ export class HealthController {
     const status = await this.reporter.report();
     const ready =
       !this.drain.draining &&
-      status.components.every(({ name, state }) => state !== 'unhealthy' || !NEEDED.has(name));
+      status.components.every(({ name, state }) => state !== 'unhealthy' || !this.needed.has(name));
     void reply.status(ready ? 200 : 503);
     if (!ready) void reply.header('retry-after', '1');
     if (verbose === undefined) void reply.send({ ...status, ready });

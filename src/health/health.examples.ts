@@ -9,6 +9,11 @@ const HEALTHY = {
       state: 'healthy',
       details: { level: 'ok', circuit: 'closed', queue: '0 of 500000 rows', workers: '4' },
     },
+    {
+      name: 'spool',
+      state: 'healthy',
+      details: { bytes: '94072000 of 2147483648', rows: '0', oldest_age_seconds: '0', dlq_records: '0' },
+    },
     { name: 'feedback_bus', state: 'healthy', details: { readers: '0' } },
     { name: 'rate_control', state: 'healthy', details: { level: 'ok', providers: '1' } },
   ],

@@ -7,6 +7,7 @@ import { FeedbackIndicator } from './feedback.indicator.js';
 import { HealthController } from './health.controller.js';
 import { HealthReporter, type HealthCheck } from './health.reporter.js';
 import { PrometheusIndicator } from './prometheus.indicator.js';
+import { SpoolIndicator } from './spool.indicator.js';
 import { RateControlIndicator } from './rate-control.indicator.js';
 
 /** Terminus indicators mapped onto the Core HealthStatus. */
@@ -19,12 +20,14 @@ import { RateControlIndicator } from './rate-control.indicator.js';
     CoordinatorIndicator,
     FeedbackIndicator,
     RateControlIndicator,
+    SpoolIndicator,
     {
       provide: HealthReporter,
       inject: [
         DatabaseIndicator,
         PrometheusIndicator,
         CoordinatorIndicator,
+        SpoolIndicator,
         FeedbackIndicator,
         RateControlIndicator,
       ],

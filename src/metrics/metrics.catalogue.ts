@@ -44,12 +44,29 @@ export class Metrics {
   });
   readonly rowsAccepted = new Counter({
     name: 'mds_rows_accepted_total',
-    help: 'Bars accepted since the start; one repeated in a body counts once.',
+    help: 'Bars safe on disk and answered since the start; one repeated in a body counts once.',
   });
   readonly rowsCommitted = new Counter({
     name: 'mds_rows_committed_total',
     help: 'Accepted bars that were committed, by what became of them.',
     labelNames: ['outcome'] as const,
+  });
+  readonly rowsResidual = new Gauge({
+    name: 'mds_rows_residual',
+    help: 'Accepted bars that are neither committed nor in the spool nor dead letters: 0, unless a disk lost some.',
+  });
+  readonly spoolBytes = new Gauge({
+    name: 'mds_spool_bytes',
+    help: 'Bytes of the spool on disk, those kept for replay included.',
+  });
+  readonly spoolFsync = new Histogram({
+    name: 'mds_spool_fsync_seconds',
+    help: 'Time of each fdatasync of the spool.',
+    buckets: LATENCY_BUCKETS,
+  });
+  readonly deadLetters = new Gauge({
+    name: 'mds_dlq_records',
+    help: 'Records in the dead-letter queue.',
   });
   readonly lastBar = new Gauge({
     name: 'mds_last_bar_timestamp_seconds',

@@ -1,3 +1,4 @@
+export type { ProviderRate } from '../config/provider.rate.js';
 export type { AcquireOptions, AcquireRefusal, AcquireResult, Refused } from './acquire.result.js';
 export { parseDuckTypedEvent } from './duck.typed.event.js';
 export { FeedbackHandler, type FeedbackHandlerOptions } from './feedback.handler.js';
@@ -6,10 +7,8 @@ export { DEFAULT_LEVEL_POLICY, type LevelPolicy } from './level.policy.js';
 export type { RateListener } from './ordered.listeners.js';
 export type { ProviderCircuitOptions, ProviderCircuitState } from './provider.circuit.js';
 export type { ProviderEntry } from './provider.entry.js';
-export type { ProviderRate } from './provider.rate.js';
 export { RateCoordinatorAdapter, type RateCoordinator } from './rate.coordinator.adapter.js';
 export { ProviderNameError, TooManyProvidersError, UnknownProviderError } from './rate.errors.js';
-export { type ConfiguredProvider, parseRateProviders, RateProvidersError } from './rate.providers.setting.js';
 export {
   TokenBucketRateController,
   type TokenBucketRateControllerOptions,

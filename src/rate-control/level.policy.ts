@@ -1,5 +1,5 @@
 import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../core/index.js';
-import { assertScale } from './provider.rate.js';
+import { assertScale } from './rate.scale.js';
 
 /** The scale that each level asks for, from 0, which pauses, to 1, the full rate. */
 export type LevelPolicy = Readonly<Record<BackpressureLevel, number>>;

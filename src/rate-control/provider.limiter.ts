@@ -1,9 +1,9 @@
+import type { ProviderRate } from '../config/provider.rate.js';
 import type { BackpressureLevel, RateAdjustment } from '../core/index.js';
 import { AcquireLine } from './acquire.line.js';
 import type { AcquireOptions, AcquireResult, Refused } from './acquire.result.js';
 import { ProviderCircuit, type ProviderCircuitOptions } from './provider.circuit.js';
 import type { ProviderEntry } from './provider.entry.js';
-import type { ProviderRate } from './provider.rate.js';
 import { TokenBucket } from './token.bucket.js';
 
 /** Settings of a ProviderLimiter. */

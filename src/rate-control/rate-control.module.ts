@@ -6,7 +6,6 @@ import { RATE_CONTROLLER, type RateController } from '../core/index.js';
 import { FeedbackHandler } from './feedback.handler.js';
 import { LevelAggregator } from './level.aggregator.js';
 import { RateControlController } from './rate-control.controller.js';
-import { parseRateProviders } from './rate.providers.setting.js';
 import { TokenBucketRateController } from './token.bucket.rate.controller.js';
 
 /** Feedback in, rates out. */
@@ -19,20 +18,25 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
       inject: [SETTINGS],
       useFactory: ({ rates }: Settings) => {
         const controller = new TokenBucketRateController();
-        for (const { provider, ...rate } of parseRateProviders(rates.registered))
-          controller.register(provider, rate);
+        for (const { provider, ...rate } of rates.registered) controller.register(provider, rate);
         return controller;
       },
     },
     // Another RateController takes the token buckets' place here.
     { provide: RATE_CONTROLLER, useExisting: TokenBucketRateController },
     {
+      provide: LevelAggregator,
+      inject: [SETTINGS],
+      useFactory: ({ feedback }: Settings) => new LevelAggregator({ heartbeatMs: feedback.heartbeatMs }),
+    },
+    {
       provide: FeedbackHandler,
-      inject: [SETTINGS, RATE_CONTROLLER, TokenBucketRateController],
+      inject: [SETTINGS, RATE_CONTROLLER, TokenBucketRateController, LevelAggregator],
       useFactory: (
-        { rates, feedback }: Settings,
+        { rates }: Settings,
         controller: RateController,
         buckets: TokenBucketRateController,
+        aggregator: LevelAggregator,
       ) => {
         const logger = new Logger('rate-control');
         const handler = new FeedbackHandler({
@@ -40,7 +44,7 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
           providers: rates.providers,
           providersOf: () => buckets.names(),
           policy: rates.policy,
-          aggregator: new LevelAggregator({ heartbeatMs: feedback.heartbeatMs }),
+          aggregator,
           onError: (error, { provider }) =>
             logger.error(`${provider}: an adjustment failed: ${String(error)}`),
         });
@@ -54,6 +58,6 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
       },
     },
   ],
-  exports: [TokenBucketRateController, RATE_CONTROLLER, FeedbackHandler],
+  exports: [TokenBucketRateController, RATE_CONTROLLER, LevelAggregator, FeedbackHandler],
 })
 export class RateControlModule {}

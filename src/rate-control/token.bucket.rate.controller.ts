@@ -1,10 +1,11 @@
+import { isProviderName, type ProviderRate } from '../config/provider.rate.js';
 import type { RateAdjustment, RateController } from '../core/index.js';
 import type { AcquireOptions, AcquireResult } from './acquire.result.js';
 import { OrderedListeners, type RateListener } from './ordered.listeners.js';
 import type { ProviderEntry } from './provider.entry.js';
 import { ProviderLimiter, type ProviderLimiterOptions } from './provider.limiter.js';
-import { assertScale, isProviderName, type ProviderRate } from './provider.rate.js';
 import { ProviderNameError, TooManyProvidersError, UnknownProviderError } from './rate.errors.js';
+import { assertScale } from './rate.scale.js';
 
 /** Settings of a TokenBucketRateController. */
 export interface TokenBucketRateControllerOptions {
@@ -28,6 +29,7 @@ export class TokenBucketRateController implements RateController {
   private readonly adjustments = new OrderedListeners<RateAdjustment>();
   private readonly registrations = new OrderedListeners<string>();
   private readonly maxProviders: number;
+  private closed = false;
 
   constructor(private readonly options: TokenBucketRateControllerOptions = {}) {
     this.maxProviders = options.maxProviders ?? 10_000;
@@ -49,6 +51,7 @@ export class TokenBucketRateController implements RateController {
     const limiter = new ProviderLimiter(rate, this.options);
     const adjustment = this.remembered.get(provider);
     if (adjustment) limiter.apply(adjustment);
+    if (this.closed) limiter.close();
     this.remembered.delete(provider);
     this.providers.set(provider, limiter);
     this.registrations.emit(provider);
@@ -137,8 +140,9 @@ export class TokenBucketRateController implements RateController {
     return this.registrations.add(listener);
   }
 
-  /** Refuses the acquires that wait; from now on no acquire of these providers waits. */
+  /** Refuses the acquires that wait; from now on none waits. */
   close(): void {
+    this.closed = true;
     for (const limiter of this.providers.values()) limiter.close();
   }
 

@@ -1,5 +1,6 @@
+import { type ProviderRate, rateProblem } from '../config/provider.rate.js';
 import type { Refused } from './acquire.result.js';
-import { assertScale, type ProviderRate, rateProblem } from './provider.rate.js';
+import { assertScale } from './rate.scale.js';
 
 /** Settings of a TokenBucket. */
 export interface TokenBucketOptions extends ProviderRate {

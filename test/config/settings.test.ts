@@ -56,11 +56,13 @@ describe('the settings', () => {
       MDS_CB_HALF_OPEN_AFTER_SEC: '1e3',
       ADMIN_TOKEN: 'two words',
       INGEST_TOKEN: 'good,,bad',
+      MDP_RATE_PROVIDERS: 'ibkr:1:1,ibkr:2:2',
     };
     const problems = problemsOf(bad);
     expect(problems.map((line) => line.split(' ')[0]).sort()).toEqual(Object.keys(bad).sort());
     const message = new SettingsError(problems).message;
-    for (const value of ['hunter2', 'two words', 'good,,bad', 'mysql']) expect(message).not.toContain(value);
+    for (const value of ['hunter2', 'two words', 'good,,bad', 'mysql', 'ibkr'])
+      expect(message).not.toContain(value);
   });
 
   it.each([
@@ -71,6 +73,8 @@ describe('the settings', () => {
     ['a low watermark that is not below the high one', { MDS_COORDINATOR_LOW_WATERMARK: '400000' }],
     ['a longest backoff below the first', { MDS_RETRY_MAX_BACKOFF_MS: '10' }],
     ['an admin database without a database', { ADMIN_DATABASE_URL: 'postgres://a@b/c' }],
+    ['a provider with no rate', { MDP_RATE_PROVIDERS: 'ibkr:0:1' }],
+    ['a name that other stores refuse', { MDS_COORDINATOR_ID: 'x'.repeat(257) }],
     ['two admin tokens', { ADMIN_TOKEN: 'a', ADMIN_TOKEN_FILE: '/nowhere' }],
     ['a token file that cannot be read', { ADMIN_TOKEN_FILE: '/nowhere' }],
   ])('refuse %s', (_what, variables) => {

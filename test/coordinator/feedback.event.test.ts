@@ -1,16 +1,12 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-
 import { describe, expect, it } from '@jest/globals';
 
 import { FeedbackEvent, feedbackMessage, parseFeedbackEvent } from '../../src/coordinator/index.js';
 import { parseContract } from '../../src/core/contract.js';
 import { ContractError } from '../../src/core/contract.error.js';
 import { FeedbackEvent as CoreFeedbackEvent } from '../../src/core/feedback.event.js';
+import { samplesOf } from '../support/core.schemas.js';
 import { coreErrors, event } from './feedback.events.js';
 
-const samples = (kind: 'valid' | 'invalid') =>
-  JSON.parse(readFileSync(resolve(`test/contracts/samples/FeedbackEvent.${kind}.json`), 'utf8')) as unknown[];
 const overTheWire = (document: unknown) => JSON.parse(JSON.stringify(document)) as Record<string, unknown>;
 
 describe("the Store's FeedbackEvent", () => {
@@ -56,17 +52,30 @@ describe("the Store's FeedbackEvent", () => {
   });
 
   it("is read from Core's events and its own, and not from what Core calls invalid", () => {
-    for (const sample of samples('valid') as Record<string, unknown>[]) {
+    for (const sample of samplesOf('FeedbackEvent.valid.json') as Record<string, unknown>[]) {
       const read = parseFeedbackEvent(sample);
       expect({ source: 'store', ...sample }).toMatchObject(overTheWire(read));
       expect(overTheWire(read)).not.toHaveProperty('an_unknown_field');
       expect(read.utilization).toBe(read.queue_size / read.capacity);
     }
-    for (const { event: sample } of samples('invalid') as { event: unknown }[]) {
+    for (const { event: sample } of samplesOf('FeedbackEvent.invalid.json') as { event: unknown }[]) {
       expect(() => parseFeedbackEvent(sample)).toThrow(ContractError);
     }
     const ours = event(3);
     expect(parseFeedbackEvent(overTheWire(ours))).toEqual(ours);
+  });
+
+  it('is not read when a name in it is longer than 256 characters, and each such name is told', () => {
+    const names = { coordinator_id: 'c'.repeat(256), source: 's'.repeat(256), reason: 'r'.repeat(256) };
+    expect(parseFeedbackEvent({ ...overTheWire(event(3)), ...names })).toMatchObject(names);
+    const longer = { coordinator_id: 'c'.repeat(257), source: 's'.repeat(257), reason: 'r'.repeat(257) };
+    expect(() => parseFeedbackEvent({ ...overTheWire(event(3)), ...longer })).toThrow(
+      /coordinator_id must be at most 256 characters; source must.*; reason must/,
+    );
+    // Core bounds no name.
+    expect(parseContract(CoreFeedbackEvent, { ...overTheWire(event(3)), ...longer }).source).toBe(
+      longer.source,
+    );
   });
 
   it('leaves the process with reason and utilization, in a form that Core reads', () => {

@@ -1,14 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { resolve } from 'node:path';
-
-import { Ajv2020 } from 'ajv/dist/2020.js';
-
 import { FeedbackEvent, type FeedbackEventFields, type OutageLog } from '../../src/coordinator/index.js';
-
-const CORE_SCHEMA = resolve('test/contracts/core-1.1.0/telemetry.FeedbackEvent.schema.json');
-const validate = new Ajv2020({ allErrors: true }).compile(
-  JSON.parse(readFileSync(CORE_SCHEMA, 'utf8')) as object,
-);
+import { coreSchema, refusalsBy } from '../support/core.schemas.js';
 
 /** An event whose size tells it from others. */
 export function event(queue_size: number, fields: Partial<FeedbackEventFields> = {}): FeedbackEvent {
@@ -23,10 +14,7 @@ export function event(queue_size: number, fields: Partial<FeedbackEventFields> =
 }
 
 /** What Core's own schema has against a document; nothing when it is an event. */
-export function coreErrors(document: unknown): unknown[] {
-  validate(document);
-  return validate.errors ?? [];
-}
+export const coreErrors = refusalsBy(coreSchema('telemetry.FeedbackEvent'));
 
 /** A log that remembers. */
 export function remembered() {

@@ -145,7 +145,7 @@ describe('an answer', () => {
     expect(broadcaster.health().state).toBe('healthy');
   });
 
-  it.each([400, 401, 404, 410, 422])('of %d is not asked for again, and shown', async (code) => {
+  it.each([400, 401, 404, 410, 422])('of %d is not asked for again at once, and shown', async (code) => {
     const receiver = await receiving(status(code));
     const { broadcaster, warnings } = broadcasting(receiver.url);
     await broadcaster.publish(event(1));
@@ -156,6 +156,22 @@ describe('an answer', () => {
     receiver.answer = status(200);
     await broadcaster.publish(event(2));
     await until(() => broadcaster.health().state === 'healthy');
+  });
+
+  it.each([401, 404])('of %d is followed by the current level, once, as soon as it is over', async (code) => {
+    const receiver = await receiving(status(code));
+    const { broadcaster, warnings, news } = broadcasting(receiver.url, { heartbeatMs: 100 });
+    await broadcaster.publish(event(900, { level: 'hard' }));
+    await broadcaster.publish(event(10, { level: 'ok', reason: 'queue_recovered' }));
+    await pause(350);
+    // The two that were published, and one each heartbeat.
+    expect(receiver.requests.length).toBeLessThanOrEqual(2 + 3);
+    receiver.answer = status(200);
+    await until(() => broadcaster.health().state === 'healthy');
+    const answered = receiver.requests.length;
+    await pause(300);
+    expect(receiver.levels).toEqual(['hard', ...Array<string>(answered - 1).fill('ok')]);
+    expect([warnings.length, news.length]).toEqual([1, 1]);
   });
 
   it.each([408, 429, 500, 503])('of %d is tried again', async (code) => {

@@ -10,7 +10,7 @@ import { ContractsController } from '../../src/core/contracts.controller.js';
 import { ContractsModule } from '../../src/core/contracts.module.js';
 import { createHttpAdapter } from '../../src/http/http.server.js';
 import { HttpModule } from '../../src/http/http.module.js';
-import { CORE_NAMES, CORE_SCHEMAS } from './core.schemas.ts';
+import { CORE_NAMES, coreSchema } from '../support/core.schemas.ts';
 
 @Module({ imports: [HttpModule, ContractsModule] })
 class TestModule {}
@@ -32,7 +32,7 @@ describe('GET /contracts/{name}.schema.json', () => {
     const answer = await fetch(`${url}/contracts/${name}.schema.json`);
     expect(answer.status).toBe(200);
     expect(answer.headers.get('content-type')).toMatch(/^application\/schema\+json/);
-    expect(await answer.json()).toEqual(CORE_SCHEMAS.get(name));
+    expect(await answer.json()).toEqual(coreSchema(name));
   });
 
   it.each([

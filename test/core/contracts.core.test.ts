@@ -10,8 +10,8 @@ import {
   RateAdjustment,
   schemaOf,
 } from '../../src/core/index.js';
-import { CORE_NAMES, CORE_SCHEMAS, refusalsBy, samplesOf, type Refusals } from './core.schemas.ts';
-import { documentsNear, keptOf, type DocumentSchema } from './near.documents.ts';
+import { CORE_NAMES, coreSchema, refusalsBy, samplesOf, type Refusals } from '../support/core.schemas.ts';
+import { documentsNear, keptOf } from './near.documents.ts';
 
 const RUNS = { numRuns: 600 };
 
@@ -99,12 +99,6 @@ describe("Core's samples", () => {
     expect(samplesOf('RateAdjustment.invalid.json')).toHaveLength(3);
   });
 });
-
-function coreSchema(name: string): DocumentSchema {
-  const schema = CORE_SCHEMAS.get(name);
-  if (schema === undefined) throw new Error(`Core has no ${name}`);
-  return schema;
-}
 
 function generated(name: string): object {
   const contract = CONTRACTS.get(name);

@@ -9,7 +9,8 @@ import pg from 'pg';
 
 import { EmbeddedPostgres, readRunningUrl } from '../../src/database/embedded/index.js';
 import { isPostgresByPs, isPostgresOn } from '../../src/database/embedded/process.identity.js';
-import { ask, EmbeddedService, eventually, isRunning, processesOf } from '../support/embedded-service.js';
+import { ask, EmbeddedService, isRunning, processesOf } from '../support/embedded-service.js';
+import { eventually } from '../support/eventually.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
 
 const ROOT = process.getuid?.() === 0;
@@ -116,12 +117,12 @@ describe('the embedded PostgreSQL after a crash', () => {
     async (afterMs) => {
       const at = join(parent, `half-${afterMs}`);
       const killed = service(at);
-      await eventually(() => processesOf(at).length > 0);
+      await eventually('a process runs', 10_000, () => processesOf(at).length > 0);
       await sleep(afterMs);
       await killed.kill();
       expect(await ask(await embedded(at).start(), 'SELECT 1')).toBe(1);
       await stopAll();
-      await eventually(() => processesOf(at).length === 0);
+      await eventually('no process runs', 10_000, () => processesOf(at).length === 0);
     },
   );
 
@@ -165,7 +166,7 @@ describe('the embedded PostgreSQL after a crash', () => {
       const ending = service(directory, { then });
       const pid = Number(await ending.said('pid'));
       await ending.ended();
-      await eventually(() => !isRunning(pid));
+      await eventually('the process has ended', 10_000, () => !isRunning(pid));
     }
   });
 

@@ -13,7 +13,8 @@ import {
   ServerStartError,
   StartCancelledError,
 } from '../../src/database/embedded/index.js';
-import { ask, eventually, isRunning, processesOf } from '../support/embedded-service.js';
+import { ask, isRunning, processesOf } from '../support/embedded-service.js';
+import { eventually } from '../support/eventually.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
 
 describe('the embedded PostgreSQL', () => {
@@ -179,7 +180,7 @@ describe('the embedded PostgreSQL', () => {
     const url = await server.start();
     const { pid = 0 } = server;
     process.kill(pid, 'SIGKILL');
-    await eventually(() =>
+    await eventually('another server answers', 10_000, () =>
       ask(url, 'SELECT 1')
         .then(() => server.pid !== pid)
         .catch(() => false),
@@ -195,10 +196,10 @@ describe('the embedded PostgreSQL', () => {
     const url = await server.start();
     const squatter = createServer();
     process.kill(server.pid ?? 0, 'SIGKILL');
-    await eventually(() => listens(squatter, Number(new URL(url).port)));
-    await eventually(() => lines.some((line) => line.includes('another process does')));
+    await eventually('its port is taken', 10_000, () => listens(squatter, Number(new URL(url).port)));
+    await eventually('it says so', 10_000, () => lines.some((line) => line.includes('another process does')));
     await new Promise((resolve) => squatter.close(resolve));
-    await eventually(() =>
+    await eventually('the server answers', 10_000, () =>
       ask(url, 'SELECT 1')
         .then(() => true)
         .catch(() => false),
@@ -221,6 +222,8 @@ describe('the embedded PostgreSQL', () => {
     const url = await server.start();
     const asleep = ask(url, 'SELECT pg_sleep(60)').catch((error: unknown) => error);
     await eventually(
+      'the query runs',
+      10_000,
       async () =>
         (await ask(url, "SELECT count(*)::int FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")) ===
         1,

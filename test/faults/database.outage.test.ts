@@ -1,7 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
-import { eventually, missingBars, startLoad, type Load } from '../support/load.js';
+import { eventually } from '../support/eventually.js';
+import { missingBars, startLoad, type Load } from '../support/load.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
 import { startService, type TestService } from '../support/service.js';
 

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 
-import { eventually, missingBars, startLoad } from '../support/load.js';
+import { eventually } from '../support/eventually.js';
+import { missingBars, startLoad } from '../support/load.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
 import { runService, startService, type TestService } from '../support/service.js';
 

@@ -6,7 +6,7 @@ import { createClient } from 'redis';
 
 import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
 import { FeedbackReceiver } from '../coordinator/feedback.receiver.js';
-import { eventually } from '../support/load.js';
+import { eventually } from '../support/eventually.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
 import { startRedis, type TestRedis } from '../support/redis.js';
 import { describeWith } from '../support/requirement.js';

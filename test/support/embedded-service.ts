@@ -97,15 +97,6 @@ export function processesOf(path: string): string[] {
   return list.filter((line) => line.includes(path) && line.includes('/runtime/'));
 }
 
-/** Waits until the condition holds; rejects after 10 s. */
-export async function eventually(condition: () => boolean | Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 10_000;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error('it did not come true within 10 s');
-    await sleep(20);
-  }
-}
-
 /** Runs one statement on a connection of its own and resolves to the first column of its first row. */
 export async function ask(url: string, sql: string): Promise<unknown> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });

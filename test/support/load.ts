@@ -83,16 +83,3 @@ export async function missingBars(
   }
   return [...stored].filter(([ts, close]) => found.get(ts) !== close).map(([ts]) => ts);
 }
-
-/** Waits until the condition holds. */
-export async function eventually(
-  what: string,
-  timeoutMs: number,
-  holds: () => Promise<boolean> | boolean,
-): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await holds())) {
-    if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
-}

@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 
 /** Tokens of a service under test. */
 export const TOKENS = {
@@ -124,7 +125,9 @@ export async function runService(
 
 function spawnService(env: Record<string, string | undefined>): ChildProcess {
   const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'] };
-  return spawn(process.execPath, [resolve('dist/src/main.js')], {
+  // Nobody else may have a service's directory; one that the test does not name goes with the process.
+  const own = env['MDS_DATA_DIR'] === undefined ? mkdtempSync(join(tmpdir(), 'mds-')) : undefined;
+  const child = spawn(process.execPath, [resolve('dist/src/main.js')], {
     // Not the project's folder: a developer's .env must not reach a test.
     cwd: tmpdir(),
     env: {
@@ -134,8 +137,11 @@ function spawnService(env: Record<string, string | undefined>): ChildProcess {
       ADMIN_TOKEN: TOKENS.admin,
       INGEST_TOKEN: TOKENS.ingest,
       READ_TOKEN: TOKENS.read,
+      MDS_DATA_DIR: own,
       ...env,
     },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  if (own !== undefined) child.once('exit', () => rmSync(own, { recursive: true, force: true }));
+  return child;
 }

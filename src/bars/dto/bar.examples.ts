@@ -29,25 +29,25 @@ export const BAR_PAGE_EXAMPLE = { bars: [BAR], next_page_token: null };
 /** The same bar, read back on the evening of its day. */
 export const LATEST_BARS_EXAMPLE = { bars: [{ ...BAR, age_seconds: 75600.125 }] };
 
-const STORED = {
+const ACCEPTED = {
   batch_id: '6f7b0e0c-6f2e-4f3a-9c39-0a8f4d7d5a10',
   accepted: 1,
   rejected: 0,
   errors: [],
   errors_truncated: false,
-  queue: { size: 0, capacity: 500000, utilization: 0, level: 'ok' },
-  inserted: 1,
-  updated: 0,
-  unchanged: 0,
+  queue: { size: 1, capacity: 500000, utilization: 0.000002, level: 'ok' },
 };
+
+/** A body whose commit was waited for. */
+export const STORED_RESULT_EXAMPLE = { ...ACCEPTED, inserted: 1, updated: 0, unchanged: 0 };
 
 /** What becomes of a body. */
 export const INGEST_RESULT_EXAMPLES = {
-  stored: { summary: 'All bars stored', value: STORED },
+  accepted: { summary: 'All bars safe', value: ACCEPTED },
   skipped: {
     summary: 'A bad bar skipped (on_error=skip)',
     value: {
-      ...STORED,
+      ...ACCEPTED,
       rejected: 1,
       errors: [
         {

@@ -1,12 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-import {
-  ChoiceParameter,
-  CountParameter,
-  IntervalParameter,
-  TextParameter,
-  TimeParameter,
-} from './query.decorators.js';
+import { ChoiceParameter, CountParameter, TextParameter } from '../../http/query.decorators.js';
+import { IntervalParameter, TimeParameter } from './query.decorators.js';
 import { SeriesFilterQuery } from './series-filter.query.js';
 
 /** Most bars on one page. */

@@ -3,6 +3,7 @@ import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../../core/backpressure.level.js';
 import { ROW_ERROR_CODES, type RowErrorCode } from '../decode/row-error.codes.js';
 import type { IngestResult } from '../ingest/ingest.service.js';
+import type { WriteCounts } from '../write.counts.js';
 
 /** Why one row was refused. */
 @ApiSchema({ name: 'RowError' })
@@ -32,10 +33,15 @@ export class RowErrorDto {
 /** The queue, as an answer tells it. */
 @ApiSchema({ name: 'Queue' })
 export class QueueDto {
-  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Bars queued or being written.' })
+  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Bars accepted and not settled.' })
   size!: number;
 
-  @ApiProperty({ type: 'integer', minimum: 0, example: 500000, description: 'Bars that fit.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 500000,
+    description: 'Bars held in memory at most; more wait on disk.',
+  })
   capacity!: number;
 
   @ApiProperty({ type: 'number', example: 0, description: 'size / capacity.' })
@@ -45,7 +51,7 @@ export class QueueDto {
   level!: BackpressureLevel;
 }
 
-/** What became of the bars of a request. */
+/** The bars of a request that are safe. */
 @ApiSchema({ name: 'IngestResult' })
 export class IngestResultDto {
   @ApiProperty({ format: 'uuid', example: '6f7b0e0c-6f2e-4f3a-9c39-0a8f4d7d5a10' })
@@ -55,7 +61,7 @@ export class IngestResultDto {
     type: 'integer',
     minimum: 0,
     example: 500,
-    description: 'Bars taken: inserted + updated + unchanged.',
+    description: 'Bars taken; with ack=stored they are inserted + updated + unchanged.',
   })
   accepted!: number;
 
@@ -76,6 +82,23 @@ export class IngestResultDto {
   @ApiProperty({ type: QueueDto })
   queue!: QueueDto;
 
+  /** The result as it is answered. */
+  static of({ batchId, accepted, rejected, errors, errorsTruncated, queue }: IngestResult): IngestResultDto {
+    const { queueSize, capacity, utilization, level } = queue;
+    return {
+      batch_id: batchId,
+      accepted,
+      rejected,
+      errors,
+      errors_truncated: errorsTruncated,
+      queue: { size: queueSize, capacity, utilization, level },
+    };
+  }
+}
+
+/** What became of the bars of a request that waited for their commit. */
+@ApiSchema({ name: 'StoredResult' })
+export class StoredResultDto extends IngestResultDto {
   @ApiProperty({ type: 'integer', minimum: 0, example: 500, description: 'Bars that were not there before.' })
   inserted!: number;
 
@@ -96,19 +119,8 @@ export class IngestResultDto {
   })
   unchanged!: number;
 
-  /** The result as it is answered. */
-  static of(result: IngestResult): IngestResultDto {
-    const { queueSize, capacity, utilization, level } = result.queue;
-    return {
-      batch_id: result.batchId,
-      accepted: result.accepted,
-      rejected: result.rejected,
-      errors: result.errors,
-      errors_truncated: result.errorsTruncated,
-      queue: { size: queueSize, capacity, utilization, level },
-      inserted: result.inserted,
-      updated: result.updated,
-      unchanged: result.unchanged,
-    };
+  /** The result as it is answered after the commit. */
+  static stored(result: IngestResult, { inserted, updated, unchanged }: WriteCounts): StoredResultDto {
+    return Object.assign(IngestResultDto.of(result), { inserted, updated, unchanged });
   }
 }

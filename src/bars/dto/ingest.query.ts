@@ -1,13 +1,13 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-import { ChoiceParameter } from './query.decorators.js';
+import { ChoiceParameter } from '../../http/query.decorators.js';
 
 /** Parameters of POST /v1/bars. */
 export class IngestQuery {
   @ApiPropertyOptional({
     enum: ['durable', 'stored'],
     default: 'durable',
-    description: 'When to answer. In this release both wait for the commit.',
+    description: 'When to answer: 202 when the bars are safe on disk, or 200 when they are committed.',
   })
   @ChoiceParameter(['durable', 'stored'])
   ack?: 'durable' | 'stored';

@@ -1,20 +1,9 @@
 import { applyDecorators } from '@nestjs/common';
-import { Expose, Transform } from 'class-transformer';
-import { IsIn, IsInt, IsOptional, IsString, Matches, Max, Min } from 'class-validator';
+import { IsInt, IsString, Matches } from 'class-validator';
 
+import { parsed } from '../../http/query.decorators.js';
 import { parseInterval } from '../interval.js';
 import { parseEpochSeconds, parseTimestamp } from '../timestamp.js';
-
-/** A parameter given once. One given twice arrives as an array, which would pass for a list of symbols. */
-const parsed = (parse: (text: string) => unknown): PropertyDecorator =>
-  applyDecorators(
-    IsOptional(),
-    Expose(),
-    Transform(({ value }: { value: unknown }) => {
-      if (value === undefined) return undefined;
-      return typeof value === 'string' ? parse(value) : NaN;
-    }),
-  );
 
 const EPOCH_SECONDS = /^-?\d+(\.\d+)?$/;
 
@@ -24,17 +13,6 @@ export const TimeParameter = (): PropertyDecorator =>
     parsed((text) => (EPOCH_SECONDS.test(text) ? parseEpochSeconds(Number(text)) : parseTimestamp(text))),
     IsInt({ message: 'must be RFC 3339 with a zone, YYYY-MM-DD, or epoch seconds' }),
   );
-
-/** A whole number within bounds. */
-export const CountParameter = (max: number): PropertyDecorator => {
-  const message = `must be a whole number from 1 to ${max}`;
-  return applyDecorators(
-    parsed((text) => (/^\d{1,9}$/.test(text) ? Number(text) : NaN)),
-    IsInt({ message }),
-    Min(1, { message }),
-    Max(max, { message }),
-  );
-};
 
 /** A comma list of symbols, in any case. */
 export const SymbolsParameter = (): PropertyDecorator =>
@@ -59,18 +37,4 @@ export const IntervalParameter = (): PropertyDecorator =>
   applyDecorators(
     parsed((text) => parseInterval(text) ?? NaN),
     IsString({ message: 'must be an interval such as 30s, 5m, 1h, 1d, 1w or 1mo' }),
-  );
-
-/** One of a few words. */
-export const ChoiceParameter = (choices: readonly string[]): PropertyDecorator =>
-  applyDecorators(
-    parsed((text) => text),
-    IsIn([...choices], { message: `must be one of ${choices.join(', ')}` }),
-  );
-
-/** Opaque text. */
-export const TextParameter = (): PropertyDecorator =>
-  applyDecorators(
-    parsed((text) => text),
-    IsString({ message: 'must be given once' }),
   );

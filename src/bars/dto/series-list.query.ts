@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-import { CountParameter, TextParameter } from './query.decorators.js';
+import { CountParameter, TextParameter } from '../../http/query.decorators.js';
 import { SeriesFilterQuery } from './series-filter.query.js';
 
 /** Most series on one page. */

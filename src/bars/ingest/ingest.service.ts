@@ -1,12 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { SECOND } from '../../config/units.js';
-import {
-  CircuitOpenError,
-  QueueFullError,
-  type CoordinatorSnapshot,
-  type WriteCoordinator,
-} from '../../coordinator/index.js';
+import type { DurableCoordinator, DurableSnapshot } from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarBatch } from '../bar.batch.js';
@@ -18,10 +13,10 @@ import type { WriteCounts } from '../write.counts.js';
 import type { Admission } from './admission.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
-import { UNCONFIRMED, writeProblem } from './write.problems.js';
+import { unconfirmed, writeProblem } from './write.problems.js';
 
-/** Longest wait for a commit, milliseconds, before the client is told that it is not confirmed. */
-const COMMIT_WAIT_MS = 15 * SECOND;
+/** Longest wait for the disk or the commit, milliseconds, before the client is told that it is not confirmed. */
+const LONGEST_WAIT_MS = 15 * SECOND;
 
 /** A body as it came over HTTP. */
 export interface IngestRequest {
@@ -29,30 +24,33 @@ export interface IngestRequest {
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly onError: OnRowError;
+  /** True: answer after the commit and tell what became of the bars; else as soon as they are safe on disk. */
+  readonly awaitCommit: boolean;
 }
 
 /** What became of a body. */
-export interface IngestResult extends WriteCounts {
+export interface IngestResult {
   readonly batchId: string;
   readonly accepted: number;
   readonly rejected: number;
   readonly errors: readonly RowError[];
   readonly errorsTruncated: boolean;
-  /** The queue after the commit. */
-  readonly queue: CoordinatorSnapshot;
+  /** What the commit did; undefined when it was not waited for. */
+  readonly counts: WriteCounts | undefined;
+  readonly queue: DurableSnapshot;
 }
 
-/** Takes bodies of bars and answers when they are committed. */
+/** Takes bodies of bars and answers when they are safe on disk, or committed. */
 export class IngestService {
   constructor(
-    private readonly coordinator: WriteCoordinator<BarBatch, WriteCounts>,
+    private readonly coordinator: DurableCoordinator<BarBatch, WriteCounts>,
     private readonly clock: ReceiptClock,
     private readonly drain: DrainState,
     private readonly admission: Admission,
-    private readonly commitWaitMs = COMMIT_WAIT_MS,
+    private readonly longestWaitMs = LONGEST_WAIT_MS,
   ) {}
 
-  /** @throws ProblemError for every refusal; nothing is stored then, except with `commit-unconfirmed` */
+  /** @throws ProblemError for every refusal; nothing is stored then, unless the problem says that it may be */
   async ingest(request: IngestRequest): Promise<IngestResult> {
     if (this.drain.draining) {
       throw new ProblemError(
@@ -70,9 +68,9 @@ export class IngestService {
     const batch = this.requireBatch(decoded);
     const giveBack = this.admission.admit(batch);
     batch.receivedAt = this.clock.next();
-    const counts = await this.commit(batch, giveBack);
+    const counts = await this.accept(batch, request.awaitCommit, giveBack);
     return {
-      ...counts,
+      counts,
       batchId: randomUUID(),
       accepted: batch.lines,
       rejected: decoded.rejected,
@@ -93,28 +91,38 @@ export class IngestService {
     if (batch.rows > capacity) {
       throw new ProblemError(
         'body-too-large',
-        `The body has ${batch.rows} bars and the queue holds ${capacity}; send it in parts.`,
+        `The body has ${batch.rows} bars and ${capacity} are taken at once; send it in parts.`,
       );
     }
     return batch;
   }
 
-  private async commit(batch: BarBatch, giveBack: () => void): Promise<WriteCounts> {
+  private async accept(
+    batch: BarBatch,
+    awaitCommit: boolean,
+    giveBack: () => void,
+  ): Promise<WriteCounts | undefined> {
+    const state = { safe: false };
+    const take = async (): Promise<WriteCounts | undefined> => {
+      const { outcome } = await this.coordinator.accept(batch, { awaitCommit });
+      state.safe = true;
+      return await outcome;
+    };
+    try {
+      return await this.inTime(take(), () => unconfirmed(state.safe, this.coordinator.retryAfterMs()));
+    } catch (error) {
+      if (!state.safe) giveBack();
+      throw writeProblem(error, this.coordinator.retryAfterMs());
+    }
+  }
+
+  private async inTime<V>(work: Promise<V>, late: () => Error): Promise<V> {
     let timer: NodeJS.Timeout | undefined;
-    const late = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => {
-        reject(
-          new ProblemError('commit-unconfirmed', UNCONFIRMED, {
-            retryAfterMs: this.coordinator.retryAfterMs(),
-          }),
-        );
-      }, this.commitWaitMs);
+    const expired = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => reject(late()), this.longestWaitMs);
     });
     try {
-      return await Promise.race([this.coordinator.submit(batch, { flush: true }), late]);
-    } catch (error) {
-      if (error instanceof QueueFullError || error instanceof CircuitOpenError) giveBack();
-      throw writeProblem(error, this.coordinator.retryAfterMs());
+      return await Promise.race([work, expired]);
     } finally {
       clearTimeout(timer);
     }

@@ -2,44 +2,39 @@ import {
   CircuitOpenError,
   classifyFailure,
   CoordinatorStoppedError,
-  QueueFullError,
   WriteRefusedError,
 } from '../../coordinator/index.js';
+import { acceptProblem } from '../../coordinator/accept.problem.mapping.js';
 import { SECOND } from '../../config/units.js';
 import { ProblemError } from '../../http/problem.error.js';
 
-/** For the client: the outcome is not known, and need not be. */
-export const UNCONFIRMED = 'The bars are queued and may still be stored. Sending them again is harmless.';
+/** For the client: the answer took too long, and what became of the bars need not be known. */
+export function unconfirmed(safe: boolean, retryAfterMs: number): ProblemError {
+  return safe
+    ? new ProblemError(
+        'commit-unconfirmed',
+        'The bars are safe in the spool and will be stored. Sending them again is harmless.',
+        { retryAfterMs },
+      )
+    : new ProblemError(
+        'spool-unavailable',
+        'The disk did not confirm the bars in time; they may still be stored. Sending them again is harmless.',
+        { retryAfterMs },
+      );
+}
 
-/** What a failed write is for the client. */
+/** What a failed write is for the client; every other error as it is. */
 export function writeProblem(error: unknown, queueRetryAfterMs: number): unknown {
-  if (error instanceof QueueFullError) {
-    return new ProblemError(
-      'queue-full',
-      `The queue holds ${error.size} of ${error.capacity} bars and has no room for ${error.rows} more.`,
-      { retryAfterMs: queueRetryAfterMs, headers: { 'x-backpressure': 'hard' } },
-    );
-  }
   if (error instanceof CircuitOpenError) return databaseUnavailable(error, error.retryAfterMs);
-  if (error instanceof CoordinatorStoppedError && error.outcomeUnknown) {
-    return new ProblemError('commit-unconfirmed', UNCONFIRMED, { retryAfterMs: SECOND, cause: error });
-  }
-  if (error instanceof CoordinatorStoppedError) {
-    return new ProblemError('draining', 'The service stopped before the bars were stored; send them again.', {
-      retryAfterMs: SECOND,
-      cause: error,
-    });
-  }
+  if (error instanceof CoordinatorStoppedError && error.outcomeUnknown) return unconfirmed(true, SECOND);
   if (error instanceof WriteRefusedError) {
     return new ProblemError(
       'write-refused',
-      'The database refused the bars; nothing of this body was stored.',
-      {
-        cause: error,
-      },
+      'The database refused some of the bars; they are in the dead-letter queue, the others are stored.',
+      { cause: error },
     );
   }
-  return error;
+  return acceptProblem(error, queueRetryAfterMs);
 }
 
 /** Answers 503 when a read fails because the database is away; passes every other failure on. */

@@ -24,16 +24,19 @@ export interface HttpFeedbackBroadcasterOptions {
   readonly backoffMs?: number | undefined;
   /** Upper bound of that wait in milliseconds; default 2,000. */
   readonly maxBackoffMs?: number | undefined;
+  /** Milliseconds from an answer that refuses an event until the levels are sent again; default 5,000. */
+  readonly heartbeatMs?: number | undefined;
   readonly log?: OutageLog | undefined;
 }
 
-/** What became of a try: `refused` is an answer that the same event would get again. */
+/** What became of a try: `refused` is an answer that the same event would get again if it were sent at once. */
 type Outcome =
   { readonly kind: 'delivered' } | { readonly kind: 'refused' | 'failed'; readonly cause: unknown };
 
 /**
  * POSTs each event to an endpoint, one at a time; only the newest of each coordinator waits. An event that could not
- * be delivered is tried on until it is, or until a newer one takes its place.
+ * be delivered is tried on until it is, or until a newer one takes its place. An endpoint that refuses one is sent the
+ * level of each coordinator a heartbeat later, for it may be back when there is no further event.
  */
 export class HttpFeedbackBroadcaster implements FeedbackPublisher {
   private readonly url: URL;
@@ -42,10 +45,13 @@ export class HttpFeedbackBroadcaster implements FeedbackPublisher {
   private readonly maxTries: number;
   private readonly backoffMs: number;
   private readonly maxBackoffMs: number;
+  private readonly heartbeatMs: number;
   private readonly outage: Outage;
+  private readonly levels = new NewestEvents();
   private readonly waiting = new NewestEvents();
   private readonly stopping = new AbortController();
   private delivering: Promise<void> | undefined;
+  private repeat: NodeJS.Timeout | undefined;
 
   /** Throws a TypeError, without the address in it, when the endpoint is not an http or https URL. */
   constructor(options: HttpFeedbackBroadcasterOptions) {
@@ -59,6 +65,7 @@ export class HttpFeedbackBroadcaster implements FeedbackPublisher {
     this.maxTries = options.maxTries ?? 3;
     this.backoffMs = options.backoffMs ?? SECOND / 2;
     this.maxBackoffMs = options.maxBackoffMs ?? 2 * SECOND;
+    this.heartbeatMs = options.heartbeatMs ?? 5 * SECOND;
     // The origin alone: the path and the query of a webhook are often its password.
     this.outage = new Outage(`feedback to ${url.origin} is not delivered`, options.log);
   }
@@ -66,7 +73,9 @@ export class HttpFeedbackBroadcaster implements FeedbackPublisher {
   /** Resolves at once, whatever becomes of the event; after `stop` the event is ignored. */
   publish(event: CoreFeedbackEvent): Promise<void> {
     if (!this.stopping.signal.aborted) {
-      this.waiting.put(FeedbackEvent.from(event));
+      const kept = FeedbackEvent.from(event);
+      this.levels.put(kept);
+      this.waiting.put(kept);
       this.delivering ??= this.deliver();
     }
     return Promise.resolve();
@@ -80,6 +89,7 @@ export class HttpFeedbackBroadcaster implements FeedbackPublisher {
   /** Gives up what is under way and what waits, and resolves when it has; a second call does nothing. */
   async stop(): Promise<void> {
     this.stopping.abort();
+    clearTimeout(this.repeat);
     this.waiting.clear();
     await this.delivering;
   }
@@ -97,6 +107,7 @@ export class HttpFeedbackBroadcaster implements FeedbackPublisher {
         case 'refused':
           failures = 0;
           this.outage.begin(outcome.cause);
+          this.repeatLater();
           break;
         case 'failed':
           this.waiting.restore(event);
@@ -106,6 +117,14 @@ export class HttpFeedbackBroadcaster implements FeedbackPublisher {
       }
     }
     this.delivering = undefined;
+  }
+
+  private repeatLater(): void {
+    this.repeat ??= setTimeout(() => {
+      this.repeat = undefined;
+      for (const event of this.levels.values()) this.waiting.put(event);
+      this.delivering ??= this.deliver();
+    }, this.heartbeatMs).unref();
   }
 
   private async try(event: FeedbackEvent): Promise<Outcome> {

@@ -11,7 +11,10 @@ const SECOND = 1000;
 
 /** What the signaller needs of a coordinator. */
 export interface SignalSource {
-  snapshot(): CoordinatorSnapshot;
+  snapshot(): Pick<
+    CoordinatorSnapshot,
+    'coordinatorId' | 'queueSize' | 'capacity' | 'level' | 'circuitState'
+  >;
   onLevelChange(listener: Listener<LevelChange>): Disposable;
   onCircuitChange(listener: Listener<CircuitChange>): Disposable;
 }
@@ -20,6 +23,11 @@ export interface SignalSource {
 export interface LevelSignallerOptions {
   /** Milliseconds after which the level is sent again; default 5,000. */
   readonly heartbeatMs?: number | undefined;
+  /**
+   * The level, at least, while the circuit is not closed: `hard`, the default, where nothing is accepted then, and
+   * `soft` where entries are still taken and kept.
+   */
+  readonly openCircuitLevel?: 'soft' | 'hard' | undefined;
   /** Gets what the publisher throws or rejects with; default: a process warning. */
   readonly onError?: ((error: unknown) => void) | undefined;
 }
@@ -27,13 +35,15 @@ export interface LevelSignallerOptions {
 /**
  * Publishes a coordinator's level: each crossing once, the circuit's opening and closing, and the level again every
  * heartbeat while it is not `ok` and once after it returned to `ok`, for a lost `ok` must not stop producers for ever.
- * While the circuit is not closed the level is `hard` whatever the queue does, so its crossings are not signalled then.
+ * A crossing that the open circuit's level hides is not signalled.
  */
 export class LevelSignaller {
   private readonly heartbeatMs: number;
   private readonly onError: (error: unknown) => void;
   private subscriptions: Disposable[] = [];
+  private readonly openCircuitLevel: 'soft' | 'hard';
   private circuit: CircuitState = 'closed';
+  private signalled: BackpressureLevel = 'ok';
   private heartbeat: NodeJS.Timeout | undefined;
 
   constructor(
@@ -42,6 +52,7 @@ export class LevelSignaller {
     options: LevelSignallerOptions = {},
   ) {
     this.heartbeatMs = options.heartbeatMs ?? 5 * SECOND;
+    this.openCircuitLevel = options.openCircuitLevel ?? 'hard';
     this.onError = options.onError ?? warn;
   }
 
@@ -54,7 +65,8 @@ export class LevelSignaller {
       this.coordinator.onLevelChange((change) => this.crossed(change)),
       this.coordinator.onCircuitChange((change) => this.circuitChanged(change)),
     ];
-    if (effectiveLevel(snapshot) !== 'ok') this.armHeartbeat();
+    this.signalled = this.effective(snapshot.level);
+    if (this.signalled !== 'ok') this.armHeartbeat();
   }
 
   /** Falls silent; a second call does nothing. */
@@ -65,26 +77,31 @@ export class LevelSignaller {
   }
 
   private crossed({ level, reason, size, capacity }: LevelChange): void {
-    if (this.circuit !== 'closed') return;
-    this.signal(level, reason, size, capacity);
+    const effective = this.effective(level);
+    if (this.circuit !== 'closed' && effective === this.signalled) return;
+    this.signal(effective, reason, size, capacity);
     this.armHeartbeat();
   }
 
   private circuitChanged({ state, previous }: CircuitChange): void {
     this.circuit = state;
-    const { queueSize, capacity, level } = this.coordinator.snapshot();
-    if (state === 'closed') this.signal(level, 'circuit_closed', queueSize, capacity);
-    else if (previous === 'closed') this.signal('hard', 'circuit_open', queueSize, capacity);
     // A probe, and its failure, change nothing for producers.
-    else return;
+    if (state !== 'closed' && previous !== 'closed') return;
+    const { queueSize, capacity, level } = this.coordinator.snapshot();
+    const reason = state === 'closed' ? 'circuit_closed' : 'circuit_open';
+    this.signal(this.effective(level), reason, queueSize, capacity);
     this.armHeartbeat();
   }
 
   private beat(): void {
-    const snapshot = this.coordinator.snapshot();
-    const level = effectiveLevel(snapshot);
-    this.signal(level, 'heartbeat', snapshot.queueSize, snapshot.capacity);
-    if (level !== 'ok') this.armHeartbeat();
+    const { queueSize, capacity, level } = this.coordinator.snapshot();
+    const effective = this.effective(level);
+    this.signal(effective, 'heartbeat', queueSize, capacity);
+    if (effective !== 'ok') this.armHeartbeat();
+  }
+
+  private effective(level: BackpressureLevel): BackpressureLevel {
+    return this.circuit === 'closed' || level === 'hard' ? level : this.openCircuitLevel;
   }
 
   private armHeartbeat(): void {
@@ -98,6 +115,7 @@ export class LevelSignaller {
     queue_size: number,
     capacity: number,
   ): void {
+    this.signalled = level;
     const { coordinatorId: coordinator_id } = this.coordinator.snapshot();
     callGuarded(
       () =>
@@ -105,8 +123,4 @@ export class LevelSignaller {
       this.onError,
     );
   }
-}
-
-function effectiveLevel({ circuitState, level }: CoordinatorSnapshot): BackpressureLevel {
-  return circuitState === 'closed' ? level : 'hard';
 }

@@ -1,5 +1,4 @@
-import { isNativeError } from 'node:util/types';
-
+import { reasonOf } from '../../logging/error.text.js';
 import { callGuarded } from '../guarded.call.js';
 
 /** Where an outage is told, once when it begins and once when it is over. */
@@ -50,12 +49,4 @@ export class Outage {
     const { since, reason } = this.current;
     return { state: 'degraded', details: { ...details, message: reason, since: since.toISOString() } };
   }
-}
-
-/** The error of a connection often says nothing itself: fetch keeps it as the cause, Node as one of several. */
-function reasonOf(error: unknown): string {
-  if (!isNativeError(error)) return String(error);
-  const causes = 'errors' in error && Array.isArray(error.errors) ? error.errors : [error.cause];
-  const reasons = causes.filter((cause) => cause !== undefined).map(reasonOf);
-  return [error.message, reasons.join('; ')].filter((part) => part !== '').join(': ') || error.name;
 }

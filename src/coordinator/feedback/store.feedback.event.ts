@@ -2,7 +2,11 @@ import { IsOptional, IsString } from 'class-validator';
 
 import type { BackpressureLevel } from '../../core/backpressure.level.js';
 import { parseContract } from '../../core/contract.js';
+import { ContractError } from '../../core/contract.error.js';
 import { FeedbackEvent as CoreFeedbackEvent } from '../../core/feedback.event.js';
+
+/** Characters of a name in an event from elsewhere: names are remembered, and become labels of metrics. */
+export const MOST_NAME_CHARACTERS = 256;
 
 /** Why the Store sends an event. */
 export type FeedbackReason =
@@ -51,7 +55,19 @@ export class FeedbackEvent extends CoreFeedbackEvent {
   }
 }
 
-/** Reads an event that was parsed from JSON, with or without a reason; throws a ContractError naming each wrong field. */
+/**
+ * Reads an event that was parsed from JSON, with or without a reason. Beside what Core asks for, its names are bounded.
+ * @throws ContractError naming each field that is wrong
+ */
 export function parseFeedbackEvent(document: unknown): FeedbackEvent {
-  return parseContract(FeedbackEvent, document);
+  const event = parseContract(FeedbackEvent, document);
+  const tooLong = (['coordinator_id', 'source', 'reason'] as const).filter(
+    (field) => (event[field]?.length ?? 0) > MOST_NAME_CHARACTERS,
+  );
+  if (tooLong.length === 0) return event;
+  const detail = `must be at most ${MOST_NAME_CHARACTERS} characters`;
+  throw new ContractError(
+    'FeedbackEvent',
+    tooLong.map((field) => ({ field, detail })),
+  );
 }

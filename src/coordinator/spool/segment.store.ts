@@ -58,8 +58,8 @@ export class SegmentStore {
     const found = { records: 0, rows: 0, heaviest: 0, oldestTime: undefined as number | undefined };
     for (const [index, segment] of this.segments.entries()) {
       const next = this.segments[index + 1];
-      if (next && next.first <= checkpoint) segment.last = next.first - 1;
-      else await this.scan(segment, checkpoint, found);
+      if (!next || next.first > checkpoint) await this.scan(segment, checkpoint, found);
+      if (next) segment.last = next.first - 1;
     }
     return found;
   }
@@ -73,9 +73,9 @@ export class SegmentStore {
     return { file, reader: new SegmentReader(file, { from, first: segment.first, payloads: true }) };
   }
 
-  /** The segment after this one. */
+  /** The segment after this one, which may be gone. */
   after(segment: Segment): Segment | undefined {
-    return this.segments[this.segments.indexOf(segment) + 1];
+    return this.segments.find(({ first }) => first > segment.first);
   }
 
   /** The segment that is written; a new one, named after the next sequence number, when there is none. */
@@ -145,21 +145,28 @@ export class SegmentStore {
 
   async remove(segment: Segment): Promise<void> {
     if (segment === this.current) await this.seal({ cut: false });
-    await this.files.remove(segment.path);
-    this.segments.splice(this.segments.indexOf(segment), 1);
+    const index = this.segments.indexOf(segment);
+    // An empty one went when it was sealed.
+    if (index < 0) return;
+    // First off the list, so that nobody goes there any more.
+    this.segments.splice(index, 1);
+    try {
+      await this.files.remove(segment.path);
+    } catch (error) {
+      this.segments.push(segment);
+      this.segments.sort((a, b) => a.first - b.first);
+      throw error;
+    }
   }
 
   /** Puts bytes of a segment aside, for people to look at. Doing it again changes nothing. */
-  async quarantine(
-    { name: segment }: Segment,
-    file: SpoolFile,
-    offset: number,
-    length: number,
-  ): Promise<string> {
+  async quarantine(segment: Segment, offset: number, length: number): Promise<string> {
     const directory = `${this.directory}/${QUARANTINE}`;
-    const name = `${segment}.${offset}`;
+    const name = `${segment.name}.${offset}`;
+    const file = await this.files.open(segment.path, 'read');
+    const bytes = await file.read(length, offset).finally(() => file.close());
     await this.files.makeDirectory(directory);
-    await writeWholeFile(this.files, directory, name, [await file.read(length, offset)]);
+    await writeWholeFile(this.files, directory, name, [bytes]);
     return `${directory}/${name}`;
   }
 

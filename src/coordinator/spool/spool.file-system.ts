@@ -1,5 +1,6 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname } from 'node:path';
 
 /** An open file of the spool. */
 export interface SpoolFile {
@@ -17,6 +18,7 @@ export interface SpoolFile {
 
 /** What the spool needs of a file system. A narrow interface, so that tests can let the power fail. */
 export interface SpoolFileSystem {
+  /** Makes the directory and those above it, as far as they are not there, so that they last. */
   makeDirectory(path: string): Promise<void>;
   /** Names in the directory, in no particular order. */
   list(path: string): Promise<string[]>;
@@ -70,7 +72,11 @@ const ONLY_OWNER = 0o600;
 /** The file system of the machine. */
 export const nodeFileSystem: SpoolFileSystem = {
   makeDirectory: async (path) => {
-    await mkdir(path, { recursive: true, mode: 0o700 });
+    const topmost = await mkdir(path, { recursive: true, mode: 0o700 });
+    for (let made = path; topmost !== undefined; made = dirname(made)) {
+      await syncDirectory(dirname(made));
+      if (made === topmost) return;
+    }
   },
   list: (path) => readdir(path),
   create: async (path) =>
@@ -78,15 +84,17 @@ export const nodeFileSystem: SpoolFileSystem = {
   open: async (path, access) => new NodeFile(await open(path, access === 'read' ? 'r' : 'r+')),
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),
-  syncDirectory: async (path) => {
-    const directory = await open(path, 'r');
-    try {
-      await directory.sync();
-    } finally {
-      await directory.close();
-    }
-  },
+  syncDirectory,
 };
+
+async function syncDirectory(path: string): Promise<void> {
+  const directory = await open(path, 'r');
+  try {
+    await directory.sync();
+  } finally {
+    await directory.close();
+  }
+}
 
 /** The most buffers that one writev takes (IOV_MAX on Linux and macOS). */
 const MOST_PARTS = 1_024;

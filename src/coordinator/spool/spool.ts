@@ -1,7 +1,6 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { Waiter } from '../waiter.js';
 import { Checkpoint } from './checkpoint.js';
-import type { SegmentReader } from './segment.reader.js';
+import type { SegmentPiece, SegmentReader } from './segment.reader.js';
 import { SegmentStore, type Segment } from './segment.store.js';
 import { SpoolBusyError, SpoolFullError, SpoolUnavailableError } from './spool.errors.js';
 import { nodeFileSystem, type SpoolFile } from './spool.file-system.js';
@@ -27,6 +26,8 @@ export interface SpoolInput<T> {
   readonly time: number;
   /** Handed to the reader together with the entry, if it need not be read back from disk. */
   readonly entry: T;
+  /** Called as soon as it is safe, before the reader can have it. */
+  readonly onSafe?: ((sequence: number) => void) | undefined;
 }
 
 /** An entry on its way out of the spool. */
@@ -45,6 +46,18 @@ interface TailEntry<T> extends SpoolItem<T> {
 interface Append<T> extends SpoolInput<T> {
   readonly bytes: number;
   readonly waiter: Waiter<number>;
+}
+
+type Damage = Extract<SegmentPiece, { kind: 'damage' }>;
+
+/** A damaged record that is not in the quarantine yet. */
+interface Damaged {
+  readonly segment: Segment;
+  readonly offset: number;
+  readonly length: number;
+  readonly rows: number | undefined;
+  /** The sequence number handed out before it. */
+  readonly after: number;
 }
 
 /** Where on disk the reader is. */
@@ -78,6 +91,10 @@ export class Spool<T> {
   /** Handed out and not settled, in order of sequence. */
   private readonly open = new Map<number, { readonly rows: number; readonly time: number }>();
   private lastHandedOut: number;
+  /** Time of receipt of the newest entry handed out; those on disk only are hardly older. */
+  private lastTime: number | undefined;
+  /** In order. The checkpoint waits for them. */
+  private readonly damaged: Damaged[] = [];
   private unsettledRows: number;
   private quarantined = 0;
 
@@ -85,7 +102,7 @@ export class Spool<T> {
   private overQuota: Error | undefined;
   private healing: NodeJS.Timeout | undefined;
   private healingNow: Promise<void> | undefined;
-  private closed = false;
+  private closing: Promise<void> | undefined;
   private readonly housekeeping: NodeJS.Timeout;
   private keeping = Promise.resolve();
 
@@ -104,6 +121,7 @@ export class Spool<T> {
     this.observer = options.observer ?? {};
     this.tail = new SpoolTail(options.tailBytes ?? 32 * MIB);
     this.unsettledRows = recovered.rows;
+    this.lastTime = recovered.oldestTime;
     this.nextSequence = Math.max(
       1,
       checkpoint.sequence,
@@ -133,6 +151,11 @@ export class Spool<T> {
     return new Spool<T>(options, store, checkpoint, recovered);
   }
 
+  /** Rows that are not settled. */
+  get rows(): number {
+    return this.unsettledRows;
+  }
+
   /** The spool now. */
   snapshot(): SpoolSnapshot {
     return {
@@ -153,7 +176,7 @@ export class Spool<T> {
    * @throws SpoolFullError, SpoolUnavailableError, SpoolBusyError; whether it is on disk is then not known
    */
   async append(input: SpoolInput<T>): Promise<number> {
-    if (this.closed) throw new SpoolUnavailableError('the spool is closed');
+    if (this.closing) throw new SpoolUnavailableError('the spool is closed');
     if (this.fault) throw this.fault;
     const bytes = HEADER_BYTES + input.payload.reduce((sum, { length }) => sum + length, 0);
     const { maxWaitingBytes = 128 * MIB } = this.options;
@@ -170,9 +193,14 @@ export class Spool<T> {
   async next(signal: AbortSignal): Promise<SpoolItem<T>> {
     for (;;) {
       signal.throwIfAborted();
-      const item = this.tail.shift() ?? (this.behind ? await this.readBack(signal) : undefined);
-      if (item) return this.handOut(item);
-      if (this.behind || this.tail.peek()) continue;
+      const newest = this.tail.shift();
+      if (newest) return this.handOut(newest);
+      if (this.behind) {
+        const item = await this.readBack();
+        if (item) return this.handOut(item);
+        // The signal may have come meanwhile; a wait begun after it would never end.
+        continue;
+      }
       this.wake = new Waiter<void>(signal);
       await this.wake.promise;
     }
@@ -187,9 +215,11 @@ export class Spool<T> {
   }
 
   /** Waits for what is being written, writes the checkpoint, and closes. Entries that are not settled stay. */
-  async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
+  close(): Promise<void> {
+    return (this.closing ??= this.shutDown());
+  }
+
+  private async shutDown(): Promise<void> {
     clearInterval(this.housekeeping);
     clearTimeout(this.healing);
     await this.flushing;
@@ -251,7 +281,7 @@ export class Spool<T> {
   }
 
   private written(segment: Segment, group: readonly Append<T>[], first: number): void {
-    group.forEach(({ rows, time, bytes, entry, waiter }, index) => {
+    group.forEach(({ rows, time, bytes, entry, waiter, onSafe }, index) => {
       const sequence = first + index;
       const inMemory = !this.behind && this.tail.push({ sequence, rows, time, bytes, content: { entry } });
       if (!inMemory && !this.behind) {
@@ -262,6 +292,7 @@ export class Spool<T> {
       segment.last = sequence;
       segment.settledAt = undefined;
       this.unsettledRows += rows;
+      onSafe?.(sequence);
       waiter.resolve(sequence);
     });
     this.wake?.resolve();
@@ -283,9 +314,9 @@ export class Spool<T> {
 
   /** After a failed write or sync nobody knows what the disk holds: that segment takes nothing more, ever. */
   private async fail(reason: Error): Promise<void> {
-    await this.store.seal({ cut: true });
     this.fault = reason as SpoolFullError | SpoolUnavailableError;
     this.observer.onFault?.(reason);
+    await this.store.seal({ cut: true });
     this.armHealing();
   }
 
@@ -304,7 +335,7 @@ export class Spool<T> {
   }
 
   private armHealing(): void {
-    if (this.closed) return;
+    if (this.closing) return;
     this.healing = setTimeout(() => {
       this.healingNow = this.heal();
     }, this.options.healMs ?? SECOND).unref();
@@ -313,7 +344,7 @@ export class Spool<T> {
   private async heal(): Promise<void> {
     try {
       // Segments kept for replay are the first to make room for new entries.
-      if (this.fault instanceof SpoolFullError) await this.keepHouse(Infinity);
+      if (this.fault instanceof SpoolFullError) await this.keepHouse(this.segmentBytes);
       await this.store.probe(this.nextSequence++);
     } catch {
       await this.store.seal({ cut: true });
@@ -329,13 +360,15 @@ export class Spool<T> {
   private handOut(item: SpoolItem<T>): SpoolItem<T> {
     const { sequence, rows, time } = item;
     this.open.set(sequence, { rows, time });
+    this.lastTime = time;
     this.lastHandedOut = sequence;
     return item;
   }
 
   /** The next entry on disk; undefined when there is no more, and from then on memory holds the newest again. */
-  private async readBack(signal: AbortSignal): Promise<SpoolItem<T> | undefined> {
+  private async readBack(): Promise<SpoolItem<T> | undefined> {
     const cursor = (this.cursor ??= await this.startCursor());
+    if (!cursor) return undefined;
     const { segment, reader } = cursor;
     const piece = await reader.next(segment.bytes);
     if (!piece) {
@@ -343,7 +376,7 @@ export class Spool<T> {
       return undefined;
     }
     if (piece.kind === 'damage') {
-      await this.putAside(cursor, piece, signal);
+      await this.passOver(segment, piece);
       return undefined;
     }
     if (piece.kind === 'torn' || !piece.payload) return undefined;
@@ -353,44 +386,61 @@ export class Spool<T> {
     return { sequence, rows, time, content: { payload: piece.payload } };
   }
 
-  private async startCursor(): Promise<Cursor> {
+  private async startCursor(): Promise<Cursor | undefined> {
     const { resumeAt } = this;
     if (!resumeAt) throw new Error('the spool has nothing to read back');
-    return { segment: resumeAt.segment, ...(await this.store.read(resumeAt.segment, resumeAt.offset)) };
+    const { segment, offset } = resumeAt;
+    try {
+      return { segment, ...(await this.store.read(segment, offset)) };
+    } catch (error) {
+      if (this.store.segments.includes(segment)) throw error;
+      // It was empty, and was removed meanwhile.
+      this.leave(segment);
+      return undefined;
+    }
   }
 
   private async endOfSegment({ segment, reader, file }: Cursor): Promise<void> {
     if (reader.offset < segment.bytes) return;
-    const next = this.store.after(segment);
-    this.cursor = undefined;
-    this.resumeAt = next && { segment: next, offset: 0 };
-    // No await before this line: an entry written meanwhile would be in neither place.
-    if (!next) this.behind = false;
+    this.leave(segment);
     await file.close();
   }
 
-  private async putAside(
-    { segment, file }: Cursor,
-    {
-      offset,
-      length,
-      header,
-    }: { offset: number; length: number; header: { sequence: number; rows: number } | undefined },
-    signal: AbortSignal,
-  ): Promise<void> {
+  /** Nothing in it is left to read. No await in here: an entry written meanwhile would be in neither place. */
+  private leave(segment: Segment): void {
+    this.lastHandedOut = Math.max(this.lastHandedOut, segment.last);
+    const next = this.store.after(segment);
+    this.cursor = undefined;
+    this.resumeAt = next && { segment: next, offset: 0 };
+    if (next) return;
+    this.behind = false;
+    // Rows of records whose header was damaged are known only now, by what is missing.
+    this.unsettledRows = 0;
+    for (const { rows } of this.open.values()) this.unsettledRows += rows;
+  }
+
+  /** A damaged record counts as handed out; it is as good as settled when its bytes are in the quarantine. */
+  private async passOver(segment: Segment, { offset, length, header }: Damage): Promise<void> {
     if (header && header.sequence <= this.lastHandedOut) return;
-    for (;;) {
-      try {
-        const path = await this.store.quarantine(segment, file, offset, length);
-        this.lastHandedOut = Math.max(this.lastHandedOut, header?.sequence ?? 0);
-        this.unsettledRows -= header?.rows ?? 0;
-        this.quarantined++;
-        this.observer.onQuarantine?.(path, length, header?.rows);
-        return;
-      } catch (error) {
-        this.observer.onRetry?.('putting a damaged record aside', error);
-        await sleep(SECOND, undefined, { signal });
-      }
+    const damaged = { segment, offset, length, rows: header?.rows, after: this.lastHandedOut };
+    this.damaged.push(damaged);
+    if (header) this.lastHandedOut = header.sequence;
+    this.unsettledRows -= header?.rows ?? 0;
+    await this.putAside(damaged);
+  }
+
+  /** A full disk must not stop the reader, which makes room: what cannot be put aside now stays where it is. */
+  private async putAside(damaged: Damaged): Promise<void> {
+    const { segment, offset, length, rows } = damaged;
+    try {
+      const path = await this.store.quarantine(segment, offset, length);
+      const index = this.damaged.indexOf(damaged);
+      if (index < 0) return;
+      this.damaged.splice(index, 1);
+      this.quarantined++;
+      this.observer.onQuarantine?.(path, length, rows);
+    } catch (error) {
+      this.observer.onRetry?.('putting a damaged record aside', error);
     }
   }
 
@@ -398,27 +448,38 @@ export class Spool<T> {
 
   /** All records below it are settled. */
   private get settledBelow(): number {
-    const oldest = this.open.keys().next();
-    return oldest.done ? this.lastHandedOut + 1 : oldest.value;
+    const [oldest = this.lastHandedOut + 1] = this.open.keys();
+    const [damaged] = this.damaged;
+    return damaged ? Math.min(oldest, damaged.after + 1) : oldest;
   }
 
   /** Writes the checkpoint and removes segments, one call at a time; `wanted` bytes are needed for new entries. */
   private keepHouse(wanted = 0): Promise<void> {
     this.keeping = this.keeping.then(async () => {
-      try {
-        await this.writeCheckpoint();
-        this.endOverQuota();
-        await this.reclaim(wanted);
-      } catch (error) {
-        this.observer.onRetry?.('the checkpoint of the spool', error);
-      }
+      for (const damaged of [...this.damaged]) await this.putAside(damaged);
+      await this.tried('the checkpoint of the spool', () => this.writeCheckpoint());
+      // Also when there was no room for the checkpoint: what the one before covers can still make room.
+      this.noteSettled();
+      this.endOverQuota();
+      await this.tried('the removal of a segment', () => this.reclaim(wanted));
     });
     return this.keeping;
+  }
+
+  private async tried(what: string, action: () => Promise<void>): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      this.observer.onRetry?.(what, error);
+    }
   }
 
   private async writeCheckpoint(): Promise<void> {
     const settledBelow = this.settledBelow;
     if (settledBelow > this.checkpoint.sequence) await this.checkpoint.write(settledBelow);
+  }
+
+  private noteSettled(): void {
     const now = Date.now();
     for (const segment of this.store.segments) {
       if (segment.last < this.checkpoint.sequence) segment.settledAt ??= now;
@@ -448,7 +509,7 @@ export class Spool<T> {
   private oldestAgeSeconds(): number {
     if (this.unsettledRows === 0) return 0;
     const [oldest] = this.open.values();
-    const time = oldest?.time ?? this.tail.peek()?.time ?? this.recovered.oldestTime;
+    const time = oldest?.time ?? this.tail.peek()?.time ?? this.lastTime;
     return time === undefined ? 0 : Math.max(0, Date.now() / SECOND - time / MICROS_PER_SECOND);
   }
 }

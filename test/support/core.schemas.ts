@@ -3,20 +3,27 @@ import { join, resolve } from 'node:path';
 
 import { Ajv2020, type ErrorObject } from 'ajv/dist/2020.js';
 
-import type { DocumentSchema } from './near.documents.ts';
+import type { DocumentSchema } from '../core/near.documents.ts';
 
 const CORE = resolve('test/contracts/core-1.1.0');
 const SAMPLES = resolve('test/contracts/samples');
 
 /** The schemas of Core v1.1.0 as its authors give them, by their `$id`. */
-export const CORE_SCHEMAS: ReadonlyMap<string, DocumentSchema> = new Map(
+const SCHEMAS: ReadonlyMap<string, DocumentSchema> = new Map(
   readdirSync(CORE).map((file) => [file.replace('.schema.json', ''), readJson(CORE, file) as DocumentSchema]),
 );
 
 /** The `$id` of every contract of Core. */
-export const CORE_NAMES = [...CORE_SCHEMAS.keys()];
+export const CORE_NAMES = [...SCHEMAS.keys()];
 
-/** Documents that Core's authors call valid or invalid. */
+/** A schema of Core, such as `telemetry.HealthStatus`. */
+export function coreSchema(name: string): DocumentSchema {
+  const schema = SCHEMAS.get(name);
+  if (schema === undefined) throw new Error(`Core has no ${name}`);
+  return schema;
+}
+
+/** Documents that Core's authors call valid or invalid, such as `HealthStatus.valid.json`. */
 export function samplesOf(file: string): unknown[] {
   return readJson(SAMPLES, file) as unknown[];
 }

@@ -7,37 +7,26 @@ export interface ConfiguredProvider extends ProviderRate {
   readonly provider: string;
 }
 
-/** The list of providers is not usable; the message names each bad entry. */
-export class RateProvidersError extends Error {
-  override readonly name = 'RateProvidersError';
-
-  constructor(
-    /** What is wrong with which entry, one line each. */
-    readonly problems: readonly string[],
-  ) {
-    super(`MDP_RATE_PROVIDERS: ${problems.join('; ')}`);
-  }
-}
-
 /**
- * Reads `name:refill_rows_per_s:burst_rows,...`, the value of MDP_RATE_PROVIDERS; blank means none.
- * @throws RateProvidersError
+ * Reads `name:refill_rows_per_s:burst_rows,...`, the value of MDP_RATE_PROVIDERS; appends to `problems` what is wrong
+ * with which entry, by its place in the list.
  */
-export function parseRateProviders(list: string): readonly ConfiguredProvider[] {
-  if (list.trim() === '') return [];
-  const problems: string[] = [];
+export function readRateProviders(
+  list: string | undefined,
+  problems: string[],
+): readonly ConfiguredProvider[] {
+  if (list === undefined) return [];
   const providers = new Map<string, ConfiguredProvider>();
-  for (const entry of list.split(',').map((text) => text.trim())) {
+  for (const [index, entry] of list.split(',').entries()) {
     const [provider = '', refill = '', burst = '', ...rest] = entry.split(':').map((text) => text.trim());
     const configured = { provider, refillRate: numberOf(refill), burst: numberOf(burst) };
     const problem =
       rest.length > 0 || burst === ''
-        ? 'must be name:refill_rows_per_s:burst_rows'
+        ? 'it must be name:refill_rows_per_s:burst_rows'
         : problemOf(configured, providers);
-    if (problem === undefined) providers.set(provider, configured);
-    else problems.push(`entry ${JSON.stringify(entry.slice(0, 80))}: ${problem}`);
+    if (problem !== undefined) problems.push(`MDP_RATE_PROVIDERS entry ${index + 1}: ${problem}`);
+    else providers.set(provider, configured);
   }
-  if (problems.length > 0) throw new RateProvidersError(problems);
   return [...providers.values()];
 }
 

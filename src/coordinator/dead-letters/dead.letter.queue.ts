@@ -1,0 +1,126 @@
+import {
+  nodeFileSystem,
+  readWholeFile,
+  writeWholeFile,
+  type SpoolFileSystem,
+} from '../spool/spool.file-system.js';
+import { DeadLetterDamagedError, decodeLetter, encodeLetter, type DeadLetter } from './dead.letter.js';
+
+const QUARANTINE = 'quarantine';
+/** Id and rows are in the name, so that a start need not open a file. */
+const NAME = /^(\d+-\d+-\d+)\.(\d+)\.dlq$/;
+
+interface Filed {
+  readonly id: string;
+  readonly rows: number;
+  readonly name: string;
+}
+
+/** Settings of a DeadLetterQueue. */
+export interface DeadLetterQueueOptions {
+  /** Absolute path; made when it is not there. */
+  readonly directory: string;
+  readonly files?: SpoolFileSystem | undefined;
+  /** Told of a letter whose file was damaged and put aside. */
+  readonly onQuarantine?: ((id: string, rows: number) => void) | undefined;
+}
+
+/** Rows that cannot be written, on disk, a file each, until somebody replays or deletes them. Memory holds their ids. */
+export class DeadLetterQueue {
+  private readonly filed = new Map<string, Filed>();
+  private rowSum = 0;
+
+  private constructor(
+    private readonly directory: string,
+    private readonly files: SpoolFileSystem,
+    private readonly onQuarantine: NonNullable<DeadLetterQueueOptions['onQuarantine']>,
+  ) {}
+
+  static async open(options: DeadLetterQueueOptions): Promise<DeadLetterQueue> {
+    const { directory, files = nodeFileSystem, onQuarantine = () => undefined } = options;
+    const queue = new DeadLetterQueue(directory, files, onQuarantine);
+    await files.makeDirectory(directory);
+    for (const name of await files.list(directory)) {
+      const [, id, rows] = NAME.exec(name) ?? [];
+      if (id !== undefined) queue.note({ id, name, rows: Number(rows) });
+    }
+    return queue;
+  }
+
+  /** The id of the rows from `firstRow` on of an entry of the spool. */
+  static idOf(entry: { readonly time: number; readonly sequence: number }, firstRow: number): string {
+    return [entry.time, entry.sequence, firstRow].join('-');
+  }
+
+  /** Letters in the queue. */
+  get letters(): number {
+    return this.filed.size;
+  }
+
+  /** Rows in all letters. */
+  get rows(): number {
+    return this.rowSum;
+  }
+
+  /** Resolves when the letter is safe on disk. Adding the same letter again changes nothing. */
+  async add(letter: DeadLetter): Promise<void> {
+    const { id, rows } = letter;
+    const name = `${id}.${rows}.dlq`;
+    await writeWholeFile(this.files, this.directory, name, encodeLetter(letter));
+    if (!this.filed.has(id)) this.note({ id, name, rows });
+  }
+
+  /** At most `limit` ids after the id `after`, by time of receipt. */
+  ids({ after = '', limit }: { readonly after?: string | undefined; readonly limit: number }): string[] {
+    return [...this.filed.keys()]
+      .filter((id) => id > after)
+      .sort()
+      .slice(0, limit);
+  }
+
+  /**
+   * The letter, or undefined when there is none of that id.
+   * @throws DeadLetterDamagedError after its file was put aside
+   */
+  async read(id: string): Promise<DeadLetter | undefined> {
+    const filed = this.filed.get(id);
+    if (!filed) return undefined;
+    const bytes = await readWholeFile(this.files, this.pathOf(filed));
+    try {
+      return decodeLetter(id, bytes);
+    } catch (error) {
+      if (error instanceof DeadLetterDamagedError) await this.putAside(filed);
+      throw error;
+    }
+  }
+
+  /** False when there is none of that id. */
+  async remove(id: string): Promise<boolean> {
+    const filed = this.filed.get(id);
+    if (!filed) return false;
+    await this.files.remove(this.pathOf(filed));
+    this.forget(filed);
+    await this.files.syncDirectory(this.directory);
+    return true;
+  }
+
+  private async putAside(filed: Filed): Promise<void> {
+    await this.files.makeDirectory(`${this.directory}/${QUARANTINE}`);
+    await this.files.rename(this.pathOf(filed), `${this.directory}/${QUARANTINE}/${filed.name}`);
+    this.forget(filed);
+    this.onQuarantine(filed.id, filed.rows);
+  }
+
+  private pathOf({ name }: Filed): string {
+    return `${this.directory}/${name}`;
+  }
+
+  private note(filed: Filed): void {
+    this.filed.set(filed.id, filed);
+    this.rowSum += filed.rows;
+  }
+
+  private forget({ id, rows }: Filed): void {
+    if (this.filed.delete(id)) this.rowSum -= rows;
+  }
+}

@@ -1,0 +1,49 @@
+import type { CoordinatorSnapshot, WriteCoordinatorOptions } from './coordinator.options.js';
+import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
+import type { Entry, EntryParts } from './sink.js';
+import type { Spool } from './spool/spool.js';
+import type { SpoolSnapshot } from './spool/spool.options.js';
+
+/** How entries are put on disk, read back, and taken apart. */
+export interface EntryCodec<T extends Entry, R> extends EntryParts<T, R> {
+  /** The bytes of an entry, without its time of receipt. */
+  encode(entry: T): readonly Buffer[];
+  /** @throws Error when these are not the bytes of an entry */
+  decode(payload: Buffer, time: number): T;
+  /** The first `limit` rows of an entry, for people. */
+  show(entry: T, limit: number): object[];
+  /** When the entry was received: Unix epoch, microseconds. */
+  timeOf(entry: T): number;
+}
+
+/** Settings of a DurableCoordinator. */
+export interface DurableCoordinatorOptions<T extends Entry, R> extends Omit<
+  WriteCoordinatorOptions<T, R>,
+  'parts'
+> {
+  readonly codec: EntryCodec<T, R>;
+  readonly spool: Spool<T>;
+  readonly deadLetters: DeadLetterQueue;
+}
+
+/**
+ * Rows since the start, those that were there at the start included. At every moment
+ * accepted = committed + spooled + dead_lettered + residual, and the residual is 0 unless a disk has lost something.
+ */
+export interface DurableLedger {
+  readonly accepted: number;
+  readonly committed: number;
+  /** In the spool and not settled. */
+  readonly spooled: number;
+  /** Put into the dead-letter queue and not replayed from there; those deleted there are still counted. */
+  readonly deadLettered: number;
+  readonly residual: number;
+}
+
+/** A durable coordinator at one moment; its queue is all that is not settled, on disk and in memory. */
+export interface DurableSnapshot extends Omit<CoordinatorSnapshot, 'rows'> {
+  readonly rows: DurableLedger;
+  readonly spool: SpoolSnapshot;
+  /** Letters in the dead-letter queue. */
+  readonly deadLetters: number;
+}
