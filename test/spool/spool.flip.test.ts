@@ -1,0 +1,75 @@
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { DIRECTORY, SpoolWorld, startTime, stopTime } from './spool.world.js';
+
+const ENTRIES = [25, 60, 18, 33];
+const PARTS = 8;
+/** Bits of a slot that say something; the rest of its 4,096 bytes is always zero. */
+const SLOT_BYTES = 4_096;
+
+beforeEach(stopTime);
+afterEach(startTime);
+
+/** A spool of four entries, of which the first two are settled when a checkpoint is asked for. */
+async function filled({ settled }: { readonly settled: number }): Promise<SpoolWorld> {
+  const world = new SpoolWorld({ retainMs: 3_600_000 });
+  await world.start();
+  for (const length of ENTRIES) await world.append(length);
+  await world.read();
+  for (let i = 0; i < settled; i++) {
+    world.settle(0);
+    await world.pass(500);
+  }
+  await world.kill();
+  return world;
+}
+
+/** Opens the spool and reads all of it, as fast as a start must be. */
+async function readAll(world: SpoolWorld): Promise<number[]> {
+  const from = process.hrtime.bigint();
+  await world.start();
+  const read = await world.read();
+  expect(Number(process.hrtime.bigint() - from)).toBeLessThan(5e9);
+  return read.map(({ id }) => id);
+}
+
+describe('any single bit flipped', () => {
+  it('in a segment costs at most the record that it is in, which is put aside', async () => {
+    const world = await filled({ settled: 0 });
+    const path = `${DIRECTORY}/${world.segments()[0] ?? ''}`;
+    const ends = ENTRIES.map((_, i) => ENTRIES.slice(0, i + 1).reduce((sum, length) => sum + length + 36, 0));
+    const bits = (ends.at(-1) ?? 0) * 8;
+    expect(world.disk.bytesOf(path)).toHaveLength(bits / 8);
+    for (let bit = 0; bit < bits; bit++) {
+      world.disk.flip(path, bit);
+      const before = world.quarantined.length;
+      const hit = ends.findIndex((end) => bit < end * 8);
+      expect(await readAll(world)).toEqual([0, 1, 2, 3].filter((id) => id !== hit));
+      expect(world.quarantined.length - before).toBe(1);
+      expect(world.spool.snapshot()).toMatchObject({ quarantined: 1, rows: 3 });
+      await world.kill();
+      world.disk.flip(path, bit);
+    }
+    expect(world.quarantineFiles().length).toBeGreaterThanOrEqual(ENTRIES.length);
+  });
+
+  // In parts, as there are many bits.
+  it.each(Array.from({ length: PARTS }, (_, part) => part))(
+    'in the checkpoint is seen, and only means that more is read again (%i)',
+    async (part) => {
+      const world = await filled({ settled: 3 });
+      const path = `${DIRECTORY}/checkpoint`;
+      const bits = world.disk.bytesOf(path).length * 8;
+      expect(bits).toBe(2 * SLOT_BYTES * 8);
+      for (let bit = part; bit < bits; bit += PARTS) {
+        world.disk.flip(path, bit);
+        const read = await readAll(world);
+        // The slots hold 3 and 4, the sequence numbers of the third and the fourth entry.
+        expect(read.at(-1)).toBe(3);
+        expect(read.length === 1 || (read.length === 2 && read[0] === 2)).toBe(true);
+        expect(world.spool.snapshot().quarantined).toBe(1);
+        await world.kill();
+        world.disk.flip(path, bit);
+      }
+    },
+  );
+});
