@@ -1,0 +1,317 @@
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import {
+  DeadLetterDamagedError,
+  DeadLetterQueue,
+  DurableCoordinator,
+  Spool,
+  type Entry,
+  type EntryCodec,
+  type WriteObserver,
+} from '../../src/coordinator/index.js';
+import { nodeFileSystem, type SpoolFileSystem } from '../../src/coordinator/spool/spool.file-system.js';
+import { settle, until } from './entries.js';
+import { failure } from './scripted.sink.js';
+
+/** Rows with values; 666 is one that the sink refuses. */
+interface Values extends Entry {
+  readonly values: readonly number[];
+  readonly time: number;
+}
+
+const POISON = 666;
+let clock = 0;
+
+function valuesOf(values: readonly number[], time = ++clock): Values {
+  return { rows: values.length, values, time };
+}
+
+const codec: EntryCodec<Values, number> = {
+  encode: ({ values }) => [Buffer.from(JSON.stringify(values))],
+  decode: (payload, time) => valuesOf(JSON.parse(payload.toString()) as number[], time),
+  timeOf: ({ time }) => time,
+  split: ({ values, time }, row) => [valuesOf(values.slice(0, row), time), valuesOf(values.slice(row), time)],
+  sum: (results) => results.reduce((sum, one) => sum + one, 0),
+  show: ({ values }, limit) => values.slice(0, limit).map((value) => ({ value })),
+};
+
+let directory: string;
+const running: DurableCoordinator<Values, number>[] = [];
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'mds-durable-'));
+});
+afterEach(async () => {
+  for (const coordinator of running.splice(0)) await coordinator.stop({ deadlineMs: 0 });
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** What is in the database: values may be written twice, they are the same bars. */
+class Table {
+  readonly rows = new Set<number>();
+  writes = 0;
+  /** Thrown by every write while it is set. */
+  down: Error | undefined;
+
+  write(entries: readonly Values[]): Promise<readonly number[]> {
+    this.writes++;
+    if (this.down) return Promise.reject(this.down);
+    const values = entries.flatMap((entry) => entry.values);
+    if (values.includes(POISON)) return Promise.reject(failure('23514'));
+    for (const value of values) this.rows.add(value);
+    return Promise.resolve(entries.map(({ rows }) => rows));
+  }
+}
+
+interface Setup {
+  readonly capacity?: number;
+  readonly tailBytes?: number;
+  readonly letterFiles?: SpoolFileSystem;
+  readonly observer?: WriteObserver;
+}
+
+async function start(table: Table, { capacity = 1_000_000, tailBytes, letterFiles, observer }: Setup = {}) {
+  const spool = await Spool.open<Values>({
+    directory: join(directory, 'spool'),
+    maxBytes: 1e9,
+    retainMs: 0,
+    checkpointMs: 20,
+    tailBytes,
+  });
+  const deadLetters = await DeadLetterQueue.open({ directory: join(directory, 'dlq'), files: letterFiles });
+  const coordinator = new DurableCoordinator<Values, number>({
+    id: 'test',
+    capacity,
+    workers: 2,
+    batchSize: 10_000,
+    flushIntervalMs: 0,
+    retry: { initialBackoffMs: 1, maxBackoffMs: 5, maxAttempts: 3 },
+    breaker: { failureThreshold: 3, halfOpenAfterMs: 20 },
+    sink: table,
+    codec,
+    spool,
+    deadLetters,
+    observer,
+  });
+  coordinator.start();
+  running.push(coordinator);
+  return { coordinator, deadLetters, spool };
+}
+
+const isSettled = ({ coordinator }: { coordinator: DurableCoordinator<Values, number> }) =>
+  until(() => coordinator.snapshot().rows.spooled === 0);
+
+describe('an accepted entry', () => {
+  it('is written, and the ledger balances at every moment', async () => {
+    const table = new Table();
+    const one = await start(table);
+    const residuals: number[] = [];
+    const look = setInterval(() => residuals.push(one.coordinator.snapshot().rows.residual), 1);
+    await Promise.all(
+      Array.from({ length: 200 }, (_, i) =>
+        one.coordinator.accept(valuesOf([2 * i, i === 77 ? POISON : 2 * i + 1])),
+      ),
+    );
+    await isSettled(one);
+    clearInterval(look);
+    expect(table.rows.size).toBe(399);
+    expect(one.coordinator.snapshot()).toMatchObject({
+      queueSize: 0,
+      deadLetters: 1,
+      rows: { accepted: 400, committed: 399, spooled: 0, deadLettered: 1, residual: 0 },
+    });
+    expect(new Set(residuals)).toEqual(new Set([0]));
+  });
+
+  it('is safe while the database is away, and written when it is back', async () => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const one = await start(table);
+    for (let i = 0; i < 50; i++) await one.coordinator.accept(valuesOf([i]));
+    await until(() => one.coordinator.snapshot().circuitState !== 'closed');
+    await expect(one.coordinator.accept(valuesOf([1]), { awaitCommit: true })).rejects.toMatchObject({
+      name: 'CircuitOpenError',
+    });
+    table.down = undefined;
+    await isSettled(one);
+    expect(table.rows.size).toBe(50);
+  });
+
+  it('survives a stop while the database is away, and is written after the next start', async () => {
+    const table = new Table();
+    table.down = failure('ECONNREFUSED');
+    const one = await start(table);
+    for (let i = 0; i < 20; i++) await one.coordinator.accept(valuesOf([i]));
+    const begun = performance.now();
+    await one.coordinator.stop({ deadlineMs: 10_000 });
+    expect(performance.now() - begun).toBeLessThan(3_000);
+    expect(table.rows.size).toBe(0);
+    table.down = undefined;
+    const two = await start(table);
+    expect(two.coordinator.snapshot().rows).toMatchObject({ accepted: 20, residual: 0 });
+    await isSettled(two);
+    expect(table.rows.size).toBe(20);
+  });
+
+  it('tells of its commit when asked for', async () => {
+    const one = await start(new Table());
+    const { outcome } = await one.coordinator.accept(valuesOf([1, 2, 3]), { awaitCommit: true });
+    await expect(outcome).resolves.toBe(3);
+    const bad = await one.coordinator.accept(valuesOf([4, POISON, 5]), { awaitCommit: true });
+    await expect(bad.outcome).rejects.toMatchObject({ name: 'WriteRefusedError', rows: 1 });
+  });
+
+  it('is read back from disk when memory holds no more, in bounded memory, and sets the level', async () => {
+    const table = new Table();
+    table.down = failure('57P01');
+    const one = await start(table, { capacity: 100, tailBytes: 200 });
+    const levels: string[] = [];
+    one.coordinator.onLevelChange(({ level, reason }) => levels.push(`${level} ${reason}`));
+    for (let i = 0; i < 60; i++) await one.coordinator.accept(valuesOf([5 * i, 1, 2, 3, 4]));
+    expect(one.coordinator.snapshot()).toMatchObject({ queueSize: 300, capacity: 100, level: 'hard' });
+    table.down = undefined;
+    await isSettled(one);
+    await settle();
+    expect(levels).toEqual(['soft soft_watermark', 'hard high_watermark', 'ok queue_recovered']);
+    for (let i = 0; i < 60; i++) expect(table.rows.has(5 * i)).toBe(true);
+  });
+});
+
+describe('a spool that takes nothing', () => {
+  it('is hard until it takes entries again', async () => {
+    const { coordinator } = await start(new Table());
+    const levels: string[] = [];
+    coordinator.onLevelChange(({ level, reason }) => levels.push(`${level} ${reason}`));
+    coordinator.setBlocked(true);
+    expect(coordinator.snapshot().level).toBe('hard');
+    coordinator.setBlocked(true);
+    coordinator.setBlocked(false);
+    await settle();
+    expect(levels).toEqual(['hard spool_full', 'ok queue_recovered']);
+  });
+});
+
+describe('a row that the sink refuses', () => {
+  it('costs about 2 log2(n) writes more and one dead letter, which a replay mends', async () => {
+    const table = new Table();
+    const one = await start(table);
+    const values = Array.from({ length: 10_000 }, (_, i) => (i === 6_543 ? POISON : 1_000 + i));
+    await one.coordinator.accept(valuesOf(values));
+    await isSettled(one);
+    expect(table.rows.size).toBe(9_999);
+    expect(table.writes).toBeLessThanOrEqual(1 + 2 * Math.ceil(Math.log2(10_000)));
+    const [id = ''] = one.deadLetters.ids({ limit: 10 });
+    const letter = await one.deadLetters.read(id);
+    expect(letter).toMatchObject({ rows: 1, sqlstate: '23514', detail: 'failed with 23514' });
+    expect(letter && one.coordinator.show(letter, 10)).toEqual([{ value: POISON }]);
+
+    await one.coordinator.replayDeadLetter(id);
+    await isSettled(one);
+    // Refused again: a record of its own, and the first is gone.
+    expect(one.deadLetters.letters).toBe(1);
+    expect(one.deadLetters.ids({ limit: 10 })).not.toEqual([id]);
+    expect(one.coordinator.snapshot().rows).toMatchObject({ accepted: 10_000, deadLettered: 1, residual: 0 });
+  });
+
+  it('is one dead letter however often the process dies before it is settled', async () => {
+    const table = new Table();
+    const first = await start(table);
+    // As in a crash, the checkpoint never hears of it.
+    first.spool.settle = () => undefined;
+    await first.coordinator.accept(valuesOf([1, POISON, 2]));
+    await until(() => first.deadLetters.letters === 1);
+    await settle();
+    await first.coordinator.stop({ deadlineMs: 0 });
+    const second = await start(table);
+    await isSettled(second);
+    expect(second.deadLetters.letters).toBe(1);
+    expect(table.rows).toEqual(new Set([1, 2]));
+  });
+
+  it('is kept while the disk of the dead letters is full', async () => {
+    let full = true;
+    const letterFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      create: (path) => (full ? Promise.reject(failure('ENOSPC')) : nodeFileSystem.create(path)),
+    };
+    const told: unknown[] = [];
+    const one = await start(new Table(), {
+      letterFiles,
+      observer: { onFeedError: (error) => told.push(error) },
+    });
+    await one.coordinator.accept(valuesOf([1, POISON]));
+    await until(() => told.length > 0);
+    expect(one.coordinator.snapshot().rows).toMatchObject({ spooled: 2, deadLettered: 0, residual: 0 });
+    full = false;
+    await isSettled(one);
+    expect(one.deadLetters.letters).toBe(1);
+  });
+
+  it('is not sought when it is the table that is missing: the lane waits', async () => {
+    const table = new Table();
+    table.down = failure('42P01');
+    const one = await start(table);
+    await one.coordinator.accept(valuesOf([1, 2]));
+    await until(() => table.writes > 3);
+    expect(one.deadLetters.letters).toBe(0);
+    table.down = undefined;
+    await isSettled(one);
+    expect(table.rows.size).toBe(2);
+  });
+});
+
+describe('bytes that cannot be understood', () => {
+  it('are a dead letter, and what follows is written', async () => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const before = await start(table);
+    await before.spool.append({
+      payload: [Buffer.from('no JSON')],
+      rows: 3,
+      time: 1,
+      entry: valuesOf([1, 2, 3]),
+    });
+    await before.coordinator.accept(valuesOf([4]));
+    await before.coordinator.stop({ deadlineMs: 0 });
+    table.down = undefined;
+    const after = await start(table);
+    await isSettled(after);
+    expect(table.rows).toEqual(new Set([4]));
+    expect(after.coordinator.snapshot()).toMatchObject({
+      deadLetters: 1,
+      rows: { deadLettered: 3, residual: 0 },
+    });
+  });
+});
+
+describe('a dead letter on disk', () => {
+  it('is never read wrongly, whichever bit of it was flipped', async () => {
+    const dlq = join(directory, 'letters');
+    const queue = await DeadLetterQueue.open({ directory: dlq });
+    const payload = [Buffer.from('[1,2]')];
+    await queue.add({
+      id: '1-1-0',
+      rows: 2,
+      time: 1,
+      refusedAt: 1,
+      payload,
+      reason: 'r',
+      sqlstate: undefined,
+      detail: '',
+    });
+    const [name = ''] = (await readdir(dlq)).filter((file) => file.endsWith('.dlq'));
+    const whole = await readFile(join(dlq, name));
+    for (let bit = 0; bit < 8 * whole.length; bit++) {
+      const flipped = Buffer.from(whole);
+      flipped.writeUInt8((flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7)), bit >> 3);
+      await writeFile(join(dlq, name), flipped);
+      const reopened = await DeadLetterQueue.open({ directory: dlq });
+      await expect(reopened.read('1-1-0')).rejects.toThrow(DeadLetterDamagedError);
+      expect([reopened.letters, reopened.rows]).toEqual([0, 0]);
+    }
+  });
+});
