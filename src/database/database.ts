@@ -14,6 +14,9 @@ const LONGEST_RETRY_MS = 5 * SECOND;
 /** Many times what the largest write takes. */
 const WORK_LIMIT_MS = 60 * SECOND;
 const READ_LIMIT_MS = 30 * SECOND;
+/** A commit that a crash of the server may lose is none: what is committed leaves the spool. */
+const COMMITS_LAST = `SELECT set_config('synchronous_commit', 'on', false)
+  WHERE current_setting('synchronous_commit') = 'off'`;
 
 /** What the database tells about its start. */
 export interface DatabaseObserver {
@@ -129,7 +132,9 @@ export class Database {
       await this.dataSource.initialize();
       const pool = (this.dataSource.driver as PostgresDriver).master as Pool;
       pool.on('error', (error: Error) => this.observer.connectionLost(error));
-      pool.on('connect', () => {
+      pool.on('connect', (client) => {
+        // What fails here fails the first query on the connection too.
+        client.query(COMMITS_LAST).catch(() => undefined);
         for (const listener of this.connectListeners) listener();
       });
       const year = new Date().getUTCFullYear();

@@ -24,6 +24,11 @@ export class Outage {
     private readonly log: OutageLog | undefined,
   ) {}
 
+  /** True from `begin` until `end`. */
+  get isOn(): boolean {
+    return this.current !== undefined;
+  }
+
   /** Begins an outage or, during one, notes its latest reason. */
   begin(cause: unknown): void {
     const reason = reasonOf(cause);

@@ -56,7 +56,7 @@ export class RedisConnection {
   constructor(
     purpose: string,
     options: RedisConnectionOptions,
-    private readonly prepare: (client: RedisClient) => Promise<unknown>,
+    private readonly prepare: (client: RedisClient, afterOutage: boolean) => Promise<unknown>,
   ) {
     this.url = parseEndpoint('the address of Redis', options.url, ['redis:', 'rediss:']);
     assertUsable(this.url);
@@ -131,7 +131,7 @@ export class RedisConnection {
 
   private async bringUp(client: RedisClient): Promise<void> {
     await client.connect();
-    await this.prepare(client);
+    await this.prepare(client, this.outage.isOn);
   }
 
   private async watch(client: RedisClient, signal: AbortSignal): Promise<void> {

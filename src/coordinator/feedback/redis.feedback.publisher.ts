@@ -38,7 +38,9 @@ export class RedisFeedbackPublisher implements FeedbackPublisher {
   constructor(private readonly options: RedisFeedbackPublisherOptions) {
     this.origin = options.origin ?? PROCESS_ORIGIN;
     this.heartbeatMs = options.heartbeatMs ?? 5 * SECOND;
-    this.connection = new RedisConnection('to publish feedback', options, (client) => this.resume(client));
+    this.connection = new RedisConnection('to publish feedback', options, (client, afterOutage) =>
+      this.resume(client, afterOutage),
+    );
   }
 
   /** Begins to connect; a second call does nothing. */
@@ -68,15 +70,20 @@ export class RedisFeedbackPublisher implements FeedbackPublisher {
     return this.connection.health();
   }
 
-  private async resume(client: RedisClient): Promise<void> {
+  private async resume(client: RedisClient, afterOutage: boolean): Promise<void> {
     this.client = client;
     clearTimeout(this.repeat);
+    if (afterOutage) this.repeatLevels();
+    await this.send(client);
+  }
+
+  /** Now, and once more when those who listen have had time to come back too. */
+  private repeatLevels(): void {
+    this.queueLevels();
     this.repeat = setTimeout(() => {
       this.queueLevels();
       this.sendSoon();
     }, this.heartbeatMs).unref();
-    this.queueLevels();
-    await this.send(client);
   }
 
   /** Delivered ones too: nobody knows who heard an event just before the connection was lost. */
