@@ -86,12 +86,12 @@ export class Metrics {
   });
   readonly queueDepth = new Gauge({
     name: 'mds_coord_queue_depth',
-    help: 'Bars queued or being written.',
+    help: 'Bars accepted and not settled, on disk and in memory.',
     labelNames: ['coord_id'] as const,
   });
   readonly queueCapacity = new Gauge({
     name: 'mds_coord_queue_capacity',
-    help: 'Bars that the coordinator holds at most.',
+    help: 'Bars that memory holds at most; more wait on disk.',
     labelNames: ['coord_id'] as const,
   });
   readonly workersAlive = new Gauge({

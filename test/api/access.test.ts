@@ -34,6 +34,7 @@ async function ask(
 const UNAUTHORIZED = { status: 401, code: 'unauthorized', challenge: 'Bearer' };
 const FORBIDDEN = { status: 403, code: 'forbidden', challenge: null };
 const DONE = { status: 200, code: undefined, challenge: null };
+const TAKEN = { ...DONE, status: 202 };
 
 describe('a request', () => {
   it.each([
@@ -68,14 +69,14 @@ describe('a request', () => {
 
   it('with a token that only writes may write and not read', async () => {
     for (const token of [TOKENS.ingest, SECOND_INGEST_TOKEN]) {
-      expect(await ask('/v1/bars', `Bearer ${token}`, 'POST')).toEqual(DONE);
+      expect(await ask('/v1/bars', `Bearer ${token}`, 'POST')).toEqual(TAKEN);
       for (const path of READS) expect(await ask(path, `Bearer ${token}`)).toEqual(FORBIDDEN);
     }
   });
 
   it('with the admin token may do everything, in any case of the word Bearer', async () => {
     for (const scheme of ['Bearer', 'bearer', 'BEARER ']) {
-      expect(await ask('/v1/bars', `${scheme} ${TOKENS.admin}`, 'POST')).toEqual(DONE);
+      expect(await ask('/v1/bars', `${scheme} ${TOKENS.admin}`, 'POST')).toEqual(TAKEN);
       for (const path of READS) expect(await ask(path, `${scheme} ${TOKENS.admin}`)).toEqual(DONE);
     }
   });

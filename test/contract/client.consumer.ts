@@ -21,6 +21,7 @@ const bar: components['schemas']['NewBar'] = {
 
 const posted = await client.POST('/v1/bars', { params: { query: { ack: 'stored' } }, body: [bar, { ...bar, ts: 1767571200 }] });
 if (posted.error !== undefined) throw new Error(posted.error.code);
+if (!('inserted' in posted.data)) throw new Error('the commit was asked for');
 const inserted: number = posted.data.inserted;
 const level: 'ok' | 'soft' | 'hard' = posted.data.queue.level;
 
@@ -58,7 +59,7 @@ console.log(
   JSON.stringify({
     inserted,
     level,
-    csv: csv.data?.inserted,
+    csv: csv.data?.accepted,
     closes,
     times,
     hasNext: next !== null,

@@ -77,6 +77,7 @@ describe('the probes', () => {
           'feedback_bus healthy',
           'prometheus healthy',
           'rate_control healthy',
+          'spool healthy',
         ]);
       }
     });
@@ -103,7 +104,7 @@ describe('the probes', () => {
       await expect(text('/readyz?verbose')).resolves.toEqual({
         status: 200,
         type: 'text/plain; charset=utf-8',
-        text: `${['database', 'prometheus', 'coordinator', 'feedback_bus', 'rate_control'].map((name) => `[+]${name} ok\n`).join('')}readyz check passed\n`,
+        text: `${['database', 'prometheus', 'coordinator', 'spool', 'feedback_bus', 'rate_control'].map((name) => `[+]${name} ok\n`).join('')}readyz check passed\n`,
       });
     });
 

@@ -22,7 +22,7 @@ export interface TestService {
   output(): string;
   /** A request with the admin token unless the headers say otherwise. */
   fetch(path: string, init?: TestRequest): Promise<Response>;
-  /** Posts a body of bars and gives status, headers and parsed answer. */
+  /** Posts a body of bars, asks for their commit unless the query says otherwise, and gives the parsed answer. */
   post(
     body: string | Uint8Array,
     type?: string,
@@ -85,7 +85,7 @@ export async function startService(env: Record<string, string | undefined>): Pro
     output: () => output,
     fetch: request,
     post: async (body, type = 'application/x-ndjson', query = '', headers = {}) => {
-      const answer = await request(`/v1/bars${query}`, {
+      const answer = await request(`/v1/bars${withAck(query)}`, {
         method: 'POST',
         body,
         headers: { 'content-type': type, ...headers },
@@ -121,6 +121,12 @@ export async function runService(
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   await once(child, 'close');
   return { code: child.exitCode, output };
+}
+
+/** What was posted can be read at once. */
+function withAck(query: string): string {
+  if (query.includes('ack=')) return query;
+  return query === '' ? '?ack=stored' : `${query}&ack=stored`;
 }
 
 function spawnService(env: Record<string, string | undefined>): ChildProcess {
