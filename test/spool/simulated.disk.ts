@@ -167,6 +167,8 @@ export class SimulatedDisk {
 
   /** Called before each operation: throws to fail it, returns a promise to hold it up. */
   beforeEach: ((operation: Operation, path: string) => unknown) | undefined;
+  /** What a sync that fails leaves on disk; as chance has it unless told. */
+  afterFailedSync: Survival | undefined;
   /** Most bytes that one write takes. */
   mostPerWrite = Infinity;
   /** The power fails in the operation of this number, counted from the start of the disk. */
@@ -203,7 +205,8 @@ export class SimulatedDisk {
           await run('sync', path, () => content.sync());
         } catch (error) {
           // Linux marks the pages clean that it could not write, and says so once.
-          if ((error as NodeJS.ErrnoException).code === 'EIO' && mount.powered) content.lose(this.chance);
+          if ((error as NodeJS.ErrnoException).code === 'EIO' && mount.powered)
+            content.lose(this.afterFailedSync ?? this.chance);
           throw error;
         }
       },

@@ -167,6 +167,29 @@ describe('a failed fdatasync', () => {
     await world.close();
   });
 
+  it('that wrote all the same cannot take the place of an entry that was acknowledged later', async () => {
+    const world = await worldWith();
+    await world.append(40);
+    let left = 1;
+    // All of it is on disk, though the disk said no.
+    world.disk.afterFailedSync = { bytesOfLastWrite: Infinity };
+    world.disk.beforeEach = (operation) => {
+      if (operation === 'sync' && left-- > 0) throw failureOf('EIO');
+    };
+    expect(await world.append(40)).toBe(false);
+    // The next process does not see what was cut off, and gives its number again.
+    await world.kill();
+    await world.start();
+    expect(await world.append(40)).toBe(true);
+    // The power cut undoes the cut.
+    await world.cutPower('nothing');
+    await world.start();
+    expect(world.spool.recovered).toMatchObject({ records: 2, rows: 2 });
+    expect((await world.read()).map(({ id }) => id)).toEqual([0, 2]);
+    expect(world.quarantined).toEqual([]);
+    await world.close();
+  });
+
   it('of the checkpoint leaves the one before, and is tried again', async () => {
     const world = await worldWith({ retainMs: 3_600_000 });
     await world.append(40);
@@ -222,7 +245,7 @@ describe('a slow disk', () => {
     await world.close();
   });
 
-  it('that hangs at the checkpoint holds up no append, and does not pile up work', async () => {
+  it('that hangs at the checkpoint holds up no append', async () => {
     const world = await worldWith();
     await world.append(40);
     await world.read();
@@ -271,6 +294,25 @@ describe('the quota', () => {
     await world.close();
   });
 
+  it('removes a segment that is begun and empty once only', async () => {
+    const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512, tailBytes: 0 });
+    // The first is in memory, the second on disk only: the reader goes through all segments.
+    await world.append(100);
+    await world.append(100);
+    fail(world, ['sync'], inSegment, 'EIO');
+    expect(await world.append(100)).toBe(false);
+    repair(world);
+    await world.pass(HEAL_MS);
+    await world.read();
+    world.settleAll();
+    expect(await world.append(5_000)).toBe(false);
+    expect(world.segments()).toEqual([]);
+    expect(world.retries).toEqual([]);
+    expect(world.spool.snapshot().bytes).toBe(0);
+    expect(await world.append(100)).toBe(true);
+    await world.close();
+  });
+
   it('lets segments that are kept for replay give way first', async () => {
     const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512, retainMs: 3_600_000 });
     for (let i = 0; i < 40; i++) {
@@ -293,6 +335,23 @@ describe('the quota', () => {
     expect(world.segments()).toHaveLength(3);
     await world.pass(2_000);
     expect(world.segments()).toHaveLength(1);
+    await world.close();
+  });
+});
+
+describe('the oldest entry', () => {
+  it('is not taken for one from before the start when the others are on disk only', async () => {
+    const world = await worldWith({ tailBytes: 0 });
+    await world.append(40);
+    await world.kill();
+    await world.pass(3_600_000);
+    await world.start();
+    expect(world.spool.snapshot().oldestAgeSeconds).toBeCloseTo(3_600, -1);
+    for (let i = 0; i < 3; i++) await world.append(40);
+    await world.read(2);
+    world.settleAll();
+    expect(world.spool.snapshot().rows).toBe(2);
+    expect(world.spool.snapshot().oldestAgeSeconds).toBeLessThan(10);
     await world.close();
   });
 });

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { DIRECTORY, SpoolWorld, startTime, stopTime } from './spool.world.js';
+import { failureOf } from './simulated.disk.js';
+import { DIRECTORY, HEAL_MS, SpoolWorld, startTime, stopTime } from './spool.world.js';
 
 const ENTRIES = [25, 60, 18, 33];
 const PARTS = 8;
@@ -31,6 +32,56 @@ async function readAll(world: SpoolWorld): Promise<number[]> {
   expect(Number(process.hrtime.bigint() - from)).toBeLessThan(5e9);
   return read.map(({ id }) => id);
 }
+
+/** A bit of a header's checksum, counted from the start of its record. */
+const IN_HEADER = 8 * 33;
+
+describe('a damaged header', () => {
+  it('of the last record is put aside even when numbers are missing before it', async () => {
+    const world = new SpoolWorld();
+    await world.start();
+    world.disk.beforeEach = () => {
+      throw failureOf('ENOSPC');
+    };
+    expect(await world.append(20)).toBe(false);
+    world.disk.beforeEach = undefined;
+    await world.pass(HEAL_MS);
+    expect(await world.append(40)).toBe(true);
+    await world.read();
+    await world.close();
+    world.disk.flip(`${DIRECTORY}/${world.segments()[0] ?? ''}`, IN_HEADER);
+    await world.start();
+    expect(await world.read()).toEqual([]);
+    expect(world.quarantined).toMatchObject([{ bytes: 76, rows: undefined }]);
+    expect(world.quarantineFiles()).toHaveLength(1);
+    await world.close();
+  });
+
+  it('leaves no rows behind that would never be settled', async () => {
+    const world = new SpoolWorld({ tailBytes: 0 });
+    await world.start();
+    for (let i = 0; i < 4; i++) await world.append(40, 5);
+    world.disk.flip(`${DIRECTORY}/${world.segments()[0] ?? ''}`, 2 * 76 * 8 + IN_HEADER);
+    expect(world.spool.snapshot().rows).toBe(20);
+    expect((await world.read()).map(({ id }) => id)).toEqual([0, 1, 3]);
+    expect(world.spool.snapshot().rows).toBe(15);
+    world.settleAll();
+    expect(world.spool.snapshot()).toMatchObject({ rows: 0, quarantined: 1 });
+    await world.close();
+  });
+
+  it('at the end of all does not keep its segment for ever', async () => {
+    const world = await filled({ settled: 0 });
+    const path = `${DIRECTORY}/${world.segments()[0] ?? ''}`;
+    world.disk.flip(path, (world.disk.bytesOf(path).length - 69) * 8 + IN_HEADER);
+    await world.start();
+    expect(await world.read()).toHaveLength(3);
+    world.settleAll();
+    await world.pass(3_600_000 + 1_000);
+    expect(world.segments()).toEqual([]);
+    await world.close();
+  });
+});
 
 describe('any single bit flipped', () => {
   it('in a segment costs at most the record that it is in, which is put aside', async () => {

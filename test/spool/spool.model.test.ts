@@ -171,7 +171,7 @@ describe('Spool against a model', () => {
         expect(await world.read()).toEqual([]);
         await world.close();
       }),
-      { numRuns: 400 },
+      { numRuns: Number(process.env['MDS_SPOOL_MODEL_RUNS'] ?? 1_500) },
     );
   });
 });

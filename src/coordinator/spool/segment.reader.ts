@@ -66,6 +66,16 @@ export class SegmentReader {
     return { kind: 'record', offset, header, payload };
   }
 
+  /** The next header, when it is in memory and sound: small records, of which there may be millions, need no wait. */
+  nextHeaderInMemory(end: number): RecordHeader | undefined {
+    const header = decodeHeader(this.chunk.bytes, this.offset - this.chunk.from);
+    if (!header || header.sequence < this.options.first) return undefined;
+    const recordEnd = this.offset + HEADER_BYTES + header.length;
+    if (recordEnd > end) return undefined;
+    this.offset = recordEnd;
+    return header;
+  }
+
   /** Goes on at the next header that can be trusted. Bytes never written read as zeros: they are no damage. */
   private async unreadable(offset: number, end: number): Promise<SegmentPiece> {
     const next = await this.findHeader(offset + 1, end);

@@ -1,4 +1,5 @@
 import { SegmentReader } from './segment.reader.js';
+import type { RecordHeader } from './spool.record.js';
 import { writeFully, writeWholeFile, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
 
 const SUFFIX = '.seg';
@@ -58,8 +59,9 @@ export class SegmentStore {
     const found = { records: 0, rows: 0, heaviest: 0, oldestTime: undefined as number | undefined };
     for (const [index, segment] of this.segments.entries()) {
       const next = this.segments[index + 1];
-      if (!next || next.first > checkpoint) await this.scan(segment, checkpoint, found);
-      if (next) segment.last = next.first - 1;
+      const end = next?.first ?? Infinity;
+      if (end > checkpoint) await this.scan(segment, checkpoint, end, found);
+      if (next) segment.last = end - 1;
     }
     return found;
   }
@@ -178,25 +180,32 @@ export class SegmentStore {
   private async scan(
     segment: Segment,
     checkpoint: number,
+    end: number,
     found: { records: number; rows: number; heaviest: number; oldestTime: number | undefined },
   ): Promise<void> {
     const file = await this.files.open(segment.path, 'read');
     try {
       const reader = new SegmentReader(file, { first: segment.first, payloads: false });
       let damaged = false;
-      for (let piece = await reader.next(segment.bytes); piece; piece = await reader.next(segment.bytes)) {
-        damaged ||= piece.kind === 'damage';
-        if (piece.kind !== 'record') continue;
-        const { sequence, rows, time } = piece.header;
+      const note = ({ sequence, rows, time }: RecordHeader): void => {
+        if (sequence >= end) return;
         segment.last = Math.max(segment.last, sequence);
-        if (sequence < checkpoint) continue;
+        if (sequence < checkpoint) return;
         found.records++;
         found.rows += rows;
         found.heaviest = Math.max(found.heaviest, rows);
         found.oldestTime ??= time;
+      };
+      for (let piece = await reader.next(segment.bytes); piece; piece = await reader.next(segment.bytes)) {
+        damaged ||= piece.kind === 'damage';
+        if (piece.kind !== 'record') continue;
+        note(piece.header);
+        let header;
+        while ((header = reader.nextHeaderInMemory(segment.bytes))) note(header);
       }
-      // A record that cannot be read may be the last: the segment is not settled before a reader has been there.
-      if (damaged) segment.last++;
+      // A record that cannot be read may be the last, and any number of gaps may lie before it: the segment is not
+      // settled before a reader has been there.
+      if (damaged) segment.last = Math.max(segment.last + 1, checkpoint);
     } finally {
       await file.close();
     }

@@ -1,6 +1,6 @@
 import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 
 /** An open file of the spool. */
 export interface SpoolFile {
@@ -73,10 +73,10 @@ const ONLY_OWNER = 0o600;
 export const nodeFileSystem: SpoolFileSystem = {
   makeDirectory: async (path) => {
     const topmost = await mkdir(path, { recursive: true, mode: 0o700 });
-    for (let made = path; topmost !== undefined; made = dirname(made)) {
+    if (topmost === undefined) return;
+    const { length } = resolve(topmost);
+    for (let made = resolve(path); made.length >= length; made = dirname(made))
       await syncDirectory(dirname(made));
-      if (made === topmost) return;
-    }
   },
   list: (path) => readdir(path),
   create: async (path) =>

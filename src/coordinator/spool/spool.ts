@@ -381,9 +381,16 @@ export class Spool<T> {
     }
     if (piece.kind === 'torn' || !piece.payload) return undefined;
     const { sequence, rows, time } = piece.header;
-    // Settled before the last start.
-    if (sequence <= this.lastHandedOut) return undefined;
+    if (this.isOver(segment, sequence)) return undefined;
     return { sequence, rows, time, content: { payload: piece.payload } };
+  }
+
+  /**
+   * True for what was settled before the last start, and for a write that failed and was cut off, when a power cut
+   * undid the cut: the process after it gave the number anew, to an entry in the next segment.
+   */
+  private isOver(segment: Segment, sequence: number): boolean {
+    return sequence <= this.lastHandedOut || sequence > segment.last;
   }
 
   private async startCursor(): Promise<Cursor | undefined> {
@@ -421,7 +428,7 @@ export class Spool<T> {
 
   /** A damaged record counts as handed out; it is as good as settled when its bytes are in the quarantine. */
   private async passOver(segment: Segment, { offset, length, header }: Damage): Promise<void> {
-    if (header && header.sequence <= this.lastHandedOut) return;
+    if (header && this.isOver(segment, header.sequence)) return;
     const damaged = { segment, offset, length, rows: header?.rows, after: this.lastHandedOut };
     this.damaged.push(damaged);
     if (header) this.lastHandedOut = header.sequence;
