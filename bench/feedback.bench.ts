@@ -34,7 +34,7 @@ async function measure(publisher: FeedbackPublisher, arrivals: FeedbackBus): Pro
       },
     },
   });
-  arrivals.subscribe((event) => handler.handle(event));
+  arrivals.subscribe((event) => void handler.handle(event));
   const queue = new BoundedQueue<{ rows: number }>({ capacity: 10, overflow: 'error' });
   queue.onLevelChange(({ level, reason, size, capacity }) =>
     publisher.publish(

@@ -53,7 +53,7 @@ const rates = new TokenBucketRateController();
 const handler = new FeedbackHandler({ controller: rates, providers: ['example'] });
 const stream = new EventStream();
 rates.register('example', { refillRate: PRODUCER_ROWS_PER_SECOND, burst: BATCH_ROWS });
-bus.subscribe((event) => handler.handle(event));
+bus.subscribe((event) => void handler.handle(event));
 bus.subscribe((event) => stream.send('feedback', event.coordinator_id, feedbackMessage(event)));
 rates.onAdjustment((adjustment) => stream.send('adjustment', adjustment.provider, adjustment));
 

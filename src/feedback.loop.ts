@@ -24,7 +24,7 @@ export class FeedbackLoop {
     stream: EventStream,
     private readonly metrics: Metrics,
   ) {
-    if (rates.enabled) bus.subscribe((event) => handler.handle(event));
+    if (rates.enabled) bus.subscribe((event) => void handler.handle(event));
     bus.subscribe((event) => {
       metrics.feedbackEvents.inc({ level: event.level });
       stream.send('feedback', event.coordinator_id, feedbackMessage(event));

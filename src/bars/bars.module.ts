@@ -27,7 +27,13 @@ import type { WriteCounts } from './write.counts.js';
         coordinator: DurableCoordinator<BarBatch, WriteCounts>,
         drain: DrainState,
         buckets: TokenBucketRateController,
-      ) => new IngestService(coordinator, new ReceiptClock(), drain, new Admission(buckets)),
+      ) =>
+        new IngestService(
+          coordinator,
+          new ReceiptClock(),
+          drain,
+          new Admission(buckets, () => coordinator.retryAfterMs()),
+        ),
     },
     {
       provide: BarsAnswer,

@@ -29,13 +29,17 @@ export class EventStream {
   /** Ids of another process must not be taken for ours. */
   private readonly run = randomUUID().slice(0, 8);
   private readonly sent: Sent[] = [];
-  private readonly readers = new Set<Writable>();
+  /** Each with the bytes that it may leave unread. */
+  private readonly readers = new Map<Writable, number>();
   private readonly keep: number;
   private readonly maxUnreadBytes: number;
   private readonly maxReaders: number;
   private readonly heartbeat: NodeJS.Timeout;
   /** The newest event about each subject: what a reader is told that comes without a past. */
-  private readonly newest = new Map<string, { readonly event: StreamEvent; readonly data: object }>();
+  private readonly newest: Record<StreamEvent, Map<string, object>> = {
+    feedback: new Map(),
+    adjustment: new Map(),
+  };
   private number = 0;
 
   constructor({
@@ -63,11 +67,11 @@ export class EventStream {
   /** Sends an event to every reader. Of one subject, such as a provider, the newest event is enough to know how it stands. */
   send(event: StreamEvent, subject: string, data: object): void {
     this.number += 1;
-    const key = `${event} ${subject}`;
-    this.newest.delete(key);
-    this.newest.set(key, { event, data });
-    if (this.newest.size > this.keep) this.newest.delete(this.newest.keys().next().value ?? '');
-    const text = this.textOf(event, data);
+    const newest = this.newest[event];
+    newest.delete(subject);
+    newest.set(subject, data);
+    if (newest.size > this.keep) newest.delete(newest.keys().next().value ?? '');
+    const text = `${this.idLine()}${textOf(event, data)}`;
     this.sent.push({ number: this.number, text });
     if (this.sent.length > this.keep) this.sent.shift();
     this.toAll(text);
@@ -75,20 +79,20 @@ export class EventStream {
 
   /** Adds a reader until its connection ends. One whose past is not known is told the newest of each subject. */
   add(reader: Writable, lastEventId: string | undefined): void {
-    this.readers.add(reader);
     reader.once('close', () => this.readers.delete(reader));
     // A connection that breaks ends in `close`; unheard, its error would end the process.
     reader.on('error', () => undefined);
-    const texts =
-      this.missedSince(lastEventId) ??
-      [...this.newest.values()].map(({ event, data }) => this.textOf(event, data));
-    this.write(reader, `retry: 1000\n\n${texts.join('')}`);
+    const past = this.missedSince(lastEventId)?.join('') ?? this.standing();
+    const first = `retry: 1000\n\n${past}`;
+    // Bounded by what is kept, and no sign of a slow reader.
+    this.readers.set(reader, this.maxUnreadBytes + first.length);
+    this.write(reader, first);
   }
 
   /** Ends every connection. */
   close(): void {
     clearInterval(this.heartbeat);
-    for (const reader of this.readers) reader.end();
+    for (const reader of this.readers.keys()) reader.end();
     this.readers.clear();
   }
 
@@ -102,20 +106,33 @@ export class EventStream {
     return this.sent.filter(({ number }) => number > last).map((event) => event.text);
   }
 
-  private textOf(event: StreamEvent, data: object): string {
-    return `id: ${this.run}-${this.number}\nevent: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
+  /** How everything stands. Only the last event has an id: a reader that was cut before it is told all of it again. */
+  private standing(): string {
+    const texts = (['feedback', 'adjustment'] as const).flatMap((event) =>
+      [...this.newest[event].values()].map((data) => textOf(event, data)),
+    );
+    const last = texts.pop();
+    return last === undefined ? '' : `${texts.join('')}${this.idLine()}${last}`;
+  }
+
+  private idLine(): string {
+    return `id: ${this.run}-${this.number}\n`;
   }
 
   private toAll(text: string): void {
-    for (const reader of this.readers) this.write(reader, text);
+    for (const reader of this.readers.keys()) this.write(reader, text);
   }
 
   private write(reader: Writable, text: string): void {
-    if (reader.writableLength + text.length > this.maxUnreadBytes) {
+    if (reader.writableLength + text.length > (this.readers.get(reader) ?? 0)) {
       this.readers.delete(reader);
       reader.destroy();
     } else {
       reader.write(text);
     }
   }
+}
+
+function textOf(event: StreamEvent, data: object): string {
+  return `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`;
 }

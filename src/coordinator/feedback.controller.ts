@@ -64,7 +64,7 @@ export class FeedbackController {
       },
     },
   })
-  @ApiProblems('unauthorized', 'forbidden', 'too-many-readers')
+  @ApiProblems('bad-request', 'unauthorized', 'forbidden', 'too-many-readers')
   follow(
     @Headers('last-event-id') lastEventId: string | undefined,
     @Req() request: FastifyRequest,
@@ -75,6 +75,9 @@ export class FeedbackController {
         retryAfterMs: 30 * SECOND,
       });
     }
+    if (reply.raw.socket === null) {
+      throw new ProblemError('bad-request', 'Open the stream on a connection without other requests.');
+    }
     reply.hijack();
     reply.raw.writeHead(200, {
       'content-type': 'text/event-stream; charset=utf-8',
@@ -83,7 +86,8 @@ export class FeedbackController {
       'x-accel-buffering': 'no',
       'x-request-id': request.id,
     });
-    this.stream.add(reply.raw, lastEventId);
+    if (request.method === 'HEAD') reply.raw.end();
+    else this.stream.add(reply.raw, lastEventId);
   }
 
   @Post()
@@ -96,7 +100,7 @@ export class FeedbackController {
   })
   @ApiBody({ type: FeedbackEventDto, examples: FEEDBACK_EXAMPLES })
   @ApiAcceptedResponse({ type: AcceptedDto, description: 'Taken.', example: ACCEPTED_EXAMPLE })
-  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
+  @ApiProblems('malformed-body', 'body-too-large', 'unauthorized', 'forbidden', 'invalid-document')
   async take(@Req() request: FastifyRequest): Promise<AcceptedDto> {
     await this.inbox.take(new ContractBodyPipe(this.inbox.parse).transform(request.body));
     return { status: 'accepted' };

@@ -11,6 +11,7 @@ import { BodyBudget } from './body.budget.js';
 import { BODIES_LIMIT, BODY_LIMIT, BODY_TYPES, UNSAID_BODY } from './body.limits.js';
 import type { DrainState } from './drain.state.js';
 import { ProblemFilter } from './problem.filter.js';
+import { onceEnded } from './request.end.js';
 import { ProblemError } from './problem.error.js';
 
 const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
@@ -83,8 +84,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       );
       return;
     }
-    // Closes after the answer, and also when the client goes away before it.
-    reply.raw.once('close', () => budget.release(bytes));
+    onceEnded(request, reply, () => budget.release(bytes));
     done();
   });
 }

@@ -71,7 +71,7 @@ export class RateControlController {
   @ApiParam(PROVIDER)
   @ApiBody({ type: ProviderRateDto, examples: RATE_EXAMPLES })
   @ApiOkResponse({ type: ProviderDto, description: 'The provider as it is now.', example: PROVIDER_EXAMPLE })
-  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
+  @ApiProblems('malformed-body', 'body-too-large', 'unauthorized', 'forbidden', 'invalid-document')
   register(
     @Param('name') name: string,
     @Body(new JsonBodyPipe(ProviderRateDto)) rate: ProviderRateDto,
@@ -96,6 +96,7 @@ export class RateControlController {
   @ApiOkResponse({ type: AcquiredDto, description: 'They may be sent.', example: ACQUIRED_EXAMPLE })
   @ApiProblems(
     'malformed-body',
+    'body-too-large',
     'unauthorized',
     'forbidden',
     'unknown-provider',
@@ -106,7 +107,13 @@ export class RateControlController {
     @Param('name') name: string,
     @Body(new JsonBodyPipe(AcquireDto)) { tokens }: AcquireDto,
   ): AcquiredDto {
-    this.entry(name);
+    const { burst } = this.entry(name);
+    if (tokens > burst) {
+      const detail = `must not be above the burst of ${burst} rows`;
+      throw new ProblemError('invalid-document', `/tokens ${detail}.`, {
+        members: { errors: [{ pointer: '/tokens', detail }] },
+      });
+    }
     const result = this.buckets.tryAcquire(name, tokens);
     if (!result.granted) {
       throw new ProblemError('rate-limited', `${name} may not send ${tokens} rows now (${result.reason}).`, {
@@ -126,7 +133,14 @@ export class RateControlController {
   @ApiParam(PROVIDER)
   @ApiBody({ type: CooldownDto, examples: COOLDOWN_EXAMPLES })
   @ApiOkResponse({ type: ProviderDto, description: 'The provider as it is now.', example: PROVIDER_EXAMPLE })
-  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'unknown-provider', 'invalid-document')
+  @ApiProblems(
+    'malformed-body',
+    'body-too-large',
+    'unauthorized',
+    'forbidden',
+    'unknown-provider',
+    'invalid-document',
+  )
   coolDown(
     @Param('name') name: string,
     @Body(new JsonBodyPipe(CooldownDto)) { seconds }: CooldownDto,
@@ -141,7 +155,7 @@ export class RateControlController {
   @ApiOperation({ operationId: 'postAdjustment', summary: 'Apply a RateAdjustment' })
   @ApiBody({ type: RateAdjustmentDto, examples: ADJUSTMENT_EXAMPLES })
   @ApiAcceptedResponse({ type: AdjustmentAcceptedDto, description: 'Applied.', example: ADJUSTED_EXAMPLE })
-  @ApiProblems('malformed-body', 'unauthorized', 'forbidden', 'invalid-document')
+  @ApiProblems('malformed-body', 'body-too-large', 'unauthorized', 'forbidden', 'invalid-document')
   async adjust(
     @Body(new ContractBodyPipe((json) => parseContract(RateAdjustment, json))) adjustment: RateAdjustment,
   ): Promise<AdjustmentAcceptedDto> {

@@ -8,7 +8,11 @@ export type Buckets = Pick<TokenBucketRateController, 'has' | 'tryAcquire' | 'gi
 
 /** Lets a batch in when each provider in it may send its rows now; providers that are not registered always may. */
 export class Admission {
-  constructor(private readonly buckets: Buckets) {}
+  /** `drainMs` tells how long the queue needs to recover: a paused provider cannot go on before. */
+  constructor(
+    private readonly buckets: Buckets,
+    private readonly drainMs: () => number,
+  ) {}
 
   /**
    * Takes the rows from the providers' buckets, all or none.
@@ -25,9 +29,12 @@ export class Admission {
         throw new ProblemError(
           'rate-limited',
           `${provider} may not send ${rows} bars now (${result.reason}).`,
-          {
-            retryAfterMs: result.retryAfterMs,
-          },
+          result.reason === 'paused'
+            ? {
+                retryAfterMs: Math.max(result.retryAfterMs, this.drainMs()),
+                headers: { 'x-backpressure': 'hard' },
+              }
+            : { retryAfterMs: result.retryAfterMs },
         );
       }
       taken.push([provider, rows]);
