@@ -62,6 +62,6 @@ import { DurableCoordinator } from './durable.coordinator.js';
       },
     },
   ],
-  exports: [FeedbackBus, EventStream, LevelSignaller, FeedbackChannels],
+  exports: [FEEDBACK_PUBLISHER, FeedbackBus, EventStream, LevelSignaller, FeedbackChannels],
 })
 export class FeedbackModule {}

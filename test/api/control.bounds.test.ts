@@ -1,0 +1,63 @@
+import { once } from 'node:events';
+import { connect } from 'node:net';
+
+import { afterAll, beforeAll, expect, it } from '@jest/globals';
+
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { startService, TOKENS, type TestService } from '../support/service.js';
+
+let database: TestDatabase;
+let service: TestService;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  service = await startService({ DATABASE_URL: database.url, MDP_RATE_PROVIDERS: 'p:10:100' });
+}, 60_000);
+afterAll(async () => {
+  await service.stop();
+  await database.drop();
+});
+
+async function post(path: string, body: object): Promise<{ status: number; code: unknown }> {
+  const answer = await service.fetch(path, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify(body),
+  });
+  return { status: answer.status, code: ((await answer.json()) as { code?: unknown }).code };
+}
+
+async function readers(): Promise<number> {
+  const health = (await (await service.fetch('/healthz')).json()) as {
+    components: { name: string; details: Record<string, string> }[];
+  };
+  return Number(health.components.find(({ name }) => name === 'feedback_bus')?.details['readers']);
+}
+
+it('a document of the control plane may not be of the size of bars', async () => {
+  const tooLong = { tokens: 1, note: 'x'.repeat(70_000) };
+  expect(await post('/v1/rate-control/providers/p/acquire', tooLong)).toEqual({
+    status: 413,
+    code: 'body-too-large',
+  });
+});
+
+it('nobody may take more than the burst at once, and be in debt for years', async () => {
+  const path = '/v1/rate-control/providers/p/acquire';
+  expect(await post(path, { tokens: 1e9 })).toEqual({ status: 422, code: 'invalid-document' });
+  expect(await post(path, { tokens: 100 })).toEqual({ status: 200, code: undefined });
+});
+
+it('streams asked for on one connection do not hold places when it is gone', async () => {
+  const { hostname, port } = new URL(service.url);
+  const socket = connect(Number(port), hostname);
+  socket.on('error', () => undefined);
+  await once(socket, 'connect');
+  const request = `GET /v1/feedback/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKENS.read}\r\n\r\n`;
+  socket.write(request.repeat(100));
+  await once(socket, 'data');
+  expect(await readers()).toBe(1);
+  socket.destroy();
+  await eventually('no reader is left', 5_000, async () => (await readers()) === 0);
+});
