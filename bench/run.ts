@@ -1,5 +1,5 @@
 /** Runs the benchmarks that are named, or all: `npm run bench -- <name>`. */
-const BENCHMARKS = ['feedback'];
+const BENCHMARKS = ['feedback', 'spool'];
 
 const named = process.argv.slice(2);
 const unknown = named.filter((name) => !BENCHMARKS.includes(name));

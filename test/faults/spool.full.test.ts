@@ -1,0 +1,96 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { startService, type TestService } from '../support/service.js';
+
+const ROWS = 2_000;
+const FIRST_TS = Date.UTC(2026, 0, 1) / 1000;
+/** Nobody listens there. */
+const NO_DATABASE = 'postgres://nobody@127.0.0.1:9/none';
+
+let database: TestDatabase;
+let directory: string;
+let service: TestService;
+let accepted = 0;
+
+const start = (url: string) =>
+  startService({
+    DATABASE_URL: url,
+    MDS_DATA_DIR: directory,
+    MDS_SPOOL_MAX_BYTES: '1048576',
+    MDS_READY_WITHOUT_DATABASE: 'true',
+    MDS_COORDINATOR_CAPACITY: '1000000',
+    MDS_CB_HALF_OPEN_AFTER_SEC: '0.5',
+  });
+
+beforeAll(async () => {
+  database = await createDatabase();
+  directory = await mkdtemp(join(tmpdir(), 'mds-full-'));
+  service = await start(NO_DATABASE);
+}, 60_000);
+afterAll(async () => {
+  await service.stop();
+  await database.drop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+/** Bars that were never sent before. */
+function batch(): string {
+  return Array.from({ length: ROWS }, (_, row) => {
+    const ts = FIRST_TS + (accepted + row) * 60;
+    const prices = { open: 1, high: 1, low: 1, close: 1, volume: 1 };
+    return JSON.stringify({ provider: 'p', symbol: 'FULL', interval: '1m', ts, ...prices });
+  }).join('\n');
+}
+
+const readiness = async () => {
+  const answer = await service.fetch('/readyz');
+  const { components } = (await answer.json()) as { components: { name: string; state: string }[] };
+  return { status: answer.status, ...Object.fromEntries(components.map(({ name, state }) => [name, state])) };
+};
+
+describe('a service without a database and with a small spool', () => {
+  it('is ready when told to be, and takes bars until the spool is full', async () => {
+    expect(await readiness()).toMatchObject({ status: 200, database: 'unhealthy', spool: 'healthy' });
+    for (;;) {
+      const answer = await service.post(batch(), undefined, '?ack=durable');
+      if (answer.status !== 202) {
+        expect([answer.status, answer.json.code]).toEqual([503, 'spool-full']);
+        expect(answer.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);
+        expect(answer.headers.get('x-backpressure')).toBe('hard');
+        break;
+      }
+      accepted += ROWS;
+    }
+    expect(accepted).toBeGreaterThanOrEqual(3 * ROWS);
+    // Overload is no reason to take it out of service.
+    expect(await readiness()).toMatchObject({ status: 200, spool: 'degraded' });
+    const state = (await (await service.fetch('/v1/coordinator')).json()) as Record<string, unknown>;
+    expect(state).toMatchObject({
+      level: 'hard',
+      rows: { accepted, committed: 0, spooled: accepted, residual: 0 },
+    });
+  }, 30_000);
+
+  it('ends in good time with bars in its spool, and stores them when there is a database', async () => {
+    const begun = performance.now();
+    await expect(service.stop()).resolves.toBe(0);
+    expect(performance.now() - begun).toBeLessThan(10_000);
+    service = await start(database.url);
+    await eventually('the spool is written', 15_000, async () => {
+      const { rows } = (await (await service.fetch('/v1/coordinator')).json()) as {
+        rows: { spooled: number; residual: number };
+      };
+      expect(rows.residual).toBe(0);
+      return rows.spooled === 0;
+    });
+    const [count] = await database.query<{ n: string }>('SELECT count(*) AS n FROM bars');
+    expect(Number(count?.n)).toBe(accepted);
+    expect((await service.post(batch(), undefined, '?ack=durable')).status).toBe(202);
+  }, 60_000);
+});
