@@ -1,3 +1,4 @@
+import { isHttpUrl, isRedisUrl } from './endpoint.url.js';
 import {
   BooleanVariable,
   CheckedVariable,
@@ -11,8 +12,6 @@ import { isPostgresUrl } from './postgres.url.js';
 
 /** Stores refuse events of a coordinator whose name is longer. */
 const NAME = /^.{1,256}$/;
-const HTTP_URL = /^https?:\/\/\S+$/;
-const REDIS_URL = /^rediss?:\/\/\S+$/;
 const A_POSTGRES_URL =
   'a URL such as postgres://user:password@host:5432/database, special characters percent-encoded';
 /** RFC 6750, section 2.1: the characters a bearer token may have. */
@@ -64,12 +63,12 @@ export class Environment {
   @BooleanVariable() MDS_FB_ENABLE_FEEDBACK?: boolean;
   @NumberVariable({ min: 0.05, max: AN_HOUR_S }) MDS_FB_HEARTBEAT_SEC?: number;
   @BooleanVariable() MDS_FB_ENABLE_HTTP_BROADCAST?: boolean;
-  @PatternVariable(HTTP_URL, 'an http or https URL') MDS_FB_HTTP_ENDPOINT?: string;
+  @CheckedVariable(isHttpUrl, 'an http or https URL') MDS_FB_HTTP_ENDPOINT?: string;
   @NumberVariable({ min: 0.05, max: 600 }) MDS_FB_HTTP_TIMEOUT?: number;
   @IntegerVariable({ min: 1, max: 100 }) MDS_FB_HTTP_MAX_RETRIES?: number;
   @NumberVariable({ min: 0, max: 600 }) MDS_FB_HTTP_BACKOFF?: number;
   @BooleanVariable() MDS_FB_ENABLE_REDIS?: boolean;
-  @PatternVariable(REDIS_URL, 'a URL such as redis://host:6379') REDIS_URL?: string;
+  @CheckedVariable(isRedisUrl, 'a URL such as redis://host:6379') REDIS_URL?: string;
   @TextVariable() MDS_FB_REDIS_CHANNEL?: string;
 
   @BooleanVariable() MDP_FB_ENABLE_FEEDBACK?: boolean;

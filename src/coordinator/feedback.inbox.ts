@@ -9,14 +9,27 @@ export const FEEDBACK_PARSER = Symbol('FEEDBACK_PARSER');
 
 /** Takes events of other stores onto the bus. */
 export class FeedbackInbox {
+  private namesakeTold = false;
+
   constructor(
     private readonly ownId: string,
     private readonly bus: FeedbackBus,
     readonly parse: FeedbackParser,
+    private readonly warn: (message: string) => void,
   ) {}
 
-  /** An event in this coordinator's own name came from here, or pretends to: it is not applied again. */
+  /** An event in this coordinator's own name is not applied: it came from here, or another store has the same name. */
   async take(event: FeedbackEvent): Promise<void> {
     if (event.coordinator_id !== this.ownId) await this.bus.publish(event);
+    else this.tellOfNamesake();
+  }
+
+  private tellOfNamesake(): void {
+    if (this.namesakeTold) return;
+    this.namesakeTold = true;
+    this.warn(
+      `an event of ${this.ownId}, this store's own name, came from elsewhere and is not obeyed: ` +
+        'give each store a MDS_COORDINATOR_ID of its own',
+    );
   }
 }

@@ -49,8 +49,10 @@ import { DurableCoordinator } from './durable.coordinator.js';
     {
       provide: FeedbackInbox,
       inject: [SETTINGS, FeedbackBus, FEEDBACK_PARSER],
-      useFactory: ({ coordinator }: Settings, bus: FeedbackBus, parse: FeedbackParser) =>
-        new FeedbackInbox(coordinator.id, bus, parse),
+      useFactory: ({ coordinator }: Settings, bus: FeedbackBus, parse: FeedbackParser) => {
+        const logger = new Logger('feedback');
+        return new FeedbackInbox(coordinator.id, bus, parse, (message) => logger.warn(message));
+      },
     },
     {
       provide: FeedbackChannels,
