@@ -13,6 +13,7 @@ import { TcpProxy } from './tcp.proxy.js';
 
 /** Within this time after the last fault a fresh bar must be stored. */
 const FLOWS_WITHIN_MS = 5_000;
+const RESTARTED_WITHIN_MS = 60_000;
 const DRAINED_WITHIN_MS = 60_000;
 const PRODUCERS = 4;
 
@@ -57,10 +58,12 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   // PostgreSQL does not run as root; its own user must be able to pass.
   if (process.getuid?.() === 0) await chmod(directory, 0o711);
   const postgres = new EmbeddedPostgres({ directory, log: () => undefined, preferredPort: 0 });
+  let run: ChaosRun | undefined;
   try {
-    const run = new ChaosRun(options, postgres, directory, await postgres.start());
+    run = new ChaosRun(options, postgres, directory, await postgres.start());
     return await run.run();
   } finally {
+    await run?.end();
     await postgres.stop();
     const home = await readlink(join(directory, 'home')).catch(() => undefined);
     if (home !== undefined) await rm(home, { recursive: true, force: true });
@@ -100,6 +103,7 @@ class ChaosRun {
         await this.inflict(fault);
         this.options.log(`round ${round} of ${this.options.rounds}: ${fault}`);
       }
+      await this.databaseIsBack();
       await this.expectFlow();
     } finally {
       await Promise.all(producers.map((producer) => producer.stop()));
@@ -107,7 +111,6 @@ class ChaosRun {
     await this.expectBalance();
     await this.expectStored(producers);
     await this.expectNothingLeft();
-    await this.proxy.stop();
     const sum = (of: (producer: Producer) => number) => producers.reduce((total, one) => total + of(one), 0);
     return {
       acknowledged: sum((one) => one.acknowledged),
@@ -115,6 +118,12 @@ class ChaosRun {
       cut: sum((one) => one.cut),
       faults: this.faults,
     };
+  }
+
+  /** Leaves nothing running, whatever happened. */
+  async end(): Promise<void> {
+    await this.service?.kill();
+    await this.proxy?.stop();
   }
 
   private async startService(): Promise<void> {
@@ -164,6 +173,29 @@ class ChaosRun {
     if (pid !== undefined) process.kill(pid, signal);
   }
 
+  /** The last fault is over when PostgreSQL, which is started again less and less eagerly, takes connections. */
+  private async databaseIsBack(): Promise<void> {
+    const deadline = performance.now() + RESTARTED_WITHIN_MS;
+    while (!(await this.databaseAnswers())) {
+      if (performance.now() > deadline)
+        throw new Error(`PostgreSQL did not come back in ${RESTARTED_WITHIN_MS} ms`);
+      await sleep(50);
+    }
+  }
+
+  private async databaseAnswers(): Promise<boolean> {
+    const client = new Client({ connectionString: this.databaseUrl });
+    client.on('error', () => undefined);
+    try {
+      await client.connect();
+      await client.query('SELECT');
+      await client.end();
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** A fresh bar is stored soon after the last fault. */
   private async expectFlow(): Promise<void> {
     const fresh = { provider: 'chaos', symbol: 'FRESH', interval: '1m', ts: 1_767_225_600 };
@@ -185,7 +217,7 @@ class ChaosRun {
       if (now?.rows.residual !== 0) this.faults.push(`the residual is ${now?.rows.residual}`);
       if (now?.dlq_records !== 0)
         this.faults.push(`${now?.dlq_records} records are in the dead-letter queue`);
-      if (now?.rows.spooled === 0 || this.faults.length > 0) return;
+      if (now?.rows.spooled === 0) return;
       if (performance.now() > deadline) {
         this.faults.push(`${now?.rows.spooled} rows are still in the spool after ${DRAINED_WITHIN_MS} ms`);
         return;

@@ -42,25 +42,6 @@ export class Checkpoint {
     return checkpoint;
   }
 
-  /** The checkpoint as it is on disk; 0 when there is none. Changes nothing. */
-  static async read(
-    files: SpoolFileSystem,
-    directory: string,
-  ): Promise<{ sequence: number; damagedSlots: number }> {
-    const names = await files.list(directory);
-    if (!names.includes(NAME)) return { sequence: 0, damagedSlots: 0 };
-    const file = await files.open(`${directory}/${NAME}`, 'read');
-    try {
-      const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
-      return {
-        sequence: Math.max(0, ...slots.map((slot) => slot.sequence ?? 0)),
-        damagedSlots: slots.filter(({ damaged }) => damaged).length,
-      };
-    } finally {
-      await file.close();
-    }
-  }
-
   /** Resolves when it is on disk. Not to be called again before it has settled. */
   async write(sequence: number): Promise<void> {
     await writeFully(this.file, [encode(sequence)], this.slot * SLOT_BYTES);
