@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 
 import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
 import { eventually } from '../support/eventually.js';
-import { missingBars, startLoad, type Load } from '../support/load.js';
+import { missingBars, startLoad, type Ack, type Load } from '../support/load.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
 import { startService, type TestService } from '../support/service.js';
 
@@ -40,8 +40,8 @@ async function startAgain(): Promise<void> {
 
 const loads: Load[] = [];
 
-function produce(symbol?: string): Load {
-  const load = startLoad(service, 4, symbol);
+function produce(symbol?: string, ack?: Ack): Load {
+  const load = startLoad(service, 4, symbol, ack);
   loads.push(load);
   return load;
 }
@@ -54,10 +54,18 @@ afterEach(async () => {
 const A_BAR =
   '{"provider":"probe","symbol":"A","interval":"1d","ts":0,"open":1,"high":1,"low":1,"close":1,"volume":1}';
 
+/** Only who asks for the commit is refused, and only with the circuit open. */
 const refusesWrites = async () => {
   const { status, json } = await service.post(A_BAR);
   return status === 503 && json.code === 'database-unavailable';
 };
+
+interface CoordinatorState {
+  readonly circuit_state: string;
+  readonly rows: { readonly spooled: number; readonly residual: number };
+}
+
+const coordinator = async () => (await (await service.fetch('/v1/coordinator')).json()) as CoordinatorState;
 
 const readiness = async () => {
   const answer = await service.fetch('/readyz');
@@ -73,7 +81,7 @@ const readiness = async () => {
 describe('while PostgreSQL is stopped and started under load', () => {
   it('no write is wrongly answered, the probes tell, and the service recovers by itself', async () => {
     const load = produce();
-    await eventually('bars are stored', 10_000, () => load.stored.size > 500);
+    await eventually('bars are stored', 10_000, () => load.acknowledged.size > 500);
 
     await postgres.stop();
     await eventually('/readyz says 503', 10_000, async () => (await readiness()).status === 503);
@@ -87,10 +95,10 @@ describe('while PostgreSQL is stopped and started under load', () => {
     await expect(service.fetch('/v1/bars?symbols=LOAD').then(({ status }) => status)).resolves.toBe(503);
     // Those of the load wait for the database; once the circuit is open new ones are refused at once.
     await eventually('new writes are refused', 20_000, refusesWrites);
-    const storedBefore = load.stored.size;
+    const storedBefore = load.acknowledged.size;
 
     await startAgain();
-    await eventually('bars are stored again', 15_000, () => load.stored.size > storedBefore + 500);
+    await eventually('bars are stored again', 15_000, () => load.acknowledged.size > storedBefore + 500);
     await eventually('/readyz says 200', 5_000, async () => (await readiness()).status === 200);
     await load.stop();
 
@@ -98,7 +106,37 @@ describe('while PostgreSQL is stopped and started under load', () => {
     expect([...load.outcomes.keys()].filter((outcome) => !['200', '429', '503'].includes(outcome))).toEqual(
       [],
     );
-    await expect(missingBars(service, load.stored)).resolves.toEqual([]);
+    await expect(missingBars(service, load.acknowledged)).resolves.toEqual([]);
+  }, 90_000);
+
+  it('bars are answered 202 all the while, and stored when it is back', async () => {
+    const load = produce('AWAY', 'durable');
+    await eventually('bars are taken', 10_000, () => load.acknowledged.size > 500);
+
+    await postgres.stop();
+    // A request that waits for its commit would be told only after 15 s.
+    await eventually(
+      'the circuit is open',
+      20_000,
+      async () => (await coordinator()).circuit_state !== 'closed',
+    );
+    const takenBefore = load.acknowledged.size;
+    await eventually('bars are taken on', 10_000, () => load.acknowledged.size > takenBefore + 500);
+    const { circuit_state, rows } = await coordinator();
+    expect(circuit_state).not.toBe('closed');
+    expect(rows.spooled).toBeGreaterThan(500);
+    expect(rows.residual).toBe(0);
+    await expect(refusesWrites()).resolves.toBe(true);
+    await load.stop();
+    expect([...load.outcomes.keys()]).toEqual(['202']);
+
+    await startAgain();
+    await eventually('the spool is written', 30_000, async () => {
+      const now = await coordinator();
+      expect(now.rows.residual).toBe(0);
+      return now.rows.spooled === 0;
+    });
+    await expect(missingBars(service, load.acknowledged, 'AWAY')).resolves.toEqual([]);
   }, 90_000);
 
   it('a service that starts before its database serves its probes, and bars once the database is there', async () => {
@@ -114,7 +152,7 @@ describe('while PostgreSQL is stopped and started under load', () => {
     await startAgain();
     await eventually('/readyz says 200', 15_000, async () => (await readiness()).status === 200);
     const load = produce('LATER');
-    await eventually('bars are stored', 15_000, () => load.stored.size > 0);
+    await eventually('bars are stored', 15_000, () => load.acknowledged.size > 0);
     await load.stop();
   }, 90_000);
 

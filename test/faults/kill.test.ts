@@ -1,14 +1,18 @@
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { afterEach, describe, expect, it } from '@jest/globals';
 
+import { createDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { missingBars, startLoad } from '../support/load.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
 import { runService, startService, type TestService } from '../support/service.js';
 
 const SERVE_WITHIN_MS = 10_000;
+/** Nobody listens there. */
+const NO_DATABASE = 'postgres://nobody@127.0.0.1:9/none';
 
 let service: TestService | undefined;
 let directory: string | undefined;
@@ -26,7 +30,7 @@ describe('a service with its own database', () => {
     for (let round = 0; round < 3; round += 1) {
       const load = startLoad(service, 4, `KILL${round}`);
       try {
-        await eventually('bars are stored', 10_000, () => load.stored.size > 1_000);
+        await eventually('bars are stored', 10_000, () => load.acknowledged.size > 1_000);
       } finally {
         await service.kill();
         await load.stop();
@@ -35,8 +39,8 @@ describe('a service with its own database', () => {
       const start = Date.now();
       service = await startService({ MDS_DATA_DIR: directory });
       expect(Date.now() - start).toBeLessThan(SERVE_WITHIN_MS);
-      await expect(missingBars(service, load.stored, `KILL${round}`)).resolves.toEqual([]);
-      for (const [ts, close] of load.stored) stored.set(ts, close);
+      await expect(missingBars(service, load.acknowledged, `KILL${round}`)).resolves.toEqual([]);
+      for (const [ts, close] of load.acknowledged) stored.set(ts, close);
     }
     expect(stored.size).toBeGreaterThan(1_000);
   }, 90_000);
@@ -57,5 +61,37 @@ describe('a service with its own database', () => {
     await expect(service.stop()).resolves.toBe(0);
     const port = Number(new URL(url).port);
     await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
+  }, 60_000);
+});
+
+describe('a service that is killed with bars only in its spool', () => {
+  it('stores every bar that it answered 202 after the next start', async () => {
+    const database = await createDatabase();
+    const spool = await mkdtemp(join(tmpdir(), 'mds-kill-'));
+    try {
+      service = await startService({ DATABASE_URL: NO_DATABASE, MDS_DATA_DIR: spool });
+      const load = startLoad(service, 4, 'SPOOL', 'durable');
+      try {
+        await eventually('bars are taken', 10_000, () => load.acknowledged.size > 1_000);
+      } finally {
+        await service.kill();
+        await load.stop();
+      }
+      expect([...load.outcomes.keys()].sort()).toEqual(['202', 'cut']);
+
+      const next = await startService({ DATABASE_URL: database.url, MDS_DATA_DIR: spool });
+      service = next;
+      await eventually(
+        'every bar is stored',
+        15_000,
+        async () => (await missingBars(next, load.acknowledged, 'SPOOL')).length === 0,
+      );
+      const state = (await (await next.fetch('/v1/coordinator')).json()) as Record<string, unknown>;
+      expect(state).toMatchObject({ rows: { residual: 0 } });
+    } finally {
+      await service?.stop();
+      await database.drop();
+      await rm(spool, { recursive: true, force: true });
+    }
   }, 60_000);
 });

@@ -1,12 +1,15 @@
 import type { TestService } from './service.js';
 
-/** A producer that posts ever new bars and remembers which of them were answered as stored. */
+/** What a producer waits for: the commit (200), or the spool (202). */
+export type Ack = 'stored' | 'durable';
+
+/** A producer that posts ever new bars and remembers which of them were acknowledged. */
 export interface Load {
-  /** Close of each bar that was answered 200, by its `ts` in epoch seconds. */
-  readonly stored: ReadonlyMap<number, number>;
+  /** Close of each bar that was answered as asked for, by its `ts` in epoch seconds. */
+  readonly acknowledged: ReadonlyMap<number, number>;
   /** How often each outcome was seen: a status, or `cut` for a connection that broke. */
   readonly outcomes: ReadonlyMap<string, number>;
-  /** Answers that were neither 200 nor a refusal with Retry-After. */
+  /** Answers that were neither what was asked for nor a refusal with Retry-After. */
   readonly wrong: readonly string[];
   /** Stops after the requests under way. */
   stop(): Promise<void>;
@@ -16,8 +19,9 @@ const ROWS_PER_BATCH = 50;
 const FIRST_TS = Date.UTC(2026, 0, 1) / 1000;
 
 /** Starts `clients` producers; each posts one batch after the other and never the same bar twice. */
-export function startLoad(service: TestService, clients: number, symbol = 'LOAD'): Load {
-  const stored = new Map<number, number>();
+export function startLoad(service: TestService, clients: number, symbol = 'LOAD', ack: Ack = 'stored'): Load {
+  const done = ack === 'stored' ? 200 : 202;
+  const acknowledged = new Map<number, number>();
   const outcomes = new Map<string, number>();
   const wrong: string[] = [];
   let running = true;
@@ -45,12 +49,12 @@ export function startLoad(service: TestService, clients: number, symbol = 'LOAD'
         }),
       );
       try {
-        const { status, headers } = await service.post(lines.join('\n'));
+        const { status, headers } = await service.post(lines.join('\n'), undefined, `?ack=${ack}`);
         outcomes.set(String(status), (outcomes.get(String(status)) ?? 0) + 1);
-        if (status === 200) for (const [ts, close] of bars) stored.set(ts, close);
+        if (status === done) for (const [ts, close] of bars) acknowledged.set(ts, close);
         else if (!headers.has('retry-after')) wrong.push(`${status} without Retry-After`);
         // As a polite producer would, only sooner.
-        if (status !== 200) await new Promise((resolve) => setTimeout(resolve, 20));
+        if (status !== done) await new Promise((resolve) => setTimeout(resolve, 20));
       } catch {
         outcomes.set('cut', (outcomes.get('cut') ?? 0) + 1);
         await new Promise((resolve) => setTimeout(resolve, 20));
@@ -59,7 +63,7 @@ export function startLoad(service: TestService, clients: number, symbol = 'LOAD'
   };
   const producers = Array.from({ length: clients }, produce);
   return {
-    stored,
+    acknowledged,
     outcomes,
     wrong,
     stop: async () => {
@@ -69,10 +73,10 @@ export function startLoad(service: TestService, clients: number, symbol = 'LOAD'
   };
 }
 
-/** Those of the bars answered as stored that the service does not give back with their values. */
+/** Those of the acknowledged bars that the service does not give back with their values. */
 export async function missingBars(
   service: TestService,
-  stored: ReadonlyMap<number, number>,
+  acknowledged: ReadonlyMap<number, number>,
   symbol = 'LOAD',
 ): Promise<number[]> {
   const answer = await service.fetch(`/v1/bars?symbols=${symbol}&format=csv`);
@@ -81,5 +85,5 @@ export async function missingBars(
     const fields = line.split(',');
     found.set(Date.parse(fields[3] ?? '') / 1000, Number(fields[7]));
   }
-  return [...stored].filter(([ts, close]) => found.get(ts) !== close).map(([ts]) => ts);
+  return [...acknowledged].filter(([ts, close]) => found.get(ts) !== close).map(([ts]) => ts);
 }
