@@ -20,5 +20,6 @@ export default {
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.js', '$1'] },
   globalSetup: '<rootDir>/test/support/global.setup.ts',
   globalTeardown: '<rootDir>/test/support/global.teardown.ts',
-  testTimeout: 30_000,
+  // A test that waits for something says itself how long; this is for a machine that is busy with something else.
+  testTimeout: 120_000,
 };

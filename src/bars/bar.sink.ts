@@ -6,6 +6,7 @@ import type { Database } from '../database/database.js';
 import type { PartitionStore } from '../database/partition.store.js';
 import type { BarBatch } from './bar.batch.js';
 import { copyBars, type ResolvedBatch } from './copy.stream.js';
+import { orderByKey } from './key.order.js';
 import { mergeBars } from './merge.lane.js';
 import type { SeriesStore } from './series.store.js';
 import type { WriteCounts } from './write.counts.js';
@@ -16,11 +17,8 @@ export type Lane = 'COPY' | 'UPSERT';
 /** Told of every write that was tried; seconds count the database's part only. */
 export type LaneObserver = (lane: Lane, rows: number, seconds: number, ok: boolean) => void;
 
-/**
- * Unique violation: a bar is stored already. Deadlock: COPY takes rows as they come, and two with the same new bars
- * in opposite orders block each other; the merge goes through them in one order.
- */
-const TAKES_OTHER_LANE: ReadonlySet<unknown> = new Set(['23505', '40P01']);
+/** A bar is stored already. */
+const UNIQUE_VIOLATION = '23505';
 /** What a row without a partition raises (documentation, "Error Codes"). */
 const CHECK_VIOLATION = '23514';
 
@@ -59,17 +57,22 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     client: PoolClient,
     batches: readonly ResolvedBatch[],
   ): Promise<readonly WriteCounts[]> {
-    try {
-      await this.timed('COPY', batches, () => copyBars(client, 'bars', batches));
-      return batches.map(({ batch }) => ({
-        inserted: batch.rows,
-        updated: 0,
-        unchanged: batch.lines - batch.rows,
-      }));
-    } catch (error) {
-      if (!TAKES_OTHER_LANE.has(codeOf(error))) throw error;
+    const [order, ...rounds] = orderByKey(batches);
+    if (order === undefined) return batches.map(() => ({ inserted: 0, updated: 0, unchanged: 0 }));
+    // Two versions of one key cannot both be new.
+    if (rounds.length === 0) {
+      try {
+        await this.timed('COPY', batches, () => copyBars(client, 'bars', batches, order));
+        return batches.map(({ batch }) => ({
+          inserted: batch.rows,
+          updated: 0,
+          unchanged: batch.lines - batch.rows,
+        }));
+      } catch (error) {
+        if (codeOf(error) !== UNIQUE_VIOLATION) throw error;
+      }
     }
-    return await this.timed('UPSERT', batches, () => mergeBars(client, batches));
+    return await this.timed('UPSERT', batches, () => mergeBars(client, batches, [order, ...rounds]));
   }
 
   private async timed<T>(lane: Lane, batches: readonly ResolvedBatch[], work: () => Promise<T>): Promise<T> {
@@ -82,7 +85,7 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
       return result;
     } catch (error) {
       // A bar that is stored already sends the write to the other lane; that is no failure.
-      if (!TAKES_OTHER_LANE.has(codeOf(error))) this.observe(lane, rows, seconds(), false);
+      if (codeOf(error) !== UNIQUE_VIOLATION) this.observe(lane, rows, seconds(), false);
       throw error;
     }
   }

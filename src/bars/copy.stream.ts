@@ -5,7 +5,8 @@ import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
 import type { BarBatch } from './bar.batch.js';
-import { OFFSET, TUPLE_BYTES, writeTimestamp } from './tuple.js';
+import type { KeyOrder } from './key.order.js';
+import { copyTuple, OFFSET, TUPLE_BYTES, viewOf, writeTimestamp } from './tuple.js';
 
 /** Signature, flags and header extension of the binary COPY format. */
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
@@ -20,11 +21,12 @@ export interface ResolvedBatch {
   readonly ids: Int32Array;
 }
 
-/** Sends the batches to a table with the columns of a bar, in one COPY. */
+/** Sends tuples of the batches to a table with the columns of a bar, in the order given, in one COPY. */
 export async function copyBars(
   client: PoolClient,
   table: 'bars' | 'bars_staging',
   batches: readonly ResolvedBatch[],
+  order: KeyOrder,
 ): Promise<void> {
   const stream = client.query(copyFrom(`COPY ${table} FROM STDIN (FORMAT binary)`));
   const done = finished(stream);
@@ -34,29 +36,41 @@ export async function copyBars(
     if (!stream.write(chunk)) await Promise.race([once(stream, 'drain'), done]);
   };
 
+  const rows = order.at.length;
+  const gather = gatherer(batches, order);
   await send(HEADER);
-  for (const { batch, ids } of batches) {
-    for (let row = 0; row < batch.rows; row += CHUNK_ROWS) {
-      await send(filledIn(batch, ids, row, Math.min(row + CHUNK_ROWS, batch.rows)));
-    }
-  }
+  for (let row = 0; row < rows; row += CHUNK_ROWS) await send(gather(row, Math.min(row + CHUNK_ROWS, rows)));
   stream.end(TRAILER);
   await done;
 
-  const rows = batches.reduce((sum, { batch }) => sum + batch.rows, 0);
   if (stream.rowCount !== rows) {
     throw new Error(`COPY into ${table} took ${stream.rowCount} of ${rows} rows`);
   }
 }
 
-/** A copy of some tuples with series id and time of receipt in place; the batch itself stays as it is for a retry. */
-function filledIn(batch: BarBatch, ids: Int32Array, first: number, end: number): Buffer {
-  const chunk = Buffer.from(batch.tuples.subarray(first * TUPLE_BYTES, end * TUPLE_BYTES));
-  for (let at = 0; at < chunk.length; at += TUPLE_BYTES) {
-    const id = ids[chunk.readInt32BE(at + OFFSET.series)];
-    if (id === undefined) throw new Error('a tuple names a series that is not in its batch');
-    chunk.writeInt32BE(id, at + OFFSET.series);
-    writeTimestamp(chunk, batch.receivedAt, at + OFFSET.receivedAt);
-  }
-  return chunk;
+/**
+ * Copies tuples together, with series id and time of receipt in place; the batches themselves stay as they are for a
+ * retry.
+ */
+function gatherer(
+  batches: readonly ResolvedBatch[],
+  order: KeyOrder,
+): (first: number, end: number) => Buffer {
+  const sources = batches.map(({ batch, ids }) => ({
+    ids,
+    view: viewOf(batch.tuples),
+    receivedAt: batch.receivedAt,
+  }));
+  return (first, end) => {
+    const chunk = Buffer.allocUnsafe((end - first) * TUPLE_BYTES);
+    const view = viewOf(chunk);
+    for (let row = first, to = 0; row < end; row++, to += TUPLE_BYTES) {
+      const source = sources[order.batch[row] ?? 0];
+      if (source === undefined) throw new Error('an order names a batch that is not among those written');
+      copyTuple(source.view, order.at[row] ?? 0, view, to);
+      view.setInt32(to + OFFSET.series, source.ids[view.getInt32(to + OFFSET.series)] ?? 0);
+      writeTimestamp(chunk, source.receivedAt, to + OFFSET.receivedAt);
+    }
+    return chunk;
+  };
 }

@@ -1,99 +1,119 @@
 import type { PoolClient } from 'pg';
 
 import { copyBars, type ResolvedBatch } from './copy.stream.js';
+import type { KeyOrder } from './key.order.js';
+import { formatTimestamp } from './timestamp.js';
 import {
   APPLY_NEWER,
+  BEGIN_MERGE,
   COUNT_REPLACED,
-  COUNT_ROUNDS,
-  CREATE_STAGING,
+  EMPTY_STAGING,
   FILE_LATE,
   INSERT_FRESH,
   LOCK_STORED,
 } from './merge.sql.js';
 import type { WriteCounts } from './write.counts.js';
 
+/** Rows that somebody deletes while they are merged are inserted again, so often. */
+const MOST_INSERTS = 5;
+
 type Counted<Column extends string> = { batch: string } & Record<Column, number>;
+
+/** What became of the bars of each batch, by its time of receipt. */
+type Counts = ReadonlyMap<string, { inserted: number; updated: number }>;
 
 /**
  * Writes batches some of whose bars are stored already, in one transaction: of two versions the one received last
  * stays, the other goes to the revisions, whatever the order in which they are committed.
+ * @param rounds the batches' tuples, each key at most once in a round
  * @returns what became of each batch, in the order given
  */
 export async function mergeBars(
   client: PoolClient,
   batches: readonly ResolvedBatch[],
+  rounds: readonly KeyOrder[],
 ): Promise<readonly WriteCounts[]> {
-  const counts = new Map<string, { inserted: number; updated: number }>(
+  const counts: Counts = new Map(
     batches.map(({ batch }) => [String(batch.receivedAt), { inserted: 0, updated: 0 }]),
   );
-  const countsOf = (batch: string) => {
-    const found = counts.get(batch);
-    if (found === undefined)
-      throw new Error(`the merge counted rows of an unknown batch received at ${batch}`);
-    return found;
-  };
 
-  await client.query('BEGIN');
-  await client.query(CREATE_STAGING);
-  await copyBars(client, 'bars_staging', batches);
-  // A batch alone holds each key once (see BarBatch): there is nothing to count then.
-  const rounds = batches.length === 1 ? 1 : await countRounds(client);
-  for (let round = 1; round <= rounds; round += 1) await mergeRound(client, round, countsOf);
+  await client.query(BEGIN_MERGE);
+  for (const [round, order] of rounds.entries()) {
+    if (round > 0) await client.query(EMPTY_STAGING);
+    await copyBars(client, 'bars_staging', batches, order);
+    await mergeRound(client, order, counts);
+  }
   await client.query('COMMIT');
 
   return batches.map(({ batch }) => {
-    const { inserted, updated } = countsOf(String(batch.receivedAt));
+    const { inserted, updated } = countsOf(counts, String(batch.receivedAt));
     return { inserted, updated, unchanged: batch.lines - inserted - updated };
   });
 }
 
-async function countRounds(client: PoolClient): Promise<number> {
-  const { rows } = await client.query<{ rounds: number }>(COUNT_ROUNDS);
-  return rows[0]?.rounds ?? 0;
+function countsOf(counts: Counts, batch: string): { inserted: number; updated: number } {
+  const found = counts.get(batch);
+  if (found === undefined) throw new Error(`the merge counted rows of an unknown batch received at ${batch}`);
+  return found;
 }
 
-async function mergeRound(
-  client: PoolClient,
-  round: number,
-  countsOf: (batch: string) => { inserted: number; updated: number },
-): Promise<void> {
-  const fresh = await client.query<Counted<'inserted'>>(INSERT_FRESH, [round]);
+async function mergeRound(client: PoolClient, order: KeyOrder, counts: Counts): Promise<void> {
+  const range = [formatTimestamp(order.firstTs), formatTimestamp(order.lastTs)];
+  const fresh = await insertFresh(client, order.at.length, range);
   let inserted = 0;
-  for (const row of fresh.rows) {
-    countsOf(row.batch).inserted += row.inserted;
+  for (const row of fresh) {
+    countsOf(counts, row.batch).inserted += row.inserted;
     inserted += row.inserted;
   }
 
-  await client.query(LOCK_STORED, [round]);
-  const applied = await client.query<Counted<'updated' | 'written' | 'late'>>(APPLY_NEWER, [round]);
+  const applied = await client.query<Counted<'updated' | 'written' | 'late'>>(APPLY_NEWER, range);
   let written = 0;
   let late = 0;
   for (const row of applied.rows) {
-    countsOf(row.batch).updated += row.updated;
+    countsOf(counts, row.batch).updated += row.updated;
     written += row.written;
     late += row.late;
   }
 
   // More rows carry these batches' values than this round inserted: an earlier try was committed unheard.
-  if (written > inserted) await countEarlierTry(client, round, applied.rows, fresh.rows, countsOf);
-  if (late > 0) await client.query(FILE_LATE, [round]);
+  if (written > inserted) await countEarlierTry(client, applied.rows, fresh, counts);
+  if (late > 0) await client.query(FILE_LATE, range);
+}
+
+/** Inserts what is not stored, until all staged keys are there and locked; the usual merge finds them all at once. */
+async function insertFresh(
+  client: PoolClient,
+  rows: number,
+  range: readonly string[],
+): Promise<Counted<'inserted'>[]> {
+  const fresh: Counted<'inserted'>[] = [];
+  for (let inserts = 0; (await lockStored(client, range)) < rows; inserts++) {
+    if (inserts === MOST_INSERTS) throw new Error('bars are deleted as fast as they are merged');
+    fresh.push(...(await client.query<Counted<'inserted'>>(INSERT_FRESH)).rows);
+  }
+  return fresh;
+}
+
+async function lockStored(client: PoolClient, range: readonly string[]): Promise<number> {
+  const { rows } = await client.query<{ locked: number }>(LOCK_STORED, [...range]);
+  return rows[0]?.locked ?? 0;
 }
 
 /** Counts what an earlier try wrote as if this one had. */
 async function countEarlierTry(
   client: PoolClient,
-  round: number,
   applied: readonly Counted<'written'>[],
   fresh: readonly Counted<'inserted'>[],
-  countsOf: (batch: string) => { inserted: number; updated: number },
+  counts: Counts,
 ): Promise<void> {
-  const replaced = await client.query<Counted<'replaced'>>(COUNT_REPLACED, [round]);
+  const replaced = await client.query<Counted<'replaced'>>(COUNT_REPLACED);
   const replacedOf = new Map(replaced.rows.map((row) => [row.batch, row.replaced]));
-  const freshOf = new Map(fresh.map((row) => [row.batch, row.inserted]));
+  const freshOf = new Map<string, number>();
+  for (const { batch, inserted } of fresh) freshOf.set(batch, (freshOf.get(batch) ?? 0) + inserted);
   for (const { batch, written } of applied) {
     const earlier = written - (freshOf.get(batch) ?? 0);
     const updates = replacedOf.get(batch) ?? 0;
-    countsOf(batch).updated += updates;
-    countsOf(batch).inserted += earlier - updates;
+    countsOf(counts, batch).updated += updates;
+    countsOf(counts, batch).inserted += earlier - updates;
   }
 }

@@ -210,7 +210,7 @@ describe('the sink', () => {
     await expect(closes('CROWD')).resolves.toEqual(days.map(() => 23 % 9));
   });
 
-  it('ends with the same bars and, for different values, the same history in every order of commit', async () => {
+  const inAnyOrder = async (symbolPrefix: string, write: (groups: BarBatch[][]) => Promise<unknown>) => {
     let run = 0;
     await fc.assert(
       fc.asyncProperty(
@@ -219,12 +219,10 @@ describe('the sink', () => {
         fc.array(fc.nat({ max: 2 }), { minLength: 6, maxLength: 6 }),
         async (receipts, values, groups) => {
           run += 1;
-          const symbol = `RUN${run}`;
+          const symbol = `${symbolPrefix}${run}`;
           const batches = receipts.map((receipt, index) => batch(moment(receipt), symbol, [values[index]]));
-          for (const group of [0, 1, 2]) {
-            const together = batches.filter((_, index) => groups[index] === group);
-            if (together.length > 0) await sink.write(together);
-          }
+          const together = [0, 1, 2].map((group) => batches.filter((_, index) => groups[index] === group));
+          await write(together.filter((group) => group.length > 0));
           const inOrder = receipts
             .map((receipt, index) => [receipt, values[index]] as const)
             .sort(([a], [b]) => a - b);
@@ -240,5 +238,15 @@ describe('the sink', () => {
       ),
       { numRuns: 150 },
     );
+  };
+
+  it('ends with the same bars and, for different values, the same history in every order of commit', async () => {
+    await inAnyOrder('RUN', async (groups) => {
+      for (const group of groups) await sink.write(group);
+    });
+  }, 120_000);
+
+  it('ends so also when they are written at once', async () => {
+    await inAnyOrder('ATONCE', (groups) => Promise.all(groups.map((group) => sink.write(group))));
   }, 120_000);
 });

@@ -1,0 +1,111 @@
+import type { ResolvedBatch } from './copy.stream.js';
+import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
+
+/** Tuples of several batches in ascending order of series id and ts, each key once. */
+export interface KeyOrder {
+  /** Which batch the n-th tuple is of. */
+  readonly batch: Uint32Array;
+  /** Where in that batch it begins, bytes. */
+  readonly at: Uint32Array;
+  /** Smallest ts of all that are written together, Unix epoch microseconds. */
+  readonly firstTs: number;
+  /** Largest ts of all that are written together. */
+  readonly lastTs: number;
+}
+
+/**
+ * Puts the tuples of batches that are written together in the order of the primary key: neighbours share a page of
+ * its index, which saves PostgreSQL a sixth of its time, and writers that go in one order cannot deadlock. Of a key
+ * that several batches hold, the first order has the version received first, the second the next, and so on.
+ */
+export function orderByKey(batches: readonly ResolvedBatch[]): KeyOrder[] {
+  const slots = slotsOf(batches);
+  const starts = startsOf(batches, slots);
+  const rows = starts[starts.length - 1] ?? 0;
+  const order = {
+    batch: new Uint32Array(rows),
+    at: new Uint32Array(rows),
+    firstTs: Infinity,
+    lastTs: -Infinity,
+  };
+  const next = starts.slice();
+  const lastTs = new Float64Array(starts.length).fill(-Infinity);
+  const ascending = new Uint8Array(starts.length).fill(1);
+  for (const index of inOrderOfReceipt(batches)) {
+    const { tuples } = batches[index]?.batch ?? { tuples: Buffer.alloc(0) };
+    const slot = slots[index] ?? new Int32Array();
+    for (let at = 0; at < tuples.length; at += TUPLE_BYTES) {
+      const series = slot[tuples.readInt32BE(at + OFFSET.series)] ?? 0;
+      const ts = readTimestamp(tuples, at + OFFSET.ts);
+      if (ts <= (lastTs[series] ?? 0)) ascending[series] = 0;
+      lastTs[series] = ts;
+      if (ts < order.firstTs) order.firstTs = ts;
+      if (ts > order.lastTs) order.lastTs = ts;
+      const place = next[series] ?? 0;
+      order.batch[place] = index;
+      order.at[place] = at;
+      next[series] = place + 1;
+    }
+  }
+  return ascending.includes(0) ? sortedInRounds(batches, order, starts, ascending) : [order];
+}
+
+function inOrderOfReceipt(batches: readonly ResolvedBatch[]): number[] {
+  const receivedAt = (index: number) => batches[index]?.batch.receivedAt ?? 0;
+  return batches.map((_, index) => index).sort((a, b) => receivedAt(a) - receivedAt(b));
+}
+
+/** For each batch and each entry of its dictionary: the rank of its series id among all of them. */
+function slotsOf(batches: readonly ResolvedBatch[]): Int32Array[] {
+  const ids = Int32Array.from(new Set(batches.flatMap((batch) => [...batch.ids]))).sort();
+  const ranks = new Map<number, number>();
+  ids.forEach((id, rank) => ranks.set(id, rank));
+  return batches.map((batch) => batch.ids.map((id) => ranks.get(id) ?? 0));
+}
+
+/** Where the tuples of each slot begin, and at the end the number of all. */
+function startsOf(batches: readonly ResolvedBatch[], slots: readonly Int32Array[]): Uint32Array {
+  const count = slots.reduce((most, slot) => slot.reduce((max, rank) => Math.max(max, rank + 1), most), 0);
+  const starts = new Uint32Array(count + 1);
+  batches.forEach(({ batch: { tuples } }, index) => {
+    const slot = slots[index];
+    for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
+      const rank = slot?.[tuples.readInt32BE(at)];
+      if (rank === undefined) throw new Error('a tuple names a series that is not in its batch');
+      starts[rank + 1] = (starts[rank + 1] ?? 0) + 1;
+    }
+  });
+  for (let rank = 1; rank <= count; rank++) starts[rank] = (starts[rank] ?? 0) + (starts[rank - 1] ?? 0);
+  return starts;
+}
+
+/** Sorts the slots that are not ascending, and moves versions of a key that is there already to later orders. */
+function sortedInRounds(
+  batches: readonly ResolvedBatch[],
+  order: KeyOrder,
+  starts: Uint32Array,
+  ascending: Uint8Array,
+): KeyOrder[] {
+  const tsAt = (place: number) =>
+    readTimestamp(
+      batches[order.batch[place] ?? 0]?.batch.tuples ?? Buffer.alloc(0),
+      (order.at[place] ?? 0) + OFFSET.ts,
+    );
+  const rounds: number[][] = [];
+  for (let slot = 0; slot + 1 < starts.length; slot++) {
+    const start = starts[slot] ?? 0;
+    const places = Array.from({ length: (starts[slot + 1] ?? 0) - start }, (_, index) => start + index);
+    // The sort is stable: versions of one key stay in the order of their receipt.
+    const byTs = ascending[slot] === 1 ? places : places.sort((a, b) => tsAt(a) - tsAt(b));
+    let round = 0;
+    byTs.forEach((place, index) => {
+      round = index > 0 && tsAt(byTs[index - 1] ?? 0) === tsAt(place) ? round + 1 : 0;
+      (rounds[round] ??= []).push(place);
+    });
+  }
+  return rounds.map((places) => ({
+    ...order,
+    batch: Uint32Array.from(places, (place) => order.batch[place] ?? 0),
+    at: Uint32Array.from(places, (place) => order.at[place] ?? 0),
+  }));
+}

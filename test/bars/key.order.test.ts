@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+
+import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import type { ResolvedBatch } from '../../src/bars/copy.stream.js';
+import { orderByKey } from '../../src/bars/key.order.js';
+import { OFFSET, readTimestamp } from '../../src/bars/tuple.js';
+
+interface Bar {
+  readonly series: number;
+  readonly minute: number;
+}
+
+/** Ids fall as the number of the series rises, so that the order of a dictionary is never that of the key. */
+const idOf = (symbol: string): number => 1_000 - Number(symbol);
+
+function resolved(bars: readonly Bar[], receivedAt: number): ResolvedBatch {
+  const builder = new BarBatchBuilder();
+  for (const { series, minute } of bars)
+    builder.add('test', String(series), '1m', minute * 60_000_000, 1, 1, 1, 1, 1);
+  const batch = Object.assign(builder.finish(), { receivedAt });
+  return { batch, ids: Int32Array.from(batch.series, ({ symbol }) => idOf(symbol)) };
+}
+
+/** The keys, and times of receipt, that an order goes through. */
+function walk(
+  batches: readonly ResolvedBatch[],
+  { batch, at }: { batch: Uint32Array; at: Uint32Array },
+): [number, number, number][] {
+  return [...at].map((offset, row) => {
+    const source = batches[batch[row] ?? -1];
+    const tuples = source?.batch.tuples ?? Buffer.alloc(0);
+    const id = source?.ids[tuples.readInt32BE(offset + OFFSET.series)] ?? NaN;
+    return [id, readTimestamp(tuples, offset + OFFSET.ts), source?.batch.receivedAt ?? NaN];
+  });
+}
+
+const compare = (a: readonly number[], b: readonly number[]): number =>
+  (a[0] ?? 0) - (b[0] ?? 0) || (a[1] ?? 0) - (b[1] ?? 0) || (a[2] ?? 0) - (b[2] ?? 0);
+
+describe('the order in which tuples are written', () => {
+  const bars = fc.uniqueArray(fc.record({ series: fc.nat({ max: 4 }), minute: fc.nat({ max: 6 }) }), {
+    minLength: 1,
+    maxLength: 20,
+    selector: ({ series, minute }) => `${series} ${minute}`,
+  });
+
+  it('has every tuple of every batch once, ascending by key, and the versions of a key by receipt', () => {
+    fc.assert(
+      fc.property(fc.array(bars, { minLength: 1, maxLength: 4 }), (bodies) => {
+        // The one received last comes first.
+        const batches = bodies.map((body, index) => resolved(body, bodies.length - index));
+        const rounds = orderByKey(batches).map((order) => walk(batches, order));
+        for (const round of rounds) {
+          const keys = round.map(([id, ts]) => [id, ts]);
+          expect(keys).toEqual([...keys].sort(compare));
+          expect(new Set(keys.map(String)).size).toBe(keys.length);
+        }
+        const all = batches.flatMap((batch) =>
+          walk([batch], { batch: new Uint32Array(batch.batch.rows), at: offsets(batch.batch.rows) }),
+        );
+        expect(rounds.flat().sort(compare)).toEqual(all.sort(compare));
+        for (const [earlier, later] of rounds.slice(1).map((round, index) => [rounds[index], round] as const))
+          for (const [id, ts, receivedAt] of later) {
+            const before = earlier?.find((key) => key[0] === id && key[1] === ts);
+            expect(before?.[2]).toBeLessThan(receivedAt);
+          }
+      }),
+    );
+  });
+
+  it('is one order when no key occurs twice', () => {
+    const batches = [resolved([{ series: 1, minute: 2 }], 1), resolved([{ series: 1, minute: 1 }], 2)];
+    expect(orderByKey(batches)).toHaveLength(1);
+  });
+});
+
+function offsets(rows: number): Uint32Array {
+  return Uint32Array.from({ length: rows }, (_, row) => row * 94);
+}
