@@ -218,7 +218,7 @@ export class SimulatedDisk {
         run('make-directory', path, () => {
           if (!this.directories.has(path)) this.directories.set(path, new Directory());
         }),
-      list: (path) => run('list', path, () => [...this.directory(path).now.keys()]),
+      list: (path) => run('list', path, () => [...(this.directories.get(path)?.now.keys() ?? [])]),
       create: (path) =>
         run('create', path, () => {
           const [directory, name] = this.placeOf(path);
