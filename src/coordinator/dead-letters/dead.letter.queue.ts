@@ -1,5 +1,9 @@
-import { SalvagedFile } from '../spool/salvaged.file.js';
-import { nodeFileSystem, writeWholeFile, type SpoolFileSystem } from '../spool/spool.file-system.js';
+import {
+  nodeFileSystem,
+  readWholeFile,
+  writeWholeFile,
+  type SpoolFileSystem,
+} from '../spool/spool.file-system.js';
 import { DeadLetterDamagedError, decodeLetter, encodeLetter, type DeadLetter } from './dead.letter.js';
 
 const QUARANTINE = 'quarantine';
@@ -99,7 +103,7 @@ export class DeadLetterQueue {
     const filed = this.filed.get(id);
     if (!filed) return undefined;
     try {
-      return decodeLetter(id, await this.bytesOf(filed));
+      return decodeLetter(id, await readWholeFile(this.files, this.pathOf(filed)));
     } catch (error) {
       if (error instanceof DeadLetterDamagedError) await this.putAside(filed);
       if (!isMissing(error)) throw error;
@@ -121,17 +125,6 @@ export class DeadLetterQueue {
     this.forget(filed);
     await this.files.syncDirectory(this.directory);
     return true;
-  }
-
-  /** What the disk does not read comes as filler, and is damage. */
-  private async bytesOf(filed: Filed): Promise<Buffer> {
-    const file = await this.files.open(this.pathOf(filed), 'read');
-    try {
-      const size = await file.size();
-      return await new SalvagedFile(file, () => size).read(size, 0);
-    } finally {
-      await file.close();
-    }
   }
 
   private async putAside(filed: Filed): Promise<void> {

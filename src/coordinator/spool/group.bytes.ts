@@ -1,13 +1,19 @@
 import { crc32 } from 'node:zlib';
 
-import type { Append } from './group.commit.js';
 import { crcOf, encodeHeader, HEADER_BYTES } from './spool.record.js';
+
+/** An entry as bytes. */
+export interface GroupEntry {
+  readonly input: { readonly payload: readonly Buffer[]; readonly rows: number; readonly time: number };
+  /** Of its record. */
+  readonly bytes: number;
+}
 
 /** A record up to this size is copied: the kernel takes one large part faster than many small ones. */
 const SMALL_BYTES = 4_096;
 
 /** The bytes of a group's records, the first of which gets the sequence number `first`. */
-export function groupBytes<T>(group: readonly Append<T>[], first: number): Buffer[] {
+export function groupBytes(group: readonly GroupEntry[], first: number): Buffer[] {
   const block = Buffer.allocUnsafe(group.reduce((sum, append) => sum + bytesInBlock(append), 0));
   const parts: Buffer[] = [];
   let from = 0;
@@ -31,7 +37,7 @@ export function groupBytes<T>(group: readonly Append<T>[], first: number): Buffe
   return parts;
 }
 
-function bytesInBlock<T>({ bytes }: Append<T>): number {
+function bytesInBlock({ bytes }: GroupEntry): number {
   return bytes <= SMALL_BYTES ? bytes : HEADER_BYTES;
 }
 

@@ -1,7 +1,7 @@
 import { RingDeque } from '../ring.deque.js';
 import { Waiter } from '../waiter.js';
 import type { DiskFault } from './disk.fault.js';
-import { groupBytes } from './group.bytes.js';
+import { groupBytes, type GroupEntry } from './group.bytes.js';
 import type { SegmentRetention } from './segment.retention.js';
 import type { Segment, SegmentStore } from './segment.store.js';
 import { SpoolBusyError, SpoolFullError } from './spool.errors.js';
@@ -28,10 +28,8 @@ export interface SpoolInput<T> {
 }
 
 /** An entry that waits to be written. */
-export interface Append<T> {
+export interface Append<T> extends GroupEntry {
   readonly input: SpoolInput<T>;
-  /** Of its record. */
-  readonly bytes: number;
   readonly waiter: Waiter<number>;
 }
 

@@ -2,6 +2,8 @@ import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
+import { SalvagedFile } from './salvaged.file.js';
+
 /** An open file of the spool. */
 export interface SpoolFile {
   /** Bytes in the file. */
@@ -149,4 +151,15 @@ export async function writeWholeFile(
     throw error;
   }
   await files.syncDirectory(directory);
+}
+
+/** The whole content of a file; what the disk does not read of it comes as filler, which no checksum fits. */
+export async function readWholeFile(files: SpoolFileSystem, path: string): Promise<Buffer> {
+  const file = await files.open(path, 'read');
+  try {
+    const size = await file.size();
+    return await new SalvagedFile(file, () => size).read(size, 0);
+  } finally {
+    await file.close();
+  }
 }
