@@ -111,7 +111,11 @@ export class BatchWriter<T extends Entry, R> {
   }
 }
 
-function cutInTwo<V>(list: readonly V[]): V[][] {
-  const middle = list.length >> 1;
-  return [list.slice(0, middle), list.slice(middle)];
+/** By rows, not by entries: a heavy one among many light ones must not cost more tries. */
+function cutInTwo<T extends Entry, R>(parts: readonly Part<T, R>[]): Part<T, R>[][] {
+  const half = parts.reduce((sum, { entry }) => sum + entry.rows, 0) / 2;
+  let rows = 0;
+  const reached = parts.findIndex(({ entry }) => (rows += entry.rows) >= half) + 1;
+  const cut = Math.min(reached, parts.length - 1);
+  return [parts.slice(0, cut), parts.slice(cut)];
 }

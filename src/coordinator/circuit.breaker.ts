@@ -70,6 +70,11 @@ export class CircuitBreaker {
     return this.current.name;
   }
 
+  /** The failure that opened the circuit; undefined while it is closed. */
+  get cause(): unknown {
+    return this.current.name === 'closed' ? undefined : this.current.cause;
+  }
+
   /** Milliseconds until a call may be let through; 0 when one would be now. */
   get retryAfterMs(): number {
     switch (this.current.name) {
@@ -179,10 +184,7 @@ export class CircuitBreaker {
   }
 
   private refusal(): CircuitOpenError {
-    return new CircuitOpenError(
-      this.retryAfterMs,
-      this.current.name === 'closed' ? undefined : this.current.cause,
-    );
+    return new CircuitOpenError(this.retryAfterMs, this.cause);
   }
 
   /** The next change of state or, when the circuit is open, the time of the probe: whichever is first. */

@@ -50,5 +50,7 @@ export interface CoordinatorSnapshot {
   readonly utilization: number;
   readonly level: BackpressureLevel;
   readonly circuitState: CircuitState;
+  /** The failure that opened the circuit; undefined while it is closed. */
+  readonly circuitCause: unknown;
   readonly rows: RowLedger;
 }

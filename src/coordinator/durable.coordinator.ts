@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { CircuitChange } from './circuit.breaker.js';
-import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors.js';
-import { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
-import type { DeadLetter, DeadLetterReason } from './dead-letters/dead.letter.js';
+import { CoordinatorStoppedError } from './coordinator.errors.js';
+import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
+import type { DeadLetter } from './dead-letters/dead.letter.js';
 import type { DurableCoordinatorOptions, DurableSnapshot } from './durable.options.js';
-import { sqlstateOf } from './failure.table.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
 import type { Entry } from './sink.js';
 import type { SpoolItem } from './spool/spool.js';
+import { SpoolFeed } from './spool.feed.js';
 import { guardObserver, type WriteObserver } from './write.observer.js';
 import { Waiter } from './waiter.js';
 import { Watermarks } from './watermarks.js';
@@ -34,6 +34,7 @@ export interface Accepted<R> {
  */
 export class DurableCoordinator<T extends Entry, R> {
   private readonly writes: WriteCoordinator<T, R>;
+  private readonly feed: SpoolFeed<T, R>;
   private readonly observer: Required<WriteObserver>;
   private readonly watermarks: Watermarks;
   private readonly levelListeners: GuardedListeners<LevelChange>;
@@ -42,7 +43,9 @@ export class DurableCoordinator<T extends Entry, R> {
   private readonly ledger: { accepted: number; committed: number; deadLettered: number };
   private readonly stopping = new AbortController();
   /** True while the spool takes nothing. */
-  private blocked = false;
+  private blocked: boolean;
+  /** Dead letters that are being given to the spool again. */
+  private readonly replaying = new Map<string, Promise<boolean>>();
   private state: 'idle' | 'running' | 'stopping' = 'idle';
   private feeding: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
@@ -56,12 +59,23 @@ export class DurableCoordinator<T extends Entry, R> {
     this.writes = new WriteCoordinator<T, R>({
       ...options,
       // An entry from before the capacity was lowered must still find room.
-      capacity: Math.max(capacity, spool.recovered.heaviest),
+      capacity: Math.max(capacity, spool.recovered.heaviest, deadLetters.heaviest),
       parts: codec,
+    });
+    this.feed = new SpoolFeed<T, R>({
+      ...options,
+      writes: this.writes,
+      observer: this.observer,
+      signal: this.stopping.signal,
+      isAwaited: (sequence) => this.awaited.has(sequence),
+      onSettled: (item, deadRows) => this.settle(item, deadRows),
+      onOutcome: (sequence, outcome) => this.answer(sequence, outcome),
     });
     const { rows } = spool.recovered;
     this.ledger = { accepted: rows + deadLetters.rows, committed: 0, deadLettered: deadLetters.rows };
     this.watermarks.update(rows);
+    // It told nobody when it was opened: there was nobody yet.
+    this.blocked = spool.snapshot().fault !== undefined;
   }
 
   /** Starts reading the spool and writing; a second call does nothing. A stopped coordinator throws. */
@@ -69,7 +83,7 @@ export class DurableCoordinator<T extends Entry, R> {
     if (this.state === 'running') return;
     this.writes.start();
     this.state = 'running';
-    this.feeding = this.feed();
+    this.feeding = this.feed.run();
   }
 
   /**
@@ -112,25 +126,10 @@ export class DurableCoordinator<T extends Entry, R> {
    * Gives a dead letter's rows to the spool once more; false when there is no letter of that id. A crash between
    * the two steps leaves the letter where it was: writing its rows twice is harmless.
    */
-  async replayDeadLetter(id: string): Promise<boolean> {
-    const { spool, deadLetters } = this.options;
-    if (this.state !== 'running') throw new CoordinatorStoppedError(this.options.id, 0, false);
-    const letter = await deadLetters.read(id);
-    if (!letter) return false;
-    const { payload, rows, time } = letter;
-    const entry = this.options.codec.decode(Buffer.concat(payload), time);
-    await spool.append({
-      payload,
-      rows,
-      time,
-      entry,
-      onSafe: () => {
-        this.ledger.deadLettered -= rows;
-        this.updateLevel();
-      },
-    });
-    await deadLetters.remove(id);
-    return true;
+  replayDeadLetter(id: string): Promise<boolean> {
+    const replaying = this.replaying.get(id) ?? this.replay(id).finally(() => this.replaying.delete(id));
+    this.replaying.set(id, replaying);
+    return replaying;
   }
 
   /** What the sink refused. */
@@ -151,9 +150,11 @@ export class DurableCoordinator<T extends Entry, R> {
   /** The coordinator now. */
   snapshot(): DurableSnapshot {
     const { id, spool, deadLetters, capacity } = this.options;
-    const { workersAlive, circuitState } = this.writes.snapshot();
+    const { workersAlive, circuitState, circuitCause } = this.writes.snapshot();
     const spoolNow = spool.snapshot();
-    const { accepted, committed, deadLettered } = this.ledger;
+    const { accepted, committed } = this.ledger;
+    // What was damaged on disk is in the queue no more: a loss, which the residual shows.
+    const deadLettered = this.ledger.deadLettered - deadLetters.damaged.rows;
     const spooled = spoolNow.rows;
     return {
       coordinatorId: id,
@@ -163,6 +164,7 @@ export class DurableCoordinator<T extends Entry, R> {
       utilization: spooled / capacity,
       level: this.level,
       circuitState,
+      circuitCause,
       rows: {
         accepted,
         committed,
@@ -208,6 +210,27 @@ export class DurableCoordinator<T extends Entry, R> {
     return this.stopped;
   }
 
+  private async replay(id: string): Promise<boolean> {
+    const { spool, deadLetters } = this.options;
+    if (this.state !== 'running') throw new CoordinatorStoppedError(this.options.id, 0, false);
+    const letter = await deadLetters.read(id);
+    if (!letter) return false;
+    const { payload, rows, time } = letter;
+    const entry = this.options.codec.decode(Buffer.concat(payload), time);
+    await spool.append({
+      payload,
+      rows,
+      time,
+      entry,
+      onSafe: () => {
+        this.ledger.deadLettered -= rows;
+        this.updateLevel();
+      },
+    });
+    await deadLetters.remove(id);
+    return true;
+  }
+
   private get level(): BackpressureLevel {
     return this.blocked ? 'hard' : this.watermarks.level;
   }
@@ -222,107 +245,19 @@ export class DurableCoordinator<T extends Entry, R> {
     this.levelListeners.emit({ level, reason, size: spool.rows, capacity });
   }
 
-  /** From the spool into the window, in order, for as long as the coordinator runs. */
-  private async feed(): Promise<void> {
-    const { signal } = this.stopping;
-    while (this.isFeeding()) {
-      try {
-        await this.deliver(await this.options.spool.next(signal), signal);
-      } catch (error) {
-        if (!this.isFeeding()) return;
-        this.observer.onFeedError(error);
-        await sleep(SECOND, undefined, { signal }).catch(() => undefined);
-      }
-    }
-  }
-
-  private isFeeding(): boolean {
-    return !this.stopping.signal.aborted;
-  }
-
-  private async deliver(item: SpoolItem<T>, signal: AbortSignal): Promise<void> {
-    const entry = this.entryOf(item);
-    if (entry instanceof Error) {
-      const payload = 'payload' in item.content ? [item.content.payload] : [];
-      await this.bury(item, 0, item.rows, payload, {
-        reason: 'undecodable',
-        sqlstate: undefined,
-        detail: entry.message,
-      });
-      this.settle(item, item.rows);
-      return;
-    }
-    let buried = 0;
-    const { outcome } = await this.writes.deliver(entry, {
-      signal,
-      flush: this.awaited.has(item.sequence),
-      deadLetters: async (part, firstRow, error) => {
-        await this.bury(item, firstRow, part.rows, this.options.codec.encode(part), whyOf(error));
-        buried += part.rows;
-      },
-    });
-    outcome.then(
-      (result) => {
-        this.settle(item, buried);
-        this.answer(item.sequence, (waiter) => waiter.resolve(result));
-      },
-      (error: unknown) => {
-        // Anything else left rows unwritten: the entry stays in the spool, and is written after the next start.
-        if (error instanceof WriteRefusedError && error.reason !== 'worker_bug') this.settle(item, buried);
-        this.answer(item.sequence, (waiter) => waiter.reject(error as Error));
-      },
-    );
-  }
-
-  private entryOf({ content, time }: SpoolItem<T>): T | Error {
-    if ('entry' in content) return content.entry;
-    try {
-      return this.options.codec.decode(content.payload, time);
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    }
-  }
-
-  /** Tries until it is safe: a full disk is no reason to lose rows, and the entry stays in the spool meanwhile. */
-  private async bury(
-    item: SpoolItem<T>,
-    firstRow: number,
-    rows: number,
-    payload: readonly Buffer[],
-    why: DeadLetterReason,
-  ): Promise<void> {
-    const { time } = item;
-    const letter = {
-      id: DeadLetterQueue.idOf(item, firstRow),
-      rows,
-      time,
-      refusedAt: Date.now(),
-      payload,
-      ...why,
-    };
-    for (;;) {
-      try {
-        await this.options.deadLetters.add(letter);
-        this.observer.onDeadLetter(letter.id, rows, why.reason);
-        return;
-      } catch (error) {
-        this.observer.onFeedError(error);
-        await sleep(SECOND, undefined, { signal: this.stopping.signal });
-      }
-    }
-  }
-
-  private settle({ sequence, rows }: SpoolItem<T>, buried: number): void {
+  private settle({ sequence, rows }: SpoolItem<T>, deadRows: number): void {
     this.options.spool.settle(sequence);
-    this.ledger.committed += rows - buried;
-    this.ledger.deadLettered += buried;
+    this.ledger.committed += rows - deadRows;
+    this.ledger.deadLettered += deadRows;
     this.updateLevel();
   }
 
-  private answer(sequence: number, how: (waiter: Waiter<R>) => void): void {
+  private answer(sequence: number, outcome: R | Error): void {
     const waiter = this.awaited.get(sequence);
+    if (!waiter) return;
     this.awaited.delete(sequence);
-    if (waiter) how(waiter);
+    if (outcome instanceof Error) waiter.reject(outcome);
+    else waiter.resolve(outcome);
   }
 
   private async shutDown(deadline: number): Promise<void> {
@@ -333,22 +268,22 @@ export class DurableCoordinator<T extends Entry, R> {
       await sleep(LOOK_MS);
     this.stopping.abort();
     await this.writes.stop({ deadlineMs: Math.min(left(), SECOND) });
-    await this.feeding;
-    await spool.close();
+    const closed = new AbortController();
+    // A disk that hangs must not hold up the end: what it has not confirmed was never acknowledged.
+    await Promise.race([
+      this.close().finally(() => closed.abort()),
+      sleep(Math.max(left(), SECOND), undefined, { signal: closed.signal }).catch(() => undefined),
+    ]);
     for (const waiter of this.awaited.values())
       waiter.reject(new CoordinatorStoppedError(this.options.id, 0, true));
+  }
+
+  private async close(): Promise<void> {
+    await this.feeding;
+    await this.options.spool.close();
   }
 }
 
 function reasonOf(level: BackpressureLevel): LevelChange['reason'] {
   return level === 'ok' ? 'queue_recovered' : level === 'soft' ? 'soft_watermark' : 'high_watermark';
-}
-
-function whyOf(error: WriteRefusedError): DeadLetterReason {
-  const { cause } = error;
-  return {
-    reason: error.reason,
-    sqlstate: sqlstateOf(cause),
-    detail: cause instanceof Error ? cause.message : error.message,
-  };
 }

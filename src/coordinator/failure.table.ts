@@ -33,8 +33,14 @@ const SQLSTATES: Table = {
   '3F000': ['unavailable', 'invalid_schema_name'],
   '40': ['transient', 'transaction_rollback'], // 40001 serialization_failure, 40P01 deadlock_detected
   '42501': ['unavailable', 'insufficient_privilege'],
-  '42703': ['unavailable', 'undefined_column'], // as 42P01: the schema is behind, no row is at fault
+  // The schema is not the one that the statements are for: no row is at fault.
+  '42703': ['unavailable', 'undefined_column'],
+  '42704': ['unavailable', 'undefined_object'],
+  '42804': ['unavailable', 'datatype_mismatch'],
+  '42809': ['unavailable', 'wrong_object_type'],
+  '42883': ['unavailable', 'undefined_function'],
   '42P01': ['unavailable', 'undefined_table'],
+  '42P10': ['unavailable', 'invalid_column_reference'], // ON CONFLICT without its unique index
   '42P07': ['transient', 'duplicate_table'], // two replicas make the same partition
   '53': ['unavailable', 'insufficient_resources'], // 53100 disk_full, 53200 out_of_memory, 53300 too_many_connections
   '55006': ['transient', 'object_in_use'],

@@ -58,7 +58,8 @@ export type {
 export { RetryPolicy, type RetryPolicyOptions } from './retry.policy.js';
 export type { Entry, EntryParts, Sink } from './sink.js';
 export { SpoolBusyError, SpoolFullError, SpoolUnavailableError } from './spool/spool.errors.js';
-export { Spool, type SpoolInput, type SpoolItem } from './spool/spool.js';
+export { Spool, type SpoolItem } from './spool/spool.js';
+export type { SpoolInput } from './spool/group.commit.js';
 export type { SpoolObserver, SpoolOptions, SpoolSnapshot } from './spool/spool.options.js';
 export type { LevelReason } from './watermarks.js';
 export { WriteCoordinator } from './write.coordinator.js';

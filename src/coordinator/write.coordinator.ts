@@ -125,6 +125,7 @@ export class WriteCoordinator<T extends Entry, R> {
       utilization: queueSize / capacity,
       level,
       circuitState: this.breaker.state,
+      circuitCause: this.breaker.cause,
       rows: { ...this.rows },
     };
   }
@@ -182,7 +183,8 @@ export class WriteCoordinator<T extends Entry, R> {
           batch.map((ticket) => ticket.whole()),
         );
       } catch (bug) {
-        this.observer.onWorkerBug(bug);
+        // Refused rows that could not be made safe before the end are no bug.
+        if (!(bug instanceof CoordinatorStoppedError)) this.observer.onWorkerBug(bug);
         for (const ticket of batch)
           this.giveUp(ticket, 'write_refused', new WriteRefusedError(ticket.rows, 'worker_bug', bug));
       }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 
 import { DurableCoordinator } from '../coordinator/index.js';
+import { reasonOf } from '../logging/error.text.js';
 
 /** Whether bars flow: overload and an open circuit degrade it and do not fail it. */
 @Injectable()
@@ -12,7 +13,8 @@ export class CoordinatorIndicator {
   ) {}
 
   check(): HealthIndicatorResult {
-    const { level, circuitState, queueSize, capacity, workersAlive } = this.coordinator.snapshot();
+    const { level, circuitState, circuitCause, queueSize, capacity, workersAlive } =
+      this.coordinator.snapshot();
     const details = {
       level,
       circuit: circuitState,
@@ -27,7 +29,7 @@ export class CoordinatorIndicator {
       message:
         circuitState === 'closed'
           ? `the queue is filling (${level})`
-          : 'the circuit to the database is not closed',
+          : `nothing is written, as the database fails: ${reasonOf(circuitCause)}`,
     });
   }
 }

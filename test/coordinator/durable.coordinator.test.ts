@@ -54,6 +54,8 @@ afterEach(async () => {
 class Table {
   readonly rows = new Set<number>();
   writes = 0;
+  /** Writes that failed for a row in them; each may cost one more for the other half. */
+  failures = 0;
   /** Thrown by every write while it is set. */
   down: Error | undefined;
 
@@ -61,7 +63,10 @@ class Table {
     this.writes++;
     if (this.down) return Promise.reject(this.down);
     const values = entries.flatMap((entry) => entry.values);
-    if (values.includes(POISON)) return Promise.reject(failure('23514'));
+    if (values.includes(POISON)) {
+      this.failures++;
+      return Promise.reject(failure('23514'));
+    }
     for (const value of values) this.rows.add(value);
     return Promise.resolve(entries.map(({ rows }) => rows));
   }
@@ -71,16 +76,21 @@ interface Setup {
   readonly capacity?: number;
   readonly tailBytes?: number;
   readonly letterFiles?: SpoolFileSystem;
+  readonly spoolFiles?: SpoolFileSystem;
+  readonly flushIntervalMs?: number;
   readonly observer?: WriteObserver;
 }
 
-async function start(table: Table, { capacity = 1_000_000, tailBytes, letterFiles, observer }: Setup = {}) {
+async function start(table: Table, setup: Setup = {}) {
+  const { capacity = 1_000_000, tailBytes, letterFiles, spoolFiles, flushIntervalMs = 0, observer } = setup;
   const spool = await Spool.open<Values>({
     directory: join(directory, 'spool'),
     maxBytes: 1e9,
     retainMs: 0,
     checkpointMs: 20,
+    healMs: 20,
     tailBytes,
+    files: spoolFiles,
   });
   const deadLetters = await DeadLetterQueue.open({ directory: join(directory, 'dlq'), files: letterFiles });
   const coordinator = new DurableCoordinator<Values, number>({
@@ -88,7 +98,7 @@ async function start(table: Table, { capacity = 1_000_000, tailBytes, letterFile
     capacity,
     workers: 2,
     batchSize: 10_000,
-    flushIntervalMs: 0,
+    flushIntervalMs,
     retry: { initialBackoffMs: 1, maxBackoffMs: 5, maxAttempts: 3 },
     breaker: { failureThreshold: 3, halfOpenAfterMs: 20 },
     sink: table,
@@ -182,6 +192,41 @@ describe('an accepted entry', () => {
 });
 
 describe('a spool that takes nothing', () => {
+  it('at the start is hard from the first moment, and heals by itself', async () => {
+    let full = true;
+    const spoolFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      create: (path) => (full ? Promise.reject(failure('ENOSPC')) : nodeFileSystem.create(path)),
+    };
+    const one = await start(new Table(), { spoolFiles });
+    expect(one.coordinator.snapshot()).toMatchObject({ level: 'hard', spool: { bytes: 0 } });
+    await expect(one.coordinator.accept(valuesOf([1]))).rejects.toMatchObject({ name: 'SpoolFullError' });
+    full = false;
+    await until(() => one.coordinator.snapshot().spool.fault === undefined);
+    await one.coordinator.accept(valuesOf([1]));
+  });
+
+  it('because the disk hangs does not hold up the end', async () => {
+    const hanging = new Promise<void>(() => undefined);
+    let hung = false;
+    const spoolFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      create: async (path) => {
+        const file = await nodeFileSystem.create(path);
+        const sync = file.sync.bind(file);
+        return Object.assign(file, { sync: () => (hung ? hanging : sync()) });
+      },
+    };
+    const one = await start(new Table(), { spoolFiles });
+    await one.coordinator.accept(valuesOf([1]));
+    hung = true;
+    const unanswered = one.coordinator.accept(valuesOf([2]));
+    void unanswered.catch(() => undefined);
+    const begun = performance.now();
+    await one.coordinator.stop({ deadlineMs: 200 });
+    expect(performance.now() - begun).toBeLessThan(10_000);
+  });
+
   it('is hard until it takes entries again', async () => {
     const { coordinator } = await start(new Table());
     const levels: string[] = [];
@@ -215,6 +260,25 @@ describe('a row that the sink refuses', () => {
     expect(one.deadLetters.letters).toBe(1);
     expect(one.deadLetters.ids({ limit: 10 })).not.toEqual([id]);
     expect(one.coordinator.snapshot().rows).toMatchObject({ accepted: 10_000, deadLettered: 1, residual: 0 });
+  });
+
+  it('costs no more when it is one of a batch of many entries, heavy and light', async () => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const one = await start(table, { flushIntervalMs: 50 });
+    // One entry holds the only worker that may try; the others gather behind it.
+    await one.coordinator.accept(valuesOf([1]));
+    await until(() => one.coordinator.snapshot().circuitState !== 'closed');
+    const light = (from: number) => Array.from({ length: 2_500 }, (_, i) => valuesOf([from + i]));
+    const heavy = valuesOf(Array.from({ length: 4_999 }, (_, i) => (i === 3_210 ? POISON : 20_000 + i)));
+    const entries = [...light(1_000), heavy, ...light(10_000)];
+    await Promise.all(entries.map((entry) => one.coordinator.accept(entry)));
+    const before = table.failures;
+    table.down = undefined;
+    await isSettled(one);
+    expect(table.rows.size).toBe(9_999);
+    expect(table.failures - before).toBeLessThanOrEqual(2 + Math.ceil(Math.log2(10_000)));
+    expect(one.deadLetters.letters).toBe(1);
   });
 
   it('is one dead letter however often the process dies before it is settled', async () => {
@@ -251,6 +315,76 @@ describe('a row that the sink refuses', () => {
     expect(one.deadLetters.letters).toBe(1);
   });
 
+  it('is stored once when its dead letter is replayed twice at the same time', async () => {
+    const table = new Table();
+    const one = await start(table);
+    await one.coordinator.accept(valuesOf([POISON]));
+    await isSettled(one);
+    const [id = ''] = one.deadLetters.ids({ limit: 1 });
+    table.write = (entries) => Promise.resolve(entries.map(({ rows }) => rows));
+    const { coordinator } = one;
+    await Promise.all([coordinator.replayDeadLetter(id), coordinator.replayDeadLetter(id)]);
+    await isSettled(one);
+    expect(coordinator.snapshot()).toMatchObject({
+      deadLetters: 0,
+      rows: { accepted: 1, committed: 1, deadLettered: 0, residual: 0 },
+    });
+    await expect(coordinator.replayDeadLetter(id)).resolves.toBe(false);
+  });
+
+  it('can be replayed from a dead letter that is heavier than the capacity is now', async () => {
+    const values = [1, 2, 3, 4, 5, 6];
+    const before = await start(new Table());
+    await before.coordinator.stop({ deadlineMs: 0 });
+    await before.deadLetters.add({
+      id: '1-1-0',
+      rows: values.length,
+      time: 1,
+      refusedAt: 1,
+      payload: codec.encode(valuesOf(values)),
+      reason: 'r',
+      sqlstate: undefined,
+      detail: '',
+    });
+    const table = new Table();
+    const after = await start(table, { capacity: 3 });
+    await expect(after.coordinator.replayDeadLetter('1-1-0')).resolves.toBe(true);
+    await isSettled(after);
+    expect(table.rows).toEqual(new Set(values));
+  });
+
+  it('is missing from the books when the disk lost its dead letter', async () => {
+    const one = await start(new Table());
+    await one.coordinator.accept(valuesOf([1, POISON]));
+    await isSettled(one);
+    const [id = ''] = one.deadLetters.ids({ limit: 1 });
+    await writeFile(join(directory, 'dlq', `${id}.1.dlq`), 'overwritten');
+    await expect(one.coordinator.replayDeadLetter(id)).rejects.toThrow(DeadLetterDamagedError);
+    expect(one.coordinator.snapshot()).toMatchObject({
+      deadLetters: 0,
+      rows: { accepted: 2, committed: 1, deadLettered: 0, residual: 1 },
+    });
+  });
+
+  it('ends no worker and is no bug when the store stops while the disk of the dead letters is full', async () => {
+    const letterFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      create: () => Promise.reject(failure('ENOSPC')),
+    };
+    const [told, bugs]: [unknown[], unknown[]] = [[], []];
+    const first = await start(new Table(), {
+      letterFiles,
+      observer: { onFeedError: (error) => told.push(error), onWorkerBug: (bug) => bugs.push(bug) },
+    });
+    await first.coordinator.accept(valuesOf([1, POISON]));
+    await until(() => told.length > 0);
+    await first.coordinator.stop({ deadlineMs: 0 });
+    expect(bugs).toEqual([]);
+    const second = await start(new Table());
+    await isSettled(second);
+    expect(second.deadLetters.letters).toBe(1);
+  });
+
   it('is not sought when it is the table that is missing: the lane waits', async () => {
     const table = new Table();
     table.down = failure('42P01');
@@ -265,6 +399,17 @@ describe('a row that the sink refuses', () => {
 });
 
 describe('bytes that cannot be understood', () => {
+  it('are those too that hold another number of rows than were accepted', async () => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const before = await start(table);
+    await before.spool.append({ payload: [Buffer.from('[1]')], rows: 2, time: 1, entry: valuesOf([1, 2]) });
+    await before.coordinator.stop({ deadlineMs: 0 });
+    const after = await start(new Table());
+    await isSettled(after);
+    expect(after.coordinator.snapshot().rows).toMatchObject({ committed: 0, deadLettered: 2, residual: 0 });
+  });
+
   it('are a dead letter, and what follows is written', async () => {
     const table = new Table();
     table.down = failure('57P03');

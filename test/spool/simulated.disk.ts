@@ -169,6 +169,8 @@ export class SimulatedDisk {
   beforeEach: ((operation: Operation, path: string) => unknown) | undefined;
   /** What a sync that fails leaves on disk; as chance has it unless told. */
   afterFailedSync: Survival | undefined;
+  /** True for bytes that cannot be read. */
+  unreadable: ((path: string, from: number, to: number) => boolean) | undefined;
   /** Most bytes that one write takes. */
   mostPerWrite = Infinity;
   /** The power fails in the operation of this number, counted from the start of the disk. */
@@ -199,7 +201,10 @@ export class SimulatedDisk {
           return bytes.length;
         }),
       read: (length, position) =>
-        run('read', path, () => Buffer.from(content.now.subarray(position, position + length))),
+        run('read', path, () => {
+          if (this.unreadable?.(path, position, position + length)) throw failureOf('EIO');
+          return Buffer.from(content.now.subarray(position, position + length));
+        }),
       sync: async () => {
         try {
           await run('sync', path, () => content.sync());
@@ -218,7 +223,7 @@ export class SimulatedDisk {
         run('make-directory', path, () => {
           if (!this.directories.has(path)) this.directories.set(path, new Directory());
         }),
-      list: (path) => run('list', path, () => [...this.directory(path).now.keys()]),
+      list: (path) => run('list', path, () => [...(this.directories.get(path)?.now.keys() ?? [])]),
       create: (path) =>
         run('create', path, () => {
           const [directory, name] = this.placeOf(path);
@@ -232,10 +237,16 @@ export class SimulatedDisk {
         run('rename', from, () => {
           const [directory, name] = this.placeOf(from);
           const content = this.contentOf(from);
-          directory.change((entries) => {
-            entries.delete(name);
-            entries.set(this.placeOf(to)[1], content);
-          });
+          const [target, newName] = this.placeOf(to);
+          if (target === directory) {
+            directory.change((entries) => {
+              entries.delete(name);
+              entries.set(newName, content);
+            });
+          } else {
+            target.change((entries) => entries.set(newName, content));
+            directory.change((entries) => entries.delete(name));
+          }
         }),
       remove: (path) =>
         run('remove', path, () => {

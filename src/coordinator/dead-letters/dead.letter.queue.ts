@@ -9,6 +9,7 @@ import { DeadLetterDamagedError, decodeLetter, encodeLetter, type DeadLetter } f
 const QUARANTINE = 'quarantine';
 /** Id and rows are in the name, so that a start need not open a file. */
 const NAME = /^(\d+-\d+-\d+)\.(\d+)\.dlq$/;
+const UNFINISHED = '.dlq.tmp';
 
 interface Filed {
   readonly id: string;
@@ -29,6 +30,8 @@ export interface DeadLetterQueueOptions {
 export class DeadLetterQueue {
   private readonly filed = new Map<string, Filed>();
   private rowSum = 0;
+  private damagedRowSum = 0;
+  private damagedCount = 0;
 
   private constructor(
     private readonly directory: string,
@@ -39,10 +42,11 @@ export class DeadLetterQueue {
   static async open(options: DeadLetterQueueOptions): Promise<DeadLetterQueue> {
     const { directory, files = nodeFileSystem, onQuarantine = () => undefined } = options;
     const queue = new DeadLetterQueue(directory, files, onQuarantine);
-    await files.makeDirectory(directory);
     for (const name of await files.list(directory)) {
       const [, id, rows] = NAME.exec(name) ?? [];
       if (id !== undefined) queue.note({ id, name, rows: Number(rows) });
+      // A crash left it; its rows are still in the spool.
+      else if (name.endsWith(UNFINISHED)) await files.remove(`${directory}/${name}`).catch(() => undefined);
     }
     return queue;
   }
@@ -62,10 +66,23 @@ export class DeadLetterQueue {
     return this.rowSum;
   }
 
+  /** Rows of the heaviest letter. */
+  get heaviest(): number {
+    let most = 0;
+    for (const { rows } of this.filed.values()) most = Math.max(most, rows);
+    return most;
+  }
+
+  /** Letters that were found damaged and put aside since the start, and their rows. */
+  get damaged(): { readonly letters: number; readonly rows: number } {
+    return { letters: this.damagedCount, rows: this.damagedRowSum };
+  }
+
   /** Resolves when the letter is safe on disk. Adding the same letter again changes nothing. */
   async add(letter: DeadLetter): Promise<void> {
     const { id, rows } = letter;
     const name = `${id}.${rows}.dlq`;
+    await this.files.makeDirectory(this.directory);
     await writeWholeFile(this.files, this.directory, name, encodeLetter(letter));
     if (!this.filed.has(id)) this.note({ id, name, rows });
   }
@@ -85,12 +102,14 @@ export class DeadLetterQueue {
   async read(id: string): Promise<DeadLetter | undefined> {
     const filed = this.filed.get(id);
     if (!filed) return undefined;
-    const bytes = await readWholeFile(this.files, this.pathOf(filed));
     try {
-      return decodeLetter(id, bytes);
+      return decodeLetter(id, await readWholeFile(this.files, this.pathOf(filed)));
     } catch (error) {
       if (error instanceof DeadLetterDamagedError) await this.putAside(filed);
-      throw error;
+      if (!isMissing(error)) throw error;
+      // Somebody removed the file by hand.
+      this.forget(filed);
+      return undefined;
     }
   }
 
@@ -98,16 +117,28 @@ export class DeadLetterQueue {
   async remove(id: string): Promise<boolean> {
     const filed = this.filed.get(id);
     if (!filed) return false;
-    await this.files.remove(this.pathOf(filed));
+    try {
+      await this.files.remove(this.pathOf(filed));
+    } catch (error) {
+      if (!isMissing(error)) throw error;
+    }
     this.forget(filed);
     await this.files.syncDirectory(this.directory);
     return true;
   }
 
   private async putAside(filed: Filed): Promise<void> {
-    await this.files.makeDirectory(`${this.directory}/${QUARANTINE}`);
-    await this.files.rename(this.pathOf(filed), `${this.directory}/${QUARANTINE}/${filed.name}`);
-    this.forget(filed);
+    // Somebody else may have read it at the same time.
+    if (!this.forget(filed)) return;
+    try {
+      await this.files.makeDirectory(`${this.directory}/${QUARANTINE}`);
+      await this.files.rename(this.pathOf(filed), `${this.directory}/${QUARANTINE}/${filed.name}`);
+    } catch (error) {
+      this.note(filed);
+      throw error;
+    }
+    this.damagedCount++;
+    this.damagedRowSum += filed.rows;
     this.onQuarantine(filed.id, filed.rows);
   }
 
@@ -120,7 +151,14 @@ export class DeadLetterQueue {
     this.rowSum += filed.rows;
   }
 
-  private forget({ id, rows }: Filed): void {
-    if (this.filed.delete(id)) this.rowSum -= rows;
+  /** False when it was forgotten already. */
+  private forget({ id, rows }: Filed): boolean {
+    const known = this.filed.delete(id);
+    if (known) this.rowSum -= rows;
+    return known;
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }

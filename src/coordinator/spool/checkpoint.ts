@@ -1,5 +1,5 @@
 import { crc32 } from 'node:zlib';
-import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
+import { writeFully, writeWholeFile, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
 
 const NAME = 'checkpoint';
 const SLOT_BYTES = 4_096;
@@ -13,45 +13,86 @@ const TWO_32 = 2 ** 32;
  * only means that more is written again, which is harmless.
  */
 export class Checkpoint {
+  private file: SpoolFile | undefined;
+  private making: Promise<void> | undefined;
+  /** The slot that is written next: the older one, or the damaged one. */
   private slot = 0;
 
   private constructor(
-    private readonly file: SpoolFile,
+    private readonly files: SpoolFileSystem,
+    private readonly directory: string,
     /** Records below it need not be read again. */
-    public sequence: number,
+    public sequence = 0,
     /** Slots that hold something else than a checkpoint. */
-    readonly damagedSlots: number,
+    readonly damagedSlots = 0,
   ) {}
 
+  /** Reads the checkpoint; without one, or when it cannot be read, all there is counts as not settled. */
   static async open(files: SpoolFileSystem, directory: string): Promise<Checkpoint> {
-    const path = `${directory}/${NAME}`;
     const names = await files.list(directory);
-    if (!names.includes(NAME)) {
-      const file = await files.create(path);
-      await writeFully(file, [Buffer.alloc(2 * SLOT_BYTES)], 0);
-      await file.sync();
-      await files.syncDirectory(directory);
-      return new Checkpoint(file, 0, 0);
+    if (!names.includes(NAME)) return new Checkpoint(files, directory);
+    let file: SpoolFile | undefined;
+    try {
+      file = await files.open(`${directory}/${NAME}`, 'write');
+      const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
+      const sequence = Math.max(0, ...slots.map((slot) => slot.sequence ?? 0));
+      const damaged = slots.filter((slot) => slot.damaged).length;
+      const checkpoint = new Checkpoint(files, directory, sequence, damaged);
+      checkpoint.file = file;
+      checkpoint.slot = slots[0].sequence === sequence ? 1 : 0;
+      return checkpoint;
+    } catch {
+      await file?.close().catch(() => undefined);
+      return new Checkpoint(files, directory, 0, 2);
     }
-    const file = await files.open(path, 'write');
-    const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
-    const sequence = Math.max(0, ...slots.map((slot) => slot.sequence ?? 0));
-    const checkpoint = new Checkpoint(file, sequence, slots.filter(({ damaged }) => damaged).length);
-    // The older, or the damaged one, is written next.
-    checkpoint.slot = slots[0].sequence === sequence ? 1 : 0;
-    return checkpoint;
+  }
+
+  /** Makes the file when it is not there. */
+  async prepare(): Promise<void> {
+    if (this.file) return;
+    this.making ??= this.make();
+    try {
+      await this.making;
+    } finally {
+      this.making = undefined;
+    }
   }
 
   /** Resolves when it is on disk. Not to be called again before it has settled. */
   async write(sequence: number): Promise<void> {
-    await writeFully(this.file, [encode(sequence)], this.slot * SLOT_BYTES);
-    await this.file.sync();
+    await this.prepare();
+    try {
+      await this.writeSlot(sequence);
+    } catch (error) {
+      await this.giveUpFile();
+      throw error;
+    }
     this.slot = 1 - this.slot;
     this.sequence = sequence;
   }
 
   async close(): Promise<void> {
-    await this.file.close();
+    await this.file?.close();
+  }
+
+  private async make(): Promise<void> {
+    await this.files.makeDirectory(this.directory);
+    await writeWholeFile(this.files, this.directory, NAME, [encode(this.sequence), Buffer.alloc(SLOT_BYTES)]);
+    this.file = await this.files.open(`${this.directory}/${NAME}`, 'write');
+    this.slot = 1;
+  }
+
+  private async writeSlot(sequence: number): Promise<void> {
+    if (!this.file) throw new Error('the checkpoint has no file');
+    await writeFully(this.file, [encode(sequence)], this.slot * SLOT_BYTES);
+    await this.file.sync();
+  }
+
+  /** A place on the disk that takes no bytes would keep every segment: the next try is a new file. */
+  private async giveUpFile(): Promise<void> {
+    const { file } = this;
+    this.file = undefined;
+    await file?.close().catch(() => undefined);
   }
 }
 

@@ -33,7 +33,7 @@ export class SegmentReader {
   offset: number;
 
   constructor(
-    private readonly file: SpoolFile,
+    private readonly file: Pick<SpoolFile, 'read'>,
     private readonly options: {
       /** Where to begin: an offset at which a record begins. */
       readonly from?: number;

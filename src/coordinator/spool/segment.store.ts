@@ -1,5 +1,5 @@
-import { SegmentReader } from './segment.reader.js';
-import type { RecordHeader } from './spool.record.js';
+import { lookAtBacklog, type Backlog } from './backlog.js';
+import { SalvagedFile } from './salvaged.file.js';
 import { writeFully, writeWholeFile, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
 
 const SUFFIX = '.seg';
@@ -19,21 +19,16 @@ export interface Segment {
   bytes: number;
   /** When all of it was seen to be settled, milliseconds of Date.now. */
   settledAt: number | undefined;
-}
-
-/** What a look at the segments from a checkpoint on found. */
-export interface Backlog {
-  readonly records: number;
-  readonly rows: number;
-  /** Rows of the heaviest record. */
-  readonly heaviest: number;
-  /** Time of receipt of the first record. */
-  readonly oldestTime: number | undefined;
+  /** Records in it that were handed out and are not settled, and damaged ones that are not in the quarantine yet. */
+  open: number;
+  /** True when the disk could not read some of it: it is put aside and not removed. */
+  unreadable: boolean;
 }
 
 /** The segments on disk, oldest first, and the one that is written. */
 export class SegmentStore {
   readonly segments: Segment[] = [];
+  private nextSequence = 1;
   private active: { readonly segment: Segment; readonly file: SpoolFile } | undefined;
 
   constructor(
@@ -46,33 +41,30 @@ export class SegmentStore {
     return this.segments.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Finds the segments and looks at the headers of those that the checkpoint does not cover. */
+  /** Finds the segments and looks at those that the checkpoint does not cover. */
   async load(checkpoint: number): Promise<Backlog> {
     const names = (await this.files.list(this.directory)).filter((name) => NAME.test(name)).sort();
     for (const name of names) {
-      const path = `${this.directory}/${name}`;
-      const file = await this.files.open(path, 'read');
-      const bytes = await file.size().finally(() => file.close());
-      const first = Number(name.slice(0, -SUFFIX.length));
-      this.segments.push({ name, path, first, last: first - 1, bytes, settledAt: undefined });
+      const segment = this.newSegment(name, Number(name.slice(0, -SUFFIX.length)));
+      this.segments.push(segment);
+      await this.measure(segment);
     }
-    const found = { records: 0, rows: 0, heaviest: 0, oldestTime: undefined as number | undefined };
-    for (const [index, segment] of this.segments.entries()) {
-      const next = this.segments[index + 1];
-      const end = next?.first ?? Infinity;
-      if (end > checkpoint) await this.scan(segment, checkpoint, end, found);
-      if (next) segment.last = end - 1;
-    }
+    const found = await lookAtBacklog(this.files, this.segments, checkpoint);
+    const last = this.segments.map((segment) => Math.max(segment.first, segment.last) + 1);
+    this.nextSequence = Math.max(1, checkpoint, ...last);
     return found;
   }
 
-  /** The segment's reader, from an offset on. The caller closes the file. */
-  async read(
-    segment: Segment,
-    from = 0,
-  ): Promise<{ readonly reader: SegmentReader; readonly file: SpoolFile }> {
-    const file = await this.files.open(segment.path, 'read');
-    return { file, reader: new SegmentReader(file, { from, first: segment.first, payloads: true }) };
+  /** The first of so many sequence numbers, which are never given again. */
+  takeSequences(count: number): number {
+    const first = this.nextSequence;
+    this.nextSequence += count;
+    return first;
+  }
+
+  /** The segment's file, for reading. The caller closes it. */
+  open({ path }: Segment): Promise<SpoolFile> {
+    return this.files.open(path, 'read');
   }
 
   /** The segment after this one, which may be gone. */
@@ -83,22 +75,13 @@ export class SegmentStore {
   /** The segment that is written; a new one, named after the next sequence number, when there is none. */
   async writable(nextSequence: number): Promise<Segment> {
     if (this.active) return this.active.segment;
-    const name = `${String(nextSequence).padStart(16, '0')}${SUFFIX}`;
-    const path = `${this.directory}/${name}`;
-    const file = await this.files.create(path);
-    const segment = {
-      name,
-      path,
-      first: nextSequence,
-      last: nextSequence - 1,
-      bytes: 0,
-      settledAt: undefined,
-    };
+    const segment = this.newSegment(`${String(nextSequence).padStart(16, '0')}${SUFFIX}`, nextSequence);
+    const file = await this.files.create(segment.path);
     try {
       await this.files.syncDirectory(this.directory);
     } catch (error) {
       await file.close().catch(() => undefined);
-      await this.files.remove(path).catch(() => undefined);
+      await this.files.remove(segment.path).catch(() => undefined);
       throw error;
     }
     this.segments.push(segment);
@@ -136,15 +119,16 @@ export class SegmentStore {
   }
 
   /** Proves that the disk takes bytes: a new segment is begun, filled, synced and emptied again. */
-  async probe(nextSequence: number): Promise<void> {
+  async probe(): Promise<void> {
     await this.seal({ cut: true });
-    await this.writable(nextSequence);
+    await this.writable(this.takeSequences(1));
     const { file } = this.requireActive();
     await writeFully(file, [Buffer.alloc(PROBE_BYTES)], 0);
     await file.sync();
     await file.truncate(0);
   }
 
+  /** Removes the segment, or puts it aside when some of it could not be read. */
   async remove(segment: Segment): Promise<void> {
     if (segment === this.current) await this.seal({ cut: false });
     const index = this.segments.indexOf(segment);
@@ -153,7 +137,8 @@ export class SegmentStore {
     // First off the list, so that nobody goes there any more.
     this.segments.splice(index, 1);
     try {
-      await this.files.remove(segment.path);
+      if (segment.unreadable) await this.putAside(segment);
+      else await this.files.remove(segment.path);
     } catch (error) {
       this.segments.push(segment);
       this.segments.sort((a, b) => a.first - b.first);
@@ -161,53 +146,50 @@ export class SegmentStore {
     }
   }
 
-  /** Puts bytes of a segment aside, for people to look at. Doing it again changes nothing. */
+  /** Copies bytes of a segment to where people can look at them. Doing it again changes nothing. */
   async quarantine(segment: Segment, offset: number, length: number): Promise<string> {
-    const directory = `${this.directory}/${QUARANTINE}`;
     const name = `${segment.name}.${offset}`;
-    const file = await this.files.open(segment.path, 'read');
-    const bytes = await file.read(length, offset).finally(() => file.close());
-    await this.files.makeDirectory(directory);
+    const file = await this.open(segment);
+    const bytes = await new SalvagedFile(file, () => segment.bytes)
+      .read(length, offset)
+      .finally(() => file.close());
+    const directory = await this.makeQuarantine();
     await writeWholeFile(this.files, directory, name, [bytes]);
     return `${directory}/${name}`;
+  }
+
+  private async putAside({ name, path }: Segment): Promise<void> {
+    const directory = await this.makeQuarantine();
+    await this.files.rename(path, `${directory}/${name}`).catch(ignoreMissing);
+  }
+
+  private async makeQuarantine(): Promise<string> {
+    const directory = `${this.directory}/${QUARANTINE}`;
+    await this.files.makeDirectory(directory);
+    return directory;
+  }
+
+  /** A segment that the disk does not open has no bytes until it does. */
+  private async measure(segment: Segment): Promise<void> {
+    try {
+      const file = await this.open(segment);
+      segment.bytes = await file.size().finally(() => file.close());
+    } catch {
+      segment.unreadable = true;
+    }
+  }
+
+  private newSegment(name: string, first: number): Segment {
+    const path = `${this.directory}/${name}`;
+    return { name, path, first, last: first - 1, bytes: 0, settledAt: undefined, open: 0, unreadable: false };
   }
 
   private requireActive(): { readonly segment: Segment; readonly file: SpoolFile } {
     if (!this.active) throw new Error('no segment is open for writing');
     return this.active;
   }
+}
 
-  private async scan(
-    segment: Segment,
-    checkpoint: number,
-    end: number,
-    found: { records: number; rows: number; heaviest: number; oldestTime: number | undefined },
-  ): Promise<void> {
-    const file = await this.files.open(segment.path, 'read');
-    try {
-      const reader = new SegmentReader(file, { first: segment.first, payloads: false });
-      let damaged = false;
-      const note = ({ sequence, rows, time }: RecordHeader): void => {
-        if (sequence >= end) return;
-        segment.last = Math.max(segment.last, sequence);
-        if (sequence < checkpoint) return;
-        found.records++;
-        found.rows += rows;
-        found.heaviest = Math.max(found.heaviest, rows);
-        found.oldestTime ??= time;
-      };
-      for (let piece = await reader.next(segment.bytes); piece; piece = await reader.next(segment.bytes)) {
-        damaged ||= piece.kind === 'damage';
-        if (piece.kind !== 'record') continue;
-        note(piece.header);
-        let header;
-        while ((header = reader.nextHeaderInMemory(segment.bytes))) note(header);
-      }
-      // A record that cannot be read may be the last, and any number of gaps may lie before it: the segment is not
-      // settled before a reader has been there.
-      if (damaged) segment.last = Math.max(segment.last + 1, checkpoint);
-    } finally {
-      await file.close();
-    }
-  }
+function ignoreMissing(error: unknown): void {
+  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }

@@ -2,6 +2,8 @@ import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
+import { SalvagedFile } from './salvaged.file.js';
+
 /** An open file of the spool. */
 export interface SpoolFile {
   /** Bytes in the file. */
@@ -20,7 +22,7 @@ export interface SpoolFile {
 export interface SpoolFileSystem {
   /** Makes the directory and those above it, as far as they are not there, so that they last. */
   makeDirectory(path: string): Promise<void>;
-  /** Names in the directory, in no particular order. */
+  /** Names in the directory, in no particular order; none when there is no such directory. */
   list(path: string): Promise<string[]>;
   /** Opens a new file; rejects with EEXIST when it is there. */
   create(path: string): Promise<SpoolFile>;
@@ -78,7 +80,14 @@ export const nodeFileSystem: SpoolFileSystem = {
     for (let made = resolve(path); made.length >= length; made = dirname(made))
       await syncDirectory(dirname(made));
   },
-  list: (path) => readdir(path),
+  list: async (path) => {
+    try {
+      return await readdir(path);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+      throw error;
+    }
+  },
   create: async (path) =>
     new NodeFile(await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, ONLY_OWNER)),
   open: async (path, access) => new NodeFile(await open(path, access === 'read' ? 'r' : 'r+')),
@@ -132,20 +141,24 @@ export async function writeWholeFile(
   await files.remove(aside).catch(() => undefined);
   const file = await files.create(aside);
   try {
-    await writeFully(file, parts, 0);
-    await file.sync();
-  } finally {
-    await file.close();
+    await writeFully(file, parts, 0)
+      .then(() => file.sync())
+      .finally(() => file.close());
+    await files.rename(aside, `${directory}/${name}`);
+  } catch (error) {
+    // A full disk has no room for what is left over.
+    await files.remove(aside).catch(() => undefined);
+    throw error;
   }
-  await files.rename(aside, `${directory}/${name}`);
   await files.syncDirectory(directory);
 }
 
-/** The whole content of a file. */
+/** The whole content of a file; what the disk does not read of it comes as filler, which no checksum fits. */
 export async function readWholeFile(files: SpoolFileSystem, path: string): Promise<Buffer> {
   const file = await files.open(path, 'read');
   try {
-    return await file.read(await file.size(), 0);
+    const size = await file.size();
+    return await new SalvagedFile(file, () => size).read(size, 0);
   } finally {
     await file.close();
   }

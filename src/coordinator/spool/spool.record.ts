@@ -21,6 +21,8 @@ export const HEADER_BYTES = 36;
 /** First bytes of every record. */
 export const RECORD_MAGIC = Buffer.from('MDS1', 'latin1');
 
+const MAGIC_NUMBER = RECORD_MAGIC.readUInt32BE();
+
 const AT = { length: 4, sequence: 8, time: 16, rows: 24, payloadCrc: 28, headerCrc: 32 } as const;
 const TWO_32 = 2 ** 32;
 
@@ -41,9 +43,12 @@ export function crcOf(parts: readonly Buffer[]): number {
   return parts.reduce((crc, part) => crc32(part, crc), 0);
 }
 
-export function encodeHeader({ sequence, time, rows, length, payloadCrc }: RecordHeader): Buffer {
-  const header = Buffer.allocUnsafe(HEADER_BYTES);
-  RECORD_MAGIC.copy(header);
+/** The header's bytes; those of `target`, when it is given. */
+export function encodeHeader(
+  { sequence, time, rows, length, payloadCrc }: RecordHeader,
+  header = Buffer.allocUnsafe(HEADER_BYTES),
+): Buffer {
+  header.writeUInt32BE(MAGIC_NUMBER);
   header.writeUInt32BE(length, AT.length);
   header.writeUInt32BE(Math.floor(sequence / TWO_32), AT.sequence);
   header.writeUInt32BE(sequence % TWO_32, AT.sequence + 4);
@@ -56,8 +61,7 @@ export function encodeHeader({ sequence, time, rows, length, payloadCrc }: Recor
 
 /** The header at `offset`, or undefined when there is no whole and undamaged one. */
 export function decodeHeader(bytes: Buffer, offset = 0): RecordHeader | undefined {
-  if (bytes.length < offset + HEADER_BYTES || bytes.readUInt32BE(offset) !== RECORD_MAGIC.readUInt32BE())
-    return undefined;
+  if (bytes.length < offset + HEADER_BYTES || bytes.readUInt32BE(offset) !== MAGIC_NUMBER) return undefined;
   const crc = crc32(bytes.subarray(offset, offset + AT.headerCrc));
   if (crc !== bytes.readUInt32BE(offset + AT.headerCrc)) return undefined;
   return {

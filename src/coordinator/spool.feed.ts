@@ -1,0 +1,142 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors.js';
+import { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
+import type { DeadLetterReason } from './dead-letters/dead.letter.js';
+import type { DurableCoordinatorOptions } from './durable.options.js';
+import { sqlstateOf } from './failure.table.js';
+import type { Entry } from './sink.js';
+import type { SpoolItem } from './spool/spool.js';
+import type { WriteCoordinator } from './write.coordinator.js';
+import type { WriteObserver } from './write.observer.js';
+
+const SECOND = 1000;
+
+/** What a SpoolFeed works with. */
+interface SpoolFeedOptions<T extends Entry, R> extends Pick<
+  DurableCoordinatorOptions<T, R>,
+  'id' | 'codec' | 'spool' | 'deadLetters'
+> {
+  readonly writes: WriteCoordinator<T, R>;
+  readonly observer: Required<WriteObserver>;
+  /** Ends the feed. */
+  readonly signal: AbortSignal;
+  /** True when somebody waits for the commit of this entry: it is written without waiting for company. */
+  readonly isAwaited: (sequence: number) => boolean;
+  /** The entry is written, but for so many rows that are dead letters now. */
+  readonly onSettled: (item: SpoolItem<T>, deadRows: number) => void;
+  /** What became of an entry that was given to the sink. */
+  readonly onOutcome: (sequence: number, outcome: R | Error) => void;
+}
+
+/** Takes entries out of the spool, in order, and has them written; rows that are refused become dead letters. */
+export class SpoolFeed<T extends Entry, R> {
+  constructor(private readonly options: SpoolFeedOptions<T, R>) {}
+
+  /** Resolves after the signal. */
+  async run(): Promise<void> {
+    const { spool, signal, observer } = this.options;
+    let item: SpoolItem<T> | undefined;
+    while (!signal.aborted) {
+      try {
+        item ??= await spool.next(signal);
+        await this.deliver(item);
+        item = undefined;
+      } catch (error) {
+        if (isAborted(signal)) return;
+        observer.onFeedError(error);
+        await sleep(SECOND, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  private async deliver(item: SpoolItem<T>): Promise<void> {
+    const { writes, codec, signal, isAwaited, onSettled } = this.options;
+    const entry = this.entryOf(item);
+    if (entry instanceof Error) {
+      await this.buryWhole(item, entry);
+      onSettled(item, item.rows);
+      return;
+    }
+    let deadRows = 0;
+    const { outcome } = await writes.deliver(entry, {
+      signal,
+      flush: isAwaited(item.sequence),
+      deadLetters: async (part, firstRow, error) => {
+        await this.bury(item, firstRow, part.rows, codec.encode(part), whyOf(error));
+        deadRows += part.rows;
+      },
+    });
+    outcome.then(
+      (result) => this.written(item, deadRows, result),
+      (error: unknown) => this.refused(item, deadRows, error as Error),
+    );
+  }
+
+  private written(item: SpoolItem<T>, deadRows: number, result: R): void {
+    this.options.onSettled(item, deadRows);
+    this.options.onOutcome(item.sequence, result);
+  }
+
+  private refused(item: SpoolItem<T>, deadRows: number, error: Error): void {
+    // Anything else left rows unwritten: the entry stays in the spool, and is written after the next start.
+    if (error instanceof WriteRefusedError && error.reason !== 'worker_bug')
+      this.options.onSettled(item, deadRows);
+    this.options.onOutcome(item.sequence, error);
+  }
+
+  private entryOf({ content, time, rows }: SpoolItem<T>): T | Error {
+    if ('entry' in content) return content.entry;
+    try {
+      const entry = this.options.codec.decode(content.payload, time);
+      return entry.rows === rows ? entry : new Error(`${entry.rows} rows were read, ${rows} were accepted`);
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+
+  private async buryWhole(item: SpoolItem<T>, error: Error): Promise<void> {
+    const payload = 'payload' in item.content ? [item.content.payload] : [];
+    const why = { reason: 'undecodable', sqlstate: undefined, detail: error.message };
+    await this.bury(item, 0, item.rows, payload, why);
+  }
+
+  /** Tries until it is safe: a full disk is no reason to lose rows, and the entry stays in the spool meanwhile. */
+  private async bury(
+    item: SpoolItem<T>,
+    firstRow: number,
+    rows: number,
+    payload: readonly Buffer[],
+    why: DeadLetterReason,
+  ): Promise<void> {
+    const { deadLetters, observer, signal } = this.options;
+    const id = DeadLetterQueue.idOf(item, firstRow);
+    const letter = { id, rows, time: item.time, refusedAt: Date.now(), payload, ...why };
+    for (;;) {
+      try {
+        await deadLetters.add(letter);
+        observer.onDeadLetter(id, rows, why.reason);
+        return;
+      } catch (error) {
+        observer.onFeedError(error);
+      }
+      await sleep(SECOND, undefined, { signal }).catch(() => {
+        throw new CoordinatorStoppedError(this.options.id, rows, false);
+      });
+    }
+  }
+}
+
+/** A function, as the signal changes while others are awaited. */
+function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
+function whyOf(error: WriteRefusedError): DeadLetterReason {
+  const { cause } = error;
+  return {
+    reason: error.reason,
+    sqlstate: sqlstateOf(cause),
+    detail: cause instanceof Error ? cause.message : error.message,
+  };
+}

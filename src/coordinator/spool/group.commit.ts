@@ -1,0 +1,134 @@
+import { RingDeque } from '../ring.deque.js';
+import { Waiter } from '../waiter.js';
+import type { DiskFault } from './disk.fault.js';
+import { groupBytes, type GroupEntry } from './group.bytes.js';
+import type { SegmentRetention } from './segment.retention.js';
+import type { Segment, SegmentStore } from './segment.store.js';
+import { SpoolBusyError, SpoolFullError } from './spool.errors.js';
+import type { SpoolOptions } from './spool.options.js';
+import { HEADER_BYTES } from './spool.record.js';
+
+const SECOND = 1_000;
+const MIB = 1024 * 1024;
+/** Bytes that one fdatasync covers at most: a larger group would make the first in it wait for the last. */
+const GROUP_BYTES = 16 * MIB;
+const MAX_WAITING_BYTES = 128 * MIB;
+
+/** An entry as it is given to the spool. */
+export interface SpoolInput<T> {
+  /** What is written; not changed afterwards, so leave it as it is. */
+  readonly payload: readonly Buffer[];
+  readonly rows: number;
+  /** When it was received: Unix epoch, microseconds. */
+  readonly time: number;
+  /** Handed to the reader together with the entry, if it need not be read back from disk. */
+  readonly entry: T;
+  /** Called as soon as it is safe, before the reader can have it. */
+  readonly onSafe?: ((sequence: number) => void) | undefined;
+}
+
+/** An entry that waits to be written. */
+export interface Append<T> extends GroupEntry {
+  readonly input: SpoolInput<T>;
+  readonly waiter: Waiter<number>;
+}
+
+/** Writes what waits in groups: one write and one fdatasync for all of a group. */
+export class GroupCommit<T> {
+  private readonly waiting = new RingDeque<Append<T>>();
+  private waitingBytes = 0;
+  private flushing: Promise<void> | undefined;
+  private syncStartedAt: number | undefined;
+
+  constructor(
+    private readonly options: SpoolOptions,
+    private readonly store: SegmentStore,
+    private readonly retention: SegmentRetention,
+    private readonly fault: DiskFault,
+    /** Bytes after which a new segment is begun. */
+    private readonly segmentBytes: number,
+    /** Told of a group that is safe, the first of which got the sequence number `first`. */
+    private readonly onSafe: (segment: Segment, group: readonly Append<T>[], first: number) => void,
+  ) {}
+
+  /** How long the fdatasync that runs now has taken. */
+  get syncingSeconds(): number {
+    return this.syncStartedAt === undefined ? 0 : (performance.now() - this.syncStartedAt) / SECOND;
+  }
+
+  /** Resolves with the entry's sequence number when it is safe on disk. */
+  append(input: SpoolInput<T>): Promise<number> {
+    let bytes = HEADER_BYTES;
+    for (const { length } of input.payload) bytes += length;
+    const { maxWaitingBytes = MAX_WAITING_BYTES } = this.options;
+    if (this.waitingBytes > 0 && this.waitingBytes + bytes > maxWaitingBytes)
+      throw new SpoolBusyError(this.waitingBytes);
+    const append: Append<T> = { input, bytes, waiter: new Waiter<number>() };
+    this.waiting.push(append);
+    this.waitingBytes += bytes;
+    this.flushing ??= this.flush();
+    return append.waiter.promise;
+  }
+
+  /** Resolves when nothing waits. */
+  async flushed(): Promise<void> {
+    await this.flushing;
+  }
+
+  private async flush(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const group = this.takeGroup();
+      const bytes = group.reduce((sum, append) => sum + append.bytes, 0);
+      try {
+        await this.write(group, bytes);
+      } catch (error) {
+        await this.refuse(group, error);
+      } finally {
+        this.waitingBytes -= bytes;
+      }
+    }
+    this.flushing = undefined;
+  }
+
+  private takeGroup(): Append<T>[] {
+    const group: Append<T>[] = [];
+    let bytes = 0;
+    for (let next = this.waiting.peek(); next; next = this.waiting.peek()) {
+      bytes += next.bytes;
+      if (bytes > GROUP_BYTES && group.length > 0) break;
+      this.waiting.shift();
+      group.push(next);
+    }
+    return group;
+  }
+
+  private async write(group: readonly Append<T>[], bytes: number): Promise<void> {
+    if (this.fault.current) throw this.fault.current;
+    await this.retention.makeRoom(bytes);
+    const first = this.store.takeSequences(group.length);
+    if ((this.store.current?.bytes ?? 0) >= this.segmentBytes) await this.store.seal({ cut: false });
+    const segment = await this.store.writable(first);
+    await this.store.write(groupBytes(group, first));
+    await this.sync();
+    this.onSafe(segment, group, first);
+  }
+
+  private async sync(): Promise<void> {
+    const startedAt = performance.now();
+    this.syncStartedAt = startedAt;
+    try {
+      await this.store.sync();
+      this.options.observer?.onSync?.((performance.now() - startedAt) / SECOND);
+    } finally {
+      this.syncStartedAt = undefined;
+    }
+  }
+
+  private async refuse(group: readonly Append<T>[], error: unknown): Promise<void> {
+    const reason = this.fault.nameOf(error);
+    for (const { waiter } of group) waiter.reject(reason);
+    if (reason === this.fault.current) return;
+    if (reason === error && reason instanceof SpoolFullError) this.retention.quotaReached(reason);
+    else await this.fault.begin(reason);
+  }
+}

@@ -1,0 +1,142 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { DataSource } from 'typeorm';
+
+import { dataSourceOptions } from '../../ormconfig.js';
+import { barBatchCodec } from '../../src/bars/bar.batch.codec.js';
+import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { BarSink } from '../../src/bars/bar.sink.js';
+import { SeriesStore } from '../../src/bars/series.store.js';
+import type { WriteCounts } from '../../src/bars/write.counts.js';
+import { DeadLetterQueue, DurableCoordinator, Spool } from '../../src/coordinator/index.js';
+import { Database } from '../../src/database/database.js';
+import { PartitionStore } from '../../src/database/partition.store.js';
+import { SchemaMigrator } from '../../src/database/schema.migrator.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+
+const FIRST_DAY = Date.UTC(2026, 0, 5) * 1000;
+const DAY_US = 86_400_000_000;
+
+let test: TestDatabase;
+let role: string;
+let directory: string;
+let database: Database;
+let coordinator: DurableCoordinator<BarBatch, WriteCounts>;
+let clock = Date.UTC(2026, 5, 1) * 1000;
+
+beforeAll(async () => {
+  test = await createDatabase();
+  directory = await mkdtemp(join(tmpdir(), 'mds-lane-'));
+  const url = new URL(test.url);
+  role = url.pathname.slice(1);
+  await test.query(`CREATE ROLE ${role} LOGIN PASSWORD 'lane'`);
+  await test.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`);
+  await test.query(`GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${role}`);
+  Object.assign(url, { username: role, password: 'lane' });
+  const partitions = new PartitionStore(test.url);
+  database = new Database(
+    new DataSource(dataSourceOptions(url.href)),
+    new SchemaMigrator(url.href, test.url),
+    partitions,
+    { migrated: () => undefined, openFailed: () => undefined, connectionLost: () => undefined },
+    4,
+  );
+  await database.open();
+  coordinator = new DurableCoordinator<BarBatch, WriteCounts>({
+    id: 'test',
+    capacity: 100_000,
+    workers: 2,
+    batchSize: 10_000,
+    flushIntervalMs: 10,
+    retry: { initialBackoffMs: 1, maxBackoffMs: 10 },
+    breaker: { failureThreshold: 3, halfOpenAfterMs: 50 },
+    sink: new BarSink(database, new SeriesStore(database), partitions, () => undefined),
+    codec: barBatchCodec,
+    spool: await Spool.open<BarBatch>({
+      directory: join(directory, 'spool'),
+      maxBytes: 1e9,
+      retainMs: 0,
+    }),
+    deadLetters: await DeadLetterQueue.open({ directory: join(directory, 'dlq') }),
+  });
+  coordinator.start();
+});
+
+afterAll(async () => {
+  await coordinator.stop({ deadlineMs: 1_000 });
+  await database.close();
+  await test.query(`DROP OWNED BY ${role}`);
+  await test.query(`DROP ROLE ${role}`);
+  await test.drop();
+  await rm(directory, { recursive: true, force: true });
+});
+
+function batch(symbol: string, days: number): BarBatch {
+  const builder = new BarBatchBuilder();
+  for (let day = 0; day < days; day++)
+    builder.add('test', symbol, '1d', FIRST_DAY + day * DAY_US, 1, 9, 0, 1, 5);
+  return Object.assign(builder.finish(), { receivedAt: ++clock });
+}
+
+const stored = async (symbol: string): Promise<number> =>
+  (await test.query('SELECT 1 FROM bars_ohlcv WHERE symbol = $1', [symbol])).length;
+
+const isSettled = () =>
+  eventually('all is written', 15_000, () => Promise.resolve(coordinator.snapshot().rows.spooled === 0));
+
+describe('a database that lacks what every row needs', () => {
+  it.each([
+    [
+      'the table',
+      'ALTER TABLE bars RENAME TO bars_gone',
+      'ALTER TABLE bars_gone RENAME TO bars',
+      '42P01',
+      /"bars" does not exist/,
+    ],
+    [
+      'the permission',
+      'REVOKE INSERT ON bars FROM ROLE',
+      'GRANT INSERT ON bars TO ROLE',
+      '42501',
+      /permission denied/,
+    ],
+    [
+      'a column',
+      'ALTER TABLE bars RENAME COLUMN volume TO v',
+      'ALTER TABLE bars RENAME COLUMN v TO volume',
+      '42703',
+      /volume/,
+    ],
+  ])(
+    'by the lack of %s stops the lane and says so; no row is a dead letter, and all are stored when it is mended',
+    async (_, breakIt, mendIt, sqlstate, message) => {
+      const symbol = `LACK${sqlstate}`;
+      await coordinator.accept(batch(symbol, 2));
+      await isSettled();
+      await test.query(breakIt.replace('ROLE', role));
+      // Bars that are new, and some that are stored already: both ways into the table stop.
+      await coordinator.accept(batch(symbol, 100));
+      await coordinator.accept(batch(`${symbol}B`, 100));
+      await eventually('the lane is stopped', 15_000, () =>
+        Promise.resolve(coordinator.snapshot().circuitState !== 'closed'),
+      );
+      const { circuitCause, rows } = coordinator.snapshot();
+      expect(circuitCause).toMatchObject({
+        code: sqlstate,
+        message: expect.stringMatching(message) as unknown,
+      });
+      expect(rows).toMatchObject({ spooled: 200, deadLettered: 0, residual: 0 });
+
+      await test.query(mendIt.replace('ROLE', role));
+      await isSettled();
+      expect(await stored(symbol)).toBe(100);
+      expect(await stored(`${symbol}B`)).toBe(100);
+      expect(coordinator.snapshot()).toMatchObject({ deadLetters: 0, circuitCause: undefined });
+    },
+  );
+});
