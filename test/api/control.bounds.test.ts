@@ -49,6 +49,21 @@ it('nobody may take more than the burst at once, and be in debt for years', asyn
   expect(await post(path, { tokens: 100 })).toEqual({ status: 200, code: undefined });
 });
 
+it('an adjustment for a provider that cannot be is refused with the field named', async () => {
+  for (const provider of ['', 'a b', 'x'.repeat(65)]) {
+    const answer = await service.fetch('/v1/rate-control/adjustments', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ provider, scale: 0.5, reason: 'soft', ts: 1 }),
+    });
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toMatchObject({
+      code: 'invalid-document',
+      errors: [{ pointer: '/provider', detail: 'must be 1 to 64 characters of A-Za-z0-9._-' }],
+    });
+  }
+});
+
 it('streams asked for on one connection do not hold places when it is gone', async () => {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
