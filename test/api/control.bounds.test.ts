@@ -3,9 +3,11 @@ import { connect } from 'node:net';
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
+import { jsonRow } from '../bars/decode.samples.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { startService, TOKENS, type TestService } from '../support/service.js';
+import { TYPES } from './api.samples.js';
 
 let database: TestDatabase;
 let service: TestService;
@@ -62,6 +64,40 @@ it('an adjustment for a provider that cannot be is refused with the field named'
       errors: [{ pointer: '/provider', detail: 'must be 1 to 64 characters of A-Za-z0-9._-' }],
     });
   }
+});
+
+it('five pauses of a provider with no bars taken between them open its circuit', async () => {
+  const put = await service.fetch('/v1/rate-control/providers/paced', {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ refill_rate: 1000, burst: 1000 }),
+  });
+  expect(put.status).toBe(200);
+  const pause = async (times: number) => {
+    let state: unknown;
+    for (let at = 0; at < times; at += 1) {
+      const answer = await service.fetch('/v1/rate-control/providers/paced/cooldown', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ seconds: 0.001 }),
+      });
+      state = ((await answer.json()) as { circuit_state: unknown }).circuit_state;
+    }
+    return state;
+  };
+  const send = async () => {
+    const { status, json } = await service.post(
+      jsonRow({ provider: '"paced"' }),
+      TYPES.ndjson,
+      '?ack=durable',
+    );
+    return [status, json.code];
+  };
+  expect(await pause(4)).toBe('closed');
+  await eventually('the pause is over', 10_000, async () => (await send())[0] === 202);
+  expect(await pause(4)).toBe('closed');
+  expect(await pause(1)).toBe('open');
+  expect(await send()).toEqual([429, 'rate-limited']);
 });
 
 it('streams asked for on one connection do not hold places when it is gone', async () => {
