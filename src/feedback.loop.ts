@@ -1,4 +1,4 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common';
 
 import type { Settings } from './config/settings.js';
 import { SETTINGS } from './config/settings.config.js';
@@ -13,9 +13,9 @@ const LEVEL_VALUES = { ok: 0, soft: 1, hard: 2 } as const;
 
 /** Closes the loop: what the bus carries changes the rates, and both are shown to readers and in metrics. */
 @Injectable()
-export class FeedbackLoop {
+export class FeedbackLoop implements OnApplicationBootstrap {
   constructor(
-    @Inject(SETTINGS) { rates }: Settings,
+    @Inject(SETTINGS) private readonly settings: Settings,
     private readonly signaller: LevelSignaller,
     private readonly bus: FeedbackBus,
     private readonly aggregator: LevelAggregator,
@@ -24,7 +24,8 @@ export class FeedbackLoop {
     stream: EventStream,
     private readonly metrics: Metrics,
   ) {
-    if (rates.enabled) bus.subscribe((event) => void handler.handle(event));
+    // Not waited for: one provider's controller that hangs would keep the others from their levels.
+    if (settings.rates.enabled) bus.subscribe((event) => void handler.handle(event));
     bus.subscribe((event) => {
       metrics.feedbackEvents.inc({ level: event.level });
       stream.send('feedback', event.coordinator_id, feedbackMessage(event));
@@ -33,6 +34,11 @@ export class FeedbackLoop {
     readOnScrape(metrics.feedbackQueueDepth, () => this.exposeDepths());
     readOnScrape(metrics.rateScale, () => this.exposeRates());
     readOnScrape(metrics.backpressureState, () => this.exposeRates());
+  }
+
+  /** Begins to signal when everybody who is to hear it listens, and before the first bar is taken. */
+  onApplicationBootstrap(): void {
+    if (this.settings.feedback.enabled) this.signaller.start();
   }
 
   /** Refuses the acquires that wait; from now on none waits. */

@@ -1,6 +1,6 @@
 import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { Environment } from './environment.js';
-import { type ConfiguredProvider, readRateProviders } from './rate.providers.setting.js';
+import { type ConfiguredProvider, readFollowers, readRateProviders } from './rate.providers.setting.js';
 import { SECOND } from './units.js';
 
 /** How the queue's level is told to producers. Durations are milliseconds. */
@@ -75,10 +75,9 @@ export function readFeedback(env: Environment, problems: string[]): FeedbackSett
 
 /** Reads the settings of rate control; appends to `problems` what is wrong with them. */
 export function readRates(env: Environment, problems: string[]): RateSettings {
-  const providers = env.MDP_FB_PROVIDER_NAME ?? 'ibkr';
   return {
     enabled: env.MDP_FB_ENABLE_FEEDBACK ?? true,
-    providers: providers === '*' ? '*' : providers.split(',').map((name) => name.trim()),
+    providers: readFollowers(env.MDP_FB_PROVIDER_NAME ?? 'ibkr', problems),
     policy: {
       ok: env.MDP_FB_SCALE_OK ?? 1,
       soft: env.MDP_FB_SCALE_SOFT ?? 0.5,

@@ -6,6 +6,9 @@ export interface ProviderRate {
   readonly burst: number;
 }
 
+/** The form of a provider's name, in words. */
+export const PROVIDER_NAME_FORM = '1 to 64 characters of A-Za-z0-9._-';
+
 const PROVIDER_NAME = /^[A-Za-z0-9._-]{1,64}$/;
 
 /** True for 1 to 64 characters of `A-Za-z0-9._-`, as the provider of a bar. */

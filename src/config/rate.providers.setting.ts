@@ -1,4 +1,4 @@
-import { isProviderName, type ProviderRate, rateProblem } from './provider.rate.js';
+import { isProviderName, PROVIDER_NAME_FORM, type ProviderRate, rateProblem } from './provider.rate.js';
 
 const DECIMAL = /^(\d+\.?\d*|\.\d+)$/;
 
@@ -30,11 +30,27 @@ export function readRateProviders(
   return [...providers.values()];
 }
 
+/**
+ * Reads `name,name,...` or `*`, the value of MDP_FB_PROVIDER_NAME; appends to `problems` which entry is no provider's
+ * name, by its place in the list.
+ */
+export function readFollowers(list: string, problems: string[]): readonly string[] | '*' {
+  if (list === '*') return '*';
+  const names = list.split(',').map((name) => name.trim());
+  for (const [index, name] of names.entries()) {
+    if (isProviderName(name)) continue;
+    const what =
+      name === '*' ? '* stands for every provider and must be alone' : `it must be ${PROVIDER_NAME_FORM}`;
+    problems.push(`MDP_FB_PROVIDER_NAME entry ${index + 1}: ${what}`);
+  }
+  return names;
+}
+
 function problemOf(
   { provider, refillRate, burst }: ConfiguredProvider,
   earlier: ReadonlyMap<string, unknown>,
 ): string | undefined {
-  if (!isProviderName(provider)) return 'the name must be 1 to 64 characters of A-Za-z0-9._-';
+  if (!isProviderName(provider)) return `the name must be ${PROVIDER_NAME_FORM}`;
   if (earlier.has(provider)) return 'the provider is there twice';
   if (Number.isNaN(refillRate) || Number.isNaN(burst)) return 'refill and burst must be decimal numbers';
   return rateProblem({ refillRate, burst });

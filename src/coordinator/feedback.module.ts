@@ -36,15 +36,12 @@ import { DurableCoordinator } from './durable.coordinator.js';
         { feedback }: Settings,
         coordinator: DurableCoordinator<never, unknown>,
         publisher: FeedbackPublisher,
-      ) => {
-        const signaller = new LevelSignaller(coordinator, publisher, {
+      ) =>
+        new LevelSignaller(coordinator, publisher, {
           heartbeatMs: feedback.heartbeatMs,
           // Bars are taken and kept while the database is away.
           openCircuitLevel: 'soft',
-        });
-        if (feedback.enabled) signaller.start();
-        return signaller;
-      },
+        }),
     },
     {
       provide: FeedbackInbox,

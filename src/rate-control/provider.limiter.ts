@@ -61,12 +61,17 @@ export class ProviderLimiter {
     return true;
   }
 
-  /** Pauses for so many seconds from now, or longer if an earlier cooldown lasts longer; 0 ends one. */
+  /**
+   * Pauses for so many seconds from now, or longer if an earlier cooldown lasts longer; 0 ends one. A pause is a
+   * failure to the circuit: enough of them with nothing delivered in between open it.
+   */
   coolDown(seconds: number): void {
     const durationMs = seconds * 1000;
-    if (durationMs > 0 && durationMs < this.bucket.cooldownMs) return;
-    this.bucket.coolDown(durationMs);
-    this.cooldownEnds = (Date.now() + durationMs) / 1000;
+    if (!(durationMs > 0 && durationMs < this.bucket.cooldownMs)) {
+      this.bucket.coolDown(durationMs);
+      this.cooldownEnds = (Date.now() + durationMs) / 1000;
+    }
+    if (durationMs > 0) this.circuit.recordFailure();
     this.serve();
   }
 

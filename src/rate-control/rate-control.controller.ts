@@ -9,7 +9,7 @@ import {
 } from '@nestjs/swagger';
 
 import { RequiresScope } from '../config/access.decorator.js';
-import { parseContract, RateAdjustment, RATE_CONTROLLER, type RateController } from '../core/index.js';
+import { RATE_CONTROLLER, type RateAdjustment, type RateController } from '../core/index.js';
 import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
 import { ContractBodyPipe, JsonBodyPipe } from '../http/json.body.js';
 import { ProblemError } from '../http/problem.error.js';
@@ -33,6 +33,7 @@ import {
   PROVIDERS_EXAMPLE,
   RATE_EXAMPLES,
 } from './rate-control.examples.js';
+import { parseAdjustment } from './adjustment.parser.js';
 import { ProviderNameError, TooManyProvidersError } from './rate.errors.js';
 import { TokenBucketRateController } from './token.bucket.rate.controller.js';
 
@@ -129,6 +130,8 @@ export class RateControlController {
   @ApiOperation({
     operationId: 'coolDown',
     summary: 'Pause a provider for a time, as after a pacing violation',
+    description:
+      'Five pauses with no bars taken between them open the circuit of the provider: after the pause one batch is let in, and the rest when that was taken.',
   })
   @ApiParam(PROVIDER)
   @ApiBody({ type: CooldownDto, examples: COOLDOWN_EXAMPLES })
@@ -157,7 +160,7 @@ export class RateControlController {
   @ApiAcceptedResponse({ type: AdjustmentAcceptedDto, description: 'Applied.', example: ADJUSTED_EXAMPLE })
   @ApiProblems('malformed-body', 'body-too-large', 'unauthorized', 'forbidden', 'invalid-document')
   async adjust(
-    @Body(new ContractBodyPipe((json) => parseContract(RateAdjustment, json))) adjustment: RateAdjustment,
+    @Body(new ContractBodyPipe(parseAdjustment)) adjustment: RateAdjustment,
   ): Promise<AdjustmentAcceptedDto> {
     await this.controller.apply(adjustment);
     return { status: 'accepted' };

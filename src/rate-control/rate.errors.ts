@@ -1,11 +1,11 @@
+import { PROVIDER_NAME_FORM } from '../config/provider.rate.js';
+
 /** A name that no provider can have. */
 export class ProviderNameError extends RangeError {
   override readonly name = 'ProviderNameError';
 
   constructor(readonly provider: string) {
-    super(
-      `a provider's name is 1 to 64 characters of A-Za-z0-9._-, not ${JSON.stringify(provider.slice(0, 80))}`,
-    );
+    super(`a provider's name is ${PROVIDER_NAME_FORM}, not ${JSON.stringify(provider.slice(0, 80))}`);
   }
 }
 

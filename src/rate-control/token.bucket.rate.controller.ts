@@ -112,7 +112,8 @@ export class TokenBucketRateController implements RateController {
 
   /**
    * Pauses a provider for so many seconds from now; a longer cooldown that is on stays, 0 ends it. Nothing is
-   * earned meanwhile. Throws UnknownProviderError when it is not registered.
+   * earned meanwhile, and a pause counts as a failure to the provider's circuit. Throws UnknownProviderError when it
+   * is not registered.
    */
   cooldown(provider: string, seconds: number): void {
     const limiter = this.providers.get(provider);

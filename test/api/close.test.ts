@@ -2,7 +2,6 @@ import 'reflect-metadata';
 
 import { createHook, type AsyncHook } from 'node:async_hooks';
 import { resolve } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 import { NestFactory } from '@nestjs/core';
@@ -17,6 +16,7 @@ import { createHttpAdapter, prepareHttp } from '../../src/http/http.server.js';
 import { ProblemFilter } from '../../src/http/problem.filter.js';
 import { TokenBucketRateController } from '../../src/rate-control/index.js';
 import { createDatabase, type TestDatabase } from '../support/database.ts';
+import { eventually } from '../support/eventually.ts';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.ts';
 import { TOKENS } from '../support/service.ts';
 
@@ -87,13 +87,15 @@ it('an application that is closed refuses the acquires that wait and leaves no t
     }),
   });
   expect(answer.ok).toBe(true);
-  await sleep(100);
-  const setAt = [...timers.values()].join('\n');
-  for (const file of ['level.signaller', 'level.aggregator', 'provider.limiter', 'event.stream'])
-    expect(setAt).toContain(file);
+  const files = ['level.signaller', 'level.aggregator', 'provider.limiter', 'event.stream'];
+  await eventually('all that wait have a timer', 10_000, () => {
+    const setAt = [...timers.values()].join('\n');
+    return files.every((file) => setAt.includes(file));
+  });
 
   await app.close();
   expect(await waiting).toMatchObject({ granted: false });
-  await sleep(0);
+  // Much sooner than any of them would end by itself.
+  await eventually('no timer is left', 1_000, () => timers.size === 0).catch(() => undefined);
   expect([...timers.values()]).toEqual([]);
 });

@@ -3,9 +3,11 @@ import { connect } from 'node:net';
 
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
+import { jsonRow } from '../bars/decode.samples.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { startService, TOKENS, type TestService } from '../support/service.js';
+import { TYPES } from './api.samples.js';
 
 let database: TestDatabase;
 let service: TestService;
@@ -49,6 +51,55 @@ it('nobody may take more than the burst at once, and be in debt for years', asyn
   expect(await post(path, { tokens: 100 })).toEqual({ status: 200, code: undefined });
 });
 
+it('an adjustment for a provider that cannot be is refused with the field named', async () => {
+  for (const provider of ['', 'a b', 'x'.repeat(65)]) {
+    const answer = await service.fetch('/v1/rate-control/adjustments', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ provider, scale: 0.5, reason: 'soft', ts: 1 }),
+    });
+    expect(answer.status).toBe(422);
+    expect(await answer.json()).toMatchObject({
+      code: 'invalid-document',
+      errors: [{ pointer: '/provider', detail: 'must be 1 to 64 characters of A-Za-z0-9._-' }],
+    });
+  }
+});
+
+it('five pauses of a provider with no bars taken between them open its circuit', async () => {
+  const put = await service.fetch('/v1/rate-control/providers/paced', {
+    method: 'PUT',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ refill_rate: 1000, burst: 1000 }),
+  });
+  expect(put.status).toBe(200);
+  const pause = async (times: number) => {
+    let state: unknown;
+    for (let at = 0; at < times; at += 1) {
+      const answer = await service.fetch('/v1/rate-control/providers/paced/cooldown', {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ seconds: 0.001 }),
+      });
+      state = ((await answer.json()) as { circuit_state: unknown }).circuit_state;
+    }
+    return state;
+  };
+  const send = async () => {
+    const { status, json } = await service.post(
+      jsonRow({ provider: '"paced"' }),
+      TYPES.ndjson,
+      '?ack=durable',
+    );
+    return [status, json.code];
+  };
+  expect(await pause(4)).toBe('closed');
+  await eventually('the pause is over', 10_000, async () => (await send())[0] === 202);
+  expect(await pause(4)).toBe('closed');
+  expect(await pause(1)).toBe('open');
+  expect(await send()).toEqual([429, 'rate-limited']);
+});
+
 it('streams asked for on one connection do not hold places when it is gone', async () => {
   const { hostname, port } = new URL(service.url);
   const socket = connect(Number(port), hostname);
@@ -57,7 +108,7 @@ it('streams asked for on one connection do not hold places when it is gone', asy
   const request = `GET /v1/feedback/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKENS.read}\r\n\r\n`;
   socket.write(request.repeat(100));
   await once(socket, 'data');
-  expect(await readers()).toBe(1);
+  await eventually('one reader is counted', 15_000, async () => (await readers()) === 1);
   socket.destroy();
-  await eventually('no reader is left', 5_000, async () => (await readers()) === 0);
+  await eventually('no reader is left', 15_000, async () => (await readers()) === 0);
 });

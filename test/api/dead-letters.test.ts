@@ -57,7 +57,7 @@ async function call(
 
 const page = async (query = '') => (await call('GET', `/v1/dlq${query}`)).json as Page;
 const isSettled = () =>
-  eventually('the spool is empty', 10_000, async () => {
+  eventually('the spool is empty', 20_000, async () => {
     const { json } = await call('GET', '/v1/coordinator');
     const { rows } = json as { rows: { spooled: number; residual: number } };
     expect(rows.residual).toBe(0);

@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
-import { setTimeout as sleep } from 'node:timers/promises';
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { jsonRow } from '../bars/decode.samples.js';
+import { eventually } from '../support/eventually.js';
 import { startService, type TestService } from '../support/service.js';
 import { ServedDatabase, TYPES } from './api.samples.js';
 
@@ -173,7 +173,7 @@ describe('a service whose database accepts connections and never says a word', (
     service = await startService({
       DATABASE_URL: `postgres://user:password@127.0.0.1:${port}/none`,
       MDS_COORDINATOR_CAPACITY: '10',
-      MDS_SHUTDOWN_TIMEOUT_SEC: '4',
+      MDS_SHUTDOWN_TIMEOUT_SEC: '10',
     });
   }, 60_000);
   afterAll(async () => {
@@ -200,7 +200,10 @@ describe('a service whose database accepts connections and never says a word', (
     expect(taken.json).toMatchObject({ queue: { size: 16, capacity: 10, utilization: 1.6, level: 'hard' } });
 
     service.process.kill('SIGTERM');
-    await sleep(300);
+    await eventually('it drains', 5_000, async () => {
+      const { status } = await service.post(eight, undefined, '?ack=durable');
+      return status === 503;
+    });
     const draining = await service.post(eight);
     expect([draining.status, draining.json.code]).toEqual([503, 'draining']);
     expect(draining.headers.get('retry-after')).toMatch(/^[1-9]\d*$/);

@@ -77,6 +77,7 @@ describe('the settings', () => {
     ['a Redis database that is no number', { REDIS_URL: 'redis://host/xx' }],
     ['a spool of a few bytes', { MDS_SPOOL_MAX_BYTES: '1000' }],
     ['a provider with no rate', { MDP_RATE_PROVIDERS: 'ibkr:0:1' }],
+    ['a provider to follow the level that cannot be', { MDP_FB_PROVIDER_NAME: 'ibkr, a b' }],
     ['a name that other stores refuse', { MDS_COORDINATOR_ID: 'x'.repeat(257) }],
     ['two admin tokens', { ADMIN_TOKEN: 'a', ADMIN_TOKEN_FILE: '/nowhere' }],
     ['a token file that cannot be read', { ADMIN_TOKEN_FILE: '/nowhere' }],

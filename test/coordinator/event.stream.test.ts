@@ -3,7 +3,7 @@ import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { EventStream, type EventStreamOptions } from '../../src/coordinator/event.stream.js';
-import { settle } from './entries.js';
+import { settle, until } from './entries.js';
 
 const streams: EventStream[] = [];
 
@@ -120,8 +120,7 @@ describe('a reader', () => {
 
   it('hears a comment now and then, so that its connection is not taken for dead', async () => {
     const reader = follow(newStream({ heartbeatMs: 5 }));
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    expect(reader.text).toMatch(/^: heartbeat$/m);
+    await until(() => /^: heartbeat$/m.test(reader.text));
   });
 });
 

@@ -101,7 +101,8 @@ function conforms(open: () => Promise<Harness>): void {
     await harness.breakFarSide();
     const start = performance.now();
     for (let size = 0; size < 20; size++) await harness.publisher.publish(event(size));
-    expect(performance.now() - start).toBeLessThan(500);
+    // One that waited for the far side would take as long for each of them.
+    expect(performance.now() - start).toBeLessThan(5_000);
   });
 }
 

@@ -136,7 +136,7 @@ describe('an answer', () => {
 
   it('that never ends holds up the next event for the time of one try, and was a delivery', async () => {
     const receiver = await receiving((response) => response.writeHead(200).write('slow'));
-    const { broadcaster } = broadcasting(receiver.url, { timeoutMs: 300 });
+    const { broadcaster } = broadcasting(receiver.url, { timeoutMs: 1_500 });
     await broadcaster.publish(event(1));
     await broadcaster.publish(event(2));
     await until(() => receiver.requests.length === 2);
@@ -163,9 +163,10 @@ describe('an answer', () => {
     const { broadcaster, warnings, news } = broadcasting(receiver.url, { heartbeatMs: 100 });
     await broadcaster.publish(event(900, { level: 'hard' }));
     await broadcaster.publish(event(10, { level: 'ok', reason: 'queue_recovered' }));
+    const start = performance.now();
     await pause(350);
     // The two that were published, and one each heartbeat.
-    expect(receiver.requests.length).toBeLessThanOrEqual(2 + 3);
+    expect(receiver.requests.length).toBeLessThanOrEqual(2 + (performance.now() - start) / 100 + 1);
     receiver.answer = status(200);
     await until(() => broadcaster.health().state === 'healthy');
     const answered = receiver.requests.length;
@@ -191,18 +192,18 @@ describe('a receiver that hangs', () => {
       call < 2 ? undefined : response.writeHead(200).end(),
     );
     const { broadcaster } = broadcasting(receiver.url, {
-      timeoutMs: 150,
-      backoffMs: 100,
-      maxBackoffMs: 1000,
+      timeoutMs: 600,
+      backoffMs: 400,
+      maxBackoffMs: 4000,
     });
     const start = performance.now();
     await broadcaster.publish(event(1));
-    expect(performance.now() - start).toBeLessThan(100);
+    expect(performance.now() - start).toBeLessThan(600);
     await until(() => receiver.requests.length === 3);
     const [first = 0, second = 0, third = 0] = receiver.requests.map(({ at }) => at);
-    // Counted at the receiver, whose clock starts a little after the try does.
-    expect(second - first).toBeGreaterThanOrEqual(200);
-    expect(third - second).toBeGreaterThanOrEqual(300);
+    // 1,000 and 1,400; counted at the receiver, whose clock starts a little after the try does.
+    expect(second - first).toBeGreaterThanOrEqual(700);
+    expect(third - second).toBeGreaterThanOrEqual(1_050);
     expect(broadcaster.health().state).toBe('healthy');
   });
 
@@ -213,7 +214,7 @@ describe('a receiver that hangs', () => {
     await until(() => receiver.requests.length === 1);
     const start = performance.now();
     await Promise.all([broadcaster.stop(), broadcaster.stop()]);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(10_000);
     await broadcaster.publish(event(2));
     await pause(50);
     expect(receiver.sizes).toEqual([1]);

@@ -17,7 +17,7 @@ import { coreErrors, event, remembered } from './feedback.events.js';
 import { ScriptedSink } from './scripted.sink.js';
 
 const CHANNEL = 'feedback';
-const HEARTBEAT_MS = 1000;
+const HEARTBEAT_MS = 2000;
 
 const endings: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -236,7 +236,7 @@ describeWith('redis-server', 'feedback through Redis', () => {
     await redis.start();
     await until(isHealthy(publisher));
     const late = subscribing(redis.url);
-    await until(() => late.events.length === 1, 2 * HEARTBEAT_MS);
+    await until(() => late.events.length === 1);
     expect(late.events).toMatchObject([{ level: 'ok', queue_size: 10 }]);
   });
 
@@ -255,7 +255,7 @@ describeWith('redis-server', 'feedback through Redis', () => {
     } finally {
       redis.process.kill('SIGCONT');
     }
-    await until(() => events.at(-1)?.level === 'ok', 10_000);
+    await until(() => events.at(-1)?.level === 'ok');
     await until(isHealthy(subscriber));
   });
 });
@@ -306,7 +306,7 @@ describe('a Redis that is away', () => {
     const one = event(1);
     const start = performance.now();
     for (let i = 0; i < 10_000; i++) await publisher.publish(one);
-    expect(performance.now() - start).toBeLessThan(1000);
+    expect(performance.now() - start).toBeLessThan(5_000);
     await until(() => warnings.length === 1);
     await pause(500);
     expect(warnings).toHaveLength(1);
@@ -316,7 +316,8 @@ describe('a Redis that is away', () => {
     });
     const stop = performance.now();
     await Promise.all([publisher.stop(), publisher.stop(), subscriber.stop()]);
-    expect(performance.now() - stop).toBeLessThan(500);
+    // An attempt to connect may take 2 s, and is not waited for.
+    expect(performance.now() - stop).toBeLessThan(1_500);
   });
 
   it('must have a redis URL, which is not told when it has not', () => {

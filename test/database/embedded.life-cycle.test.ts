@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 
 import { DataDirectoryInUseError } from '../../src/config/data-directory.error.js';
 import {
@@ -16,6 +16,8 @@ import {
 import { ask, isRunning, processesOf } from '../support/embedded-service.js';
 import { eventually } from '../support/eventually.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
+
+jest.setTimeout(90_000);
 
 describe('the embedded PostgreSQL', () => {
   let parent: string;
@@ -145,10 +147,16 @@ describe('the embedded PostgreSQL', () => {
   });
 
   it('takes its preferred port again when it is free', async () => {
-    const server = embedded();
-    const port = Number(new URL(await server.start()).port);
-    await server.stop();
-    expect(new URL(await embedded({ preferredPort: port }).start()).port).toBe(String(port));
+    // Another program on this machine may happen to take the port in between.
+    await eventually('it has its port again', 25_000, async () => {
+      const server = embedded();
+      const port = Number(new URL(await server.start()).port);
+      await server.stop();
+      const again = embedded({ preferredPort: port });
+      const { port: got } = new URL(await again.start());
+      await again.stop();
+      return got === String(port);
+    });
   });
 
   it('takes more settings, and none that would open it to the network', async () => {
@@ -183,7 +191,7 @@ describe('the embedded PostgreSQL', () => {
     // It answers a moment before the supervisor has seen that it is ready.
     await eventually(
       'the supervisor has another server',
-      10_000,
+      30_000,
       () => ![undefined, pid].includes(server.pid),
     );
     expect(await ask(url, 'SELECT 1')).toBe(1);
@@ -197,11 +205,14 @@ describe('the embedded PostgreSQL', () => {
     const server = embedded();
     const url = await server.start();
     const squatter = createServer();
-    process.kill(server.pid ?? 0, 'SIGKILL');
-    await eventually('its port is taken', 10_000, () => listens(squatter, Number(new URL(url).port)));
-    await eventually('it says so', 10_000, () => lines.some((line) => line.includes('another process does')));
+    await eventually('its port is taken', 30_000, () => {
+      // Again when it was back before the port was taken.
+      if (server.pid !== undefined && isRunning(server.pid)) process.kill(server.pid, 'SIGKILL');
+      return listens(squatter, Number(new URL(url).port));
+    });
+    await eventually('it says so', 30_000, () => lines.some((line) => line.includes('another process does')));
     await new Promise((resolve) => squatter.close(resolve));
-    await eventually('the server answers', 10_000, () =>
+    await eventually('the server answers', 30_000, () =>
       ask(url, 'SELECT 1')
         .then(() => true)
         .catch(() => false),
@@ -225,7 +236,7 @@ describe('the embedded PostgreSQL', () => {
     const asleep = ask(url, 'SELECT pg_sleep(60)').catch((error: unknown) => error);
     await eventually(
       'the query runs',
-      10_000,
+      30_000,
       async () =>
         (await ask(url, "SELECT count(*)::int FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")) ===
         1,

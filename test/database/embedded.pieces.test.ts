@@ -171,7 +171,10 @@ describe('the end of a server', () => {
   ])('of one that ignores %j comes with %s', async (ignoring, last) => {
     const endsWithin = await program(ignoring);
     const sent: string[] = [];
-    const steps = (['SIGINT', 'SIGQUIT', 'SIGKILL'] as const).map((signal) => ({ signal, patienceMs: 300 }));
+    const steps = (['SIGINT', 'SIGQUIT', 'SIGKILL'] as const).map((signal) => ({
+      signal,
+      patienceMs: 2_000,
+    }));
     const ended = await shutDown(
       (signal) => {
         sent.push(signal);

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import {
   ClusterGoneError,
@@ -42,6 +42,8 @@ const asRoot = ROOT ? it : it.skip;
 const asAnother = OPEN ? it : it.skip;
 const whyNot = ROOT ? '' : ' (skipped: the tests do not run as root)';
 const whyNotAnother = OPEN ? '' : ' (skipped: the tests do not run as root in a place open to others)';
+
+jest.setTimeout(90_000);
 
 describe('the place of the embedded PostgreSQL', () => {
   let parent: string;

@@ -17,13 +17,14 @@ import {
   scaleOf,
   SOFT_ROWS,
   storeSettings,
+  toldBy,
 } from './stores.js';
 
-const HEARTBEAT_MS = 1000;
+const HEARTBEAT_MS = 2000;
 const POSTS = 20;
 const ROUNDS = 5;
 /** Times as long, with room for noise: by itself it is about 1. */
-const MOST_SLOWER = 2;
+const MOST_SLOWER = 3;
 
 let directory: string;
 let postgres: EmbeddedPostgres;
@@ -59,18 +60,18 @@ describeWith('redis-server', 'while Redis is away', () => {
 
   afterAll(async () => {
     for (const end of endings.reverse()) await end();
-  }, 60_000);
+  }, 120_000);
 
   it('a level that became ok is told within two heartbeats of the return of a Redis killed at hard', async () => {
     const { heard } = listener;
-    await eventually('Redis is found', 5_000, async () => (await redisStateOf(store)) === 'healthy');
+    await eventually('Redis is found', 20_000, async () => (await redisStateOf(store)) === 'healthy');
     const { port } = new URL(await postgres.start());
     await postgres.stop();
     const answered = await overrun(store);
-    await eventually('hard is heard', 2_000, () => heard.at(-1)?.level === 'hard');
+    await eventually('hard is heard', 20_000, () => heard.at(-1)?.level === 'hard');
 
     await redis.kill();
-    await eventually('the outage is shown', 5_000, async () => (await redisStateOf(store)) === 'degraded');
+    await eventually('the outage is shown', 20_000, async () => (await redisStateOf(store)) === 'degraded');
     postgres = serverOn(Number(port));
     await postgres.start();
     await eventually('the level is ok', 20_000, async () => (await levelOf(store)) === 'ok');
@@ -85,14 +86,14 @@ describeWith('redis-server', 'while Redis is away', () => {
     await eventually('ok is heard', 10_000, () => heard.at(-1)?.level === 'ok');
     const told = heard.find(({ at, level }) => at > back && level === 'ok');
     expect((told?.at ?? Infinity) - back).toBeLessThan(2 * HEARTBEAT_MS);
-    await eventually('Redis is found', 5_000, async () => (await redisStateOf(store)) === 'healthy');
+    await eventually('Redis is found', 20_000, async () => (await redisStateOf(store)) === 'healthy');
     // Once that it is away and once that it is back, however often it was tried meanwhile.
     const said = store.output().match(/cannot be used to publish feedback: [a-z ]*/g);
     expect(said).toEqual([
       expect.not.stringContaining('works again'),
       expect.stringContaining('works again'),
     ]);
-  }, 60_000);
+  }, 120_000);
 
   it('bars are taken as fast as before, though each post has a level to tell', async () => {
     const { heard } = listener;
@@ -105,9 +106,9 @@ describeWith('redis-server', 'while Redis is away', () => {
     const times = { up: [] as number[], killed: [] as number[], silent: [] as number[] };
     await postAll();
     for (let round = 0; round < ROUNDS; round += 1) {
-      const before = heard.length;
+      const before = await toldBy(store);
       times.up.push(await postAll());
-      await eventually('they are all told', 2_000, () => heard.length >= before + 2 * POSTS);
+      await eventually('they are all told', 20_000, async () => (await toldBy(store)) >= before + 2 * POSTS);
       redis.process.kill('SIGSTOP');
       times.silent.push(await postAll());
       redis.process.kill('SIGCONT');
@@ -115,11 +116,11 @@ describeWith('redis-server', 'while Redis is away', () => {
       const silence = heard.length;
       times.killed.push(await postAll());
       await redis.start();
-      await eventually('the level is told again', 5_000, () => heard.length > silence);
+      await eventually('the level is told again', 20_000, () => heard.length > silence);
     }
     expect(median(times.killed) / median(times.up)).toBeLessThan(MOST_SLOWER);
     expect(median(times.silent) / median(times.up)).toBeLessThan(MOST_SLOWER);
-  }, 60_000);
+  }, 120_000);
 });
 
 function median(values: number[]): number {

@@ -1,5 +1,6 @@
 import { createClient } from 'redis';
 
+import { readExposition } from '../contract/exposition.js';
 import { eventually } from '../support/eventually.js';
 import type { Answer, TestService } from '../support/service.js';
 
@@ -58,6 +59,12 @@ export async function scaleOf(store: TestService): Promise<number | undefined> {
   return providers.find(({ provider }) => provider === PROVIDER)?.scale;
 }
 
+/** Events that the store has told so far, its own and those of others. */
+export async function toldBy(store: TestService): Promise<number> {
+  const { sum } = readExposition(await (await store.fetch('/metrics')).text());
+  return sum('mds_feedback_events_total');
+}
+
 /** How the store finds its Redis. */
 export async function redisStateOf(store: TestService): Promise<string | undefined> {
   const { components } = (await (await store.fetch('/healthz')).json()) as {
@@ -74,7 +81,7 @@ export async function overrun(store: TestService): Promise<() => Promise<unknown
   const posts = Array.from({ length: (0.8 * CAPACITY) / 100 }, () =>
     postBars(store, bars(100)).catch(() => undefined),
   );
-  await eventually('the level is hard', 10_000, async () => (await levelOf(store)) === 'hard');
+  await eventually('the level is hard', 20_000, async () => (await levelOf(store)) === 'hard');
   return () => Promise.all(posts);
 }
 

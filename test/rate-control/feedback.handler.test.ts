@@ -9,6 +9,7 @@ import {
   LevelAggregator,
   TokenBucketRateController,
 } from '../../src/rate-control/index.js';
+import { eventually } from '../support/eventually.js';
 import { event, settle } from './feedback.js';
 
 /** A controller that takes its time: the test says when an apply is done, and how. */
@@ -210,7 +211,7 @@ describe('FeedbackHandler with a controller that is slow or fails', () => {
     void handler.handle(event('a', 'ok'));
     await controller.end(new Error('down'));
     expect(controller.begun).toEqual(['ibkr 1']);
-    await new Promise((resolve) => setTimeout(resolve, 40));
+    await eventually('it is tried again', 10_000, () => controller.begun.length === 2);
     expect(controller.begun).toEqual(['ibkr 1', 'ibkr 1']);
     await controller.end();
     await new Promise((resolve) => setTimeout(resolve, 40));

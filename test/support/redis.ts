@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const PROGRAM = 'redis-server';
 
@@ -25,9 +26,10 @@ export interface TestRedisOptions {
 
 /** Starts a redis-server on a free port and waits until it accepts connections. */
 export async function startRedis({ password }: TestRedisOptions = {}): Promise<TestRedis> {
-  const port = await freePort();
   const auth = password === undefined ? [] : ['--requirepass', password];
-  let child = await spawnRedis(port, auth);
+  const started = await spawnOnFreePort(auth);
+  const { port } = started;
+  let { child } = started;
   const isDown = () => child.exitCode !== null || child.signalCode !== null;
   return {
     port,
@@ -36,7 +38,7 @@ export async function startRedis({ password }: TestRedisOptions = {}): Promise<T
       return child;
     },
     start: async () => {
-      if (isDown()) child = await spawnRedis(port, auth);
+      if (isDown()) child = await withRetries(() => spawnRedis(port, auth));
     },
     kill: async () => {
       if (isDown()) return;
@@ -55,6 +57,25 @@ export async function freePort(): Promise<number> {
   server.close();
   await once(server, 'close');
   return port;
+}
+
+/** Another program may take the port between its choice and its use. */
+function spawnOnFreePort(auth: readonly string[]): Promise<{ port: number; child: ChildProcess }> {
+  return withRetries(async () => {
+    const port = await freePort();
+    return { port, child: await spawnRedis(port, auth) };
+  });
+}
+
+async function withRetries<T>(start: () => Promise<T>): Promise<T> {
+  for (let tries = 1; tries < 5; tries += 1) {
+    try {
+      return await start();
+    } catch {
+      await sleep(200);
+    }
+  }
+  return await start();
 }
 
 async function spawnRedis(port: number, more: readonly string[]): Promise<ChildProcess> {

@@ -4,7 +4,15 @@ import type { BarBatch } from '../bar.batch.js';
 import { OFFSET, TUPLE_BYTES } from '../tuple.js';
 
 /** What the buckets must be able to do. */
-export type Buckets = Pick<TokenBucketRateController, 'has' | 'tryAcquire' | 'giveBack'>;
+export type Buckets = Pick<TokenBucketRateController, 'has' | 'tryAcquire' | 'giveBack' | 'recordSuccess'>;
+
+/** Rows that were let in; one of the two is called when it is known what became of them. */
+export interface Admitted {
+  /** They were taken: their providers deliver, which closes a circuit that was probing. */
+  readonly taken: () => void;
+  /** They were not: the rows go back to the buckets. */
+  readonly giveBack: () => void;
+}
 
 /** Lets a batch in when each provider in it may send its rows now; providers that are not registered always may. */
 export class Admission {
@@ -16,12 +24,11 @@ export class Admission {
 
   /**
    * Takes the rows from the providers' buckets, all or none.
-   * @returns gives them back, for a batch that was not taken in the end
    * @throws ProblemError `rate-limited`
    */
-  admit(batch: BarBatch): () => void {
-    const taken: [string, number][] = [];
-    const giveBack = () => taken.forEach(([provider, rows]) => this.buckets.giveBack(provider, rows));
+  admit(batch: BarBatch): Admitted {
+    const granted: [string, number][] = [];
+    const giveBack = () => granted.forEach(([provider, rows]) => this.buckets.giveBack(provider, rows));
     for (const [provider, rows] of this.limitedRows(batch)) {
       const result = this.buckets.tryAcquire(provider, rows);
       if (!result.granted) {
@@ -37,9 +44,9 @@ export class Admission {
             : { retryAfterMs: result.retryAfterMs },
         );
       }
-      taken.push([provider, rows]);
+      granted.push([provider, rows]);
     }
-    return giveBack;
+    return { taken: () => granted.forEach(([provider]) => this.buckets.recordSuccess(provider)), giveBack };
   }
 
   /** Rows of each registered provider. */

@@ -10,7 +10,7 @@ import { MalformedBodyError } from '../decode/malformed-body.error.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
 import type { WriteCounts } from '../write.counts.js';
-import type { Admission } from './admission.js';
+import type { Admission, Admitted } from './admission.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
 import { unconfirmed, writeProblem } from './write.problems.js';
@@ -66,9 +66,9 @@ export class IngestService {
     const body = await inflateBody(request.body, request.contentEncoding);
     const decoded = decode(body, format, request.onError);
     const batch = this.requireBatch(decoded);
-    const giveBack = this.admission.admit(batch);
+    const admitted = this.admission.admit(batch);
     batch.receivedAt = this.clock.next();
-    const counts = await this.accept(batch, request.awaitCommit, giveBack);
+    const counts = await this.accept(batch, request.awaitCommit, admitted);
     return {
       counts,
       batchId: randomUUID(),
@@ -100,12 +100,13 @@ export class IngestService {
   private async accept(
     batch: BarBatch,
     awaitCommit: boolean,
-    giveBack: () => void,
+    { taken, giveBack }: Admitted,
   ): Promise<WriteCounts | undefined> {
     const state = { safe: false };
     const take = async (): Promise<WriteCounts | undefined> => {
       const { outcome } = await this.coordinator.accept(batch, { awaitCommit });
       state.safe = true;
+      taken();
       return await outcome;
     };
     try {

@@ -56,7 +56,7 @@ export class LevelSignaller {
     this.onError = options.onError ?? warn;
   }
 
-  /** Begins to signal; a second call does nothing. */
+  /** Begins to signal, with the level that there is unless nobody was ever told of another than `ok`; a second call does nothing. */
   start(): void {
     if (this.subscriptions.length > 0) return;
     const snapshot = this.coordinator.snapshot();
@@ -65,8 +65,8 @@ export class LevelSignaller {
       this.coordinator.onLevelChange((change) => this.crossed(change)),
       this.coordinator.onCircuitChange((change) => this.circuitChanged(change)),
     ];
-    this.signalled = this.effective(snapshot.level);
-    if (this.signalled !== 'ok') this.armHeartbeat();
+    // A store that begins with a backlog must not let producers go on at full rate for a heartbeat.
+    if (this.signalled !== 'ok' || this.effective(snapshot.level) !== 'ok') this.beat();
   }
 
   /** Falls silent; a second call does nothing. */
