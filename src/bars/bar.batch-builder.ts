@@ -100,24 +100,32 @@ export class BarBatchBuilder {
     this.append(series, tsMicros, open, high, low, close, volume);
   }
 
-  /** Index of the series whose key has these parts, in their stored form; it is added when it is new. */
+  /**
+   * Index of the series whose key has these parts, in their stored form; it is added when it is new. No part may be a
+   * slice of a longer string, which it would keep in memory for as long as the batch waits.
+   */
   seriesIndex(provider: string, symbol: string, interval: string): number {
     const last = this.#lastKey;
     if (last?.symbol === symbol && last.provider === provider && last.interval === interval)
       return this.#lastIndex;
     const index =
-      this.#indexes.get(provider)?.get(symbol)?.get(interval) ?? this.#addSeries(provider, symbol, interval);
+      this.#indexes.get(provider)?.get(interval)?.get(symbol) ?? this.#addSeries(provider, symbol, interval);
     this.#lastKey = this.#series[index];
     this.#lastIndex = index;
     return index;
   }
 
+  /** The key of the series of this index; undefined when there is none. */
+  keyOf(series: number): SeriesKey | undefined {
+    return this.#series[series];
+  }
+
   #addSeries(provider: string, symbol: string, interval: string): number {
-    const key = { provider: ownCopy(provider), symbol: ownCopy(symbol), interval: ownCopy(interval) };
-    const index = this.#series.push(key) - 1;
-    const symbols = this.#indexes.get(provider) ?? new Map<string, Map<string, number>>();
-    const intervals = symbols.get(symbol) ?? new Map<string, number>();
-    this.#indexes.set(key.provider, symbols.set(key.symbol, intervals.set(key.interval, index)));
+    const index = this.#series.push({ provider, symbol, interval }) - 1;
+    // Symbols innermost: a body has many of them, but few providers and intervals.
+    const intervals = this.#indexes.get(provider) ?? new Map<string, Map<string, number>>();
+    const symbols = intervals.get(interval) ?? new Map<string, number>();
+    this.#indexes.set(provider, intervals.set(interval, symbols.set(symbol, index)));
     return index;
   }
 
@@ -156,9 +164,4 @@ export class BarBatchBuilder {
 
 function viewOf(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-}
-
-/** A part of a string may keep the whole in memory (a request body, for as long as the batch waits); a copy does not. */
-function ownCopy(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le');
 }

@@ -79,15 +79,22 @@ export class SeriesScanner {
 
   /** Equal hashes only make it worth while to compare the bytes. */
   #isEntry(entry: number, hash: number): boolean {
-    const entries = this.#entries;
-    if (entries[entry] !== hash) return false;
-    for (let part = 0; part < PARTS; part++) {
-      let known = entries[entry + 1 + 2 * part] ?? 0;
-      let at = this.#starts[part] ?? 0;
-      const end = this.#ends[part] ?? 0;
-      if (end - at !== (entries[entry + 2 + 2 * part] ?? 0) - known) return false;
-      while (at < end) if (this.#bytes[at++] !== this.#bytes[known++]) return false;
-    }
+    return (
+      this.#entries[entry] === hash &&
+      this.#hasPart(entry, 1) &&
+      this.#hasPart(entry, 0) &&
+      this.#hasPart(entry, 2)
+    );
+  }
+
+  /** Whether a part of the entry has the bytes that were read last. */
+  #hasPart(entry: number, part: number): boolean {
+    const bytes = this.#bytes;
+    let known = this.#entries[entry + 1 + 2 * part] ?? 0;
+    const knownEnd = this.#entries[entry + 2 + 2 * part] ?? 0;
+    let at = this.#starts[part] ?? 0;
+    if ((this.#ends[part] ?? 0) - at !== knownEnd - known) return false;
+    while (known < knownEnd) if (bytes[at++] !== bytes[known++]) return false;
     return true;
   }
 
@@ -122,9 +129,13 @@ export class SeriesScanner {
   }
 
   #resolve(): number {
-    const provider = this.#text(0);
+    // Most series of a text have the provider and the interval of the one that was new before.
+    const before = this.#entriesEnd - ENTRY_SIZE;
+    const key = before < 0 ? undefined : this.#batch.keyOf(this.#entries[before + SERIES] ?? -1);
+    const provider = key !== undefined && this.#hasPart(before, 0) ? key.provider : this.#text(0);
+    const interval =
+      key !== undefined && this.#hasPart(before, 2) ? key.interval : parseInterval(this.#text(2));
     const symbol = this.#text(1);
-    const interval = parseInterval(this.#text(2));
     if (!isProvider(provider) || !isSymbol(symbol) || interval === undefined) return -1;
     return this.#batch.seriesIndex(provider, symbol.toUpperCase(), interval);
   }
