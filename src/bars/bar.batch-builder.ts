@@ -1,12 +1,18 @@
 import type { BarBatch } from './bar.batch.js';
 import type { SeriesKey } from './series.key.js';
-import { OFFSET, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, writeTimestamp } from './tuple.js';
+import { TooManyBarsError } from './too-many-bars.error.js';
+import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE } from './tuple.js';
 
-const FIRST_CAPACITY_ROWS = 64;
+const TWO_32 = 2 ** 32;
+const LEAST_CAPACITY_ROWS = 8;
+/** A guess at the number of bars that is far too high must not take much memory. */
+const MOST_FIRST_CAPACITY_ROWS = 16_384;
 
 /** Collects bars, row by row, into one batch. */
 export class BarBatchBuilder {
-  #tuples = Buffer.alloc(FIRST_CAPACITY_ROWS * TUPLE_BYTES, TUPLE_TEMPLATE);
+  readonly #maxLines: number;
+  #tuples: Buffer;
+  #view: DataView;
   #lines = 0;
   readonly #series: SeriesKey[] = [];
   readonly #lastTs: number[] = [];
@@ -18,11 +24,22 @@ export class BarBatchBuilder {
   #lastKey: SeriesKey | undefined;
   #lastIndex = -1;
 
-  /** Appends one bar; the key in its stored form, the instant in Unix epoch microseconds, a safe integer. */
-  add(
-    provider: string,
-    symbol: string,
-    interval: string,
+  /** `expectedLines` is a guess at how many bars will be added, `maxLines` the most that may be. */
+  constructor(expectedLines = LEAST_CAPACITY_ROWS, maxLines = Infinity) {
+    this.#maxLines = maxLines;
+    const rows = Math.ceil(
+      Math.min(Math.max(expectedLines, LEAST_CAPACITY_ROWS), MOST_FIRST_CAPACITY_ROWS, maxLines),
+    );
+    this.#tuples = Buffer.allocUnsafe(rows * TUPLE_BYTES).fill(TUPLE_TEMPLATE);
+    this.#view = viewOf(this.#tuples);
+  }
+
+  /**
+   * Appends one bar: the index of its series, and the instant in Unix epoch microseconds, a safe integer.
+   * @throws TooManyBarsError
+   */
+  append(
+    series: number,
     tsMicros: number,
     open: number,
     high: number,
@@ -32,19 +49,22 @@ export class BarBatchBuilder {
   ): void {
     const at = this.#lines * TUPLE_BYTES;
     if (at === this.#tuples.length) this.#grow();
-    const series = this.#seriesIndex(provider, symbol, interval);
     if (tsMicros <= (this.#lastTs[series] ?? -Infinity)) this.#ascending = false;
     this.#lastTs[series] = tsMicros;
     if (tsMicros < this.#yearStart || tsMicros >= this.#yearEnd) this.#enterYear(tsMicros);
 
-    const tuples = this.#tuples;
-    tuples.writeInt32BE(series, at + OFFSET.series);
-    writeTimestamp(tuples, tsMicros, at + OFFSET.ts);
-    tuples.writeDoubleBE(open, at + OFFSET.open);
-    tuples.writeDoubleBE(high, at + OFFSET.high);
-    tuples.writeDoubleBE(low, at + OFFSET.low);
-    tuples.writeDoubleBE(close, at + OFFSET.close);
-    tuples.writeDoubleBE(volume, at + OFFSET.volume);
+    // DataView writes compile to a store each; those of Buffer check and copy byte by byte.
+    const view = this.#view;
+    view.setInt32(at + OFFSET.series, series);
+    const ts = tsMicros - POSTGRES_EPOCH_US;
+    const high32 = Math.floor(ts / TWO_32);
+    view.setInt32(at + OFFSET.ts, high32);
+    view.setUint32(at + OFFSET.ts + 4, ts - high32 * TWO_32);
+    view.setFloat64(at + OFFSET.open, open);
+    view.setFloat64(at + OFFSET.high, high);
+    view.setFloat64(at + OFFSET.low, low);
+    view.setFloat64(at + OFFSET.close, close);
+    view.setFloat64(at + OFFSET.volume, volume);
     this.#lines++;
   }
 
@@ -64,23 +84,48 @@ export class BarBatchBuilder {
     };
   }
 
-  #seriesIndex(provider: string, symbol: string, interval: string): number {
+  /** Appends one bar of the series whose key has these parts, in their stored form; the rest as append takes it. */
+  add(
+    provider: string,
+    symbol: string,
+    interval: string,
+    tsMicros: number,
+    open: number,
+    high: number,
+    low: number,
+    close: number,
+    volume: number,
+  ): void {
+    const series = this.seriesIndex(provider, symbol, interval);
+    this.append(series, tsMicros, open, high, low, close, volume);
+  }
+
+  /**
+   * Index of the series whose key has these parts, in their stored form; it is added when it is new. No part may be a
+   * slice of a longer string, which it would keep in memory for as long as the batch waits.
+   */
+  seriesIndex(provider: string, symbol: string, interval: string): number {
     const last = this.#lastKey;
     if (last?.symbol === symbol && last.provider === provider && last.interval === interval)
       return this.#lastIndex;
     const index =
-      this.#indexes.get(provider)?.get(symbol)?.get(interval) ?? this.#addSeries(provider, symbol, interval);
+      this.#indexes.get(provider)?.get(interval)?.get(symbol) ?? this.#addSeries(provider, symbol, interval);
     this.#lastKey = this.#series[index];
     this.#lastIndex = index;
     return index;
   }
 
+  /** The key of the series of this index; undefined when there is none. */
+  keyOf(series: number): SeriesKey | undefined {
+    return this.#series[series];
+  }
+
   #addSeries(provider: string, symbol: string, interval: string): number {
-    const key = { provider: ownCopy(provider), symbol: ownCopy(symbol), interval: ownCopy(interval) };
-    const index = this.#series.push(key) - 1;
-    const symbols = this.#indexes.get(provider) ?? new Map<string, Map<string, number>>();
-    const intervals = symbols.get(symbol) ?? new Map<string, number>();
-    this.#indexes.set(key.provider, symbols.set(key.symbol, intervals.set(key.interval, index)));
+    const index = this.#series.push({ provider, symbol, interval }) - 1;
+    // Symbols innermost: a body has many of them, but few providers and intervals.
+    const intervals = this.#indexes.get(provider) ?? new Map<string, Map<string, number>>();
+    const symbols = intervals.get(interval) ?? new Map<string, number>();
+    this.#indexes.set(provider, intervals.set(interval, symbols.set(symbol, index)));
     return index;
   }
 
@@ -92,11 +137,13 @@ export class BarBatchBuilder {
   }
 
   #grow(): void {
+    if (this.#lines >= this.#maxLines) throw new TooManyBarsError(this.#maxLines);
     const filled = this.#tuples.length;
-    const grown = Buffer.allocUnsafe(2 * filled);
+    const grown = Buffer.allocUnsafe(Math.min(2 * filled, this.#maxLines * TUPLE_BYTES));
     this.#tuples.copy(grown);
     // One fill for many rows costs less than a copy of the template for each.
     this.#tuples = grown.fill(TUPLE_TEMPLATE, filled);
+    this.#view = viewOf(grown);
   }
 
   /** Goes from the last tuple to the first and moves those to keep to the end, so that their order stays. */
@@ -115,7 +162,6 @@ export class BarBatchBuilder {
   }
 }
 
-/** A part of a string may keep the whole in memory (a request body, for as long as the batch waits); a copy does not. */
-function ownCopy(text: string): string {
-  return Buffer.from(text, 'utf16le').toString('utf16le');
+function viewOf(bytes: Buffer): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }

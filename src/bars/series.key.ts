@@ -4,3 +4,16 @@ export interface SeriesKey {
   readonly symbol: string;
   readonly interval: string;
 }
+
+const PROVIDER = /^[A-Za-z0-9._-]{1,64}$/;
+const SYMBOL = /^[!-~]{1,64}$/;
+
+/** Whether a provider may have this name. */
+export function isProvider(text: string): boolean {
+  return PROVIDER.test(text);
+}
+
+/** Whether a symbol may be written so; it is stored in upper case. */
+export function isSymbol(text: string): boolean {
+  return SYMBOL.test(text);
+}

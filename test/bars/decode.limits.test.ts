@@ -35,8 +35,8 @@ describe('what is parsed at once', () => {
       'text around the rows has',
     ],
     ['digits', 'json', twoMebibytesOf('1'), 'must be an array of rows'],
-    ['quotes', 'csv', `${HEADER}\n"${twoMebibytesOf('""')}"`, 'not closed within 1,048,576 characters'],
-    ['quotes for a header', 'csv', `"${twoMebibytesOf('""')}"`, 'not closed within 1,048,576 characters'],
+    ['quotes', 'csv', `${HEADER}\n"${twoMebibytesOf('""')}"`, 'not closed within 1,048,576 bytes'],
+    ['quotes for a header', 'csv', `"${twoMebibytesOf('""')}"`, 'not closed within 1,048,576 bytes'],
   ])('is a mebibyte at most: a body of %s (%s) is refused', (_, format, text, message) => {
     for (const onError of ['abort', 'skip'] as const) {
       expect(() => decodeBars(Buffer.from(text), format, onError)).toThrow(

@@ -2,11 +2,13 @@ import type { BarBatch } from '../bar.batch.js';
 import { BarBatchBuilder } from '../bar.batch-builder.js';
 import { checkedBody } from './body.text.js';
 import { decodeCsv } from './csv.decoder.js';
-import { decodeJson } from './json.decoder.js';
+import { decodeJson, withoutBlanks } from './json.decoder.js';
+import { scanJson } from './json.scan.js';
 import { decodeNdjson } from './ndjson.decoder.js';
 import { RowErrorList } from './row-error.list.js';
 import type { RowError } from './row.error.js';
 import { RowValidator } from './row.validator.js';
+import { JsonRowScanner } from './scan/json-row.scanner.js';
 
 /** How the bars of a body are written. */
 export type BodyFormat = 'json' | 'ndjson' | 'csv';
@@ -29,11 +31,50 @@ export interface DecodeResult {
   readonly errorsTruncated: boolean;
 }
 
-/** Decodes and validates a request body. Throws MalformedBodyError when it cannot be read as a whole. */
-export function decodeBars(body: Buffer, format: BodyFormat, onError: OnRowError): DecodeResult {
-  const builder = new BarBatchBuilder();
+/**
+ * Decodes and validates a request body of at most `maxBars` good rows: the usual rows by scanners that read the bytes
+ * where they lie, the others as decodeStrictly does.
+ * @throws MalformedBodyError when it cannot be read as a whole
+ * @throws TooManyBarsError when it has more good rows
+ */
+export function decodeBars(
+  body: Buffer,
+  format: BodyFormat,
+  onError: OnRowError,
+  maxBars = Infinity,
+): DecodeResult {
+  const text = checkedBody(body);
+  const builder = new BarBatchBuilder(text.length / LEAST_ROW_BYTES[format], maxBars);
   const errors = new RowErrorList(onError === 'skip');
-  DECODERS[format](checkedBody(body), new RowValidator(builder, errors), errors);
+  const rows = new RowValidator(builder, errors);
+  if (format === 'csv') decodeCsv(text, rows, errors, builder);
+  else if (format === 'ndjson') decodeNdjson(text, rows, errors, new JsonRowScanner(text, true, builder));
+  else {
+    const document = withoutBlanks(text);
+    const scanner = new JsonRowScanner(document, false, builder);
+    if (!scanJson(document, scanner, rows, errors)) return decodeChecked(text, format, onError, maxBars);
+  }
+  return result(builder, errors, onError);
+}
+
+/** The same as decodeBars, with every row parsed and checked field by field: it is what the scanners must agree with. */
+export function decodeStrictly(
+  body: Buffer,
+  format: BodyFormat,
+  onError: OnRowError,
+  maxBars = Infinity,
+): DecodeResult {
+  return decodeChecked(checkedBody(body), format, onError, maxBars);
+}
+
+function decodeChecked(text: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
+  const builder = new BarBatchBuilder(text.length / LEAST_ROW_BYTES[format], maxBars);
+  const errors = new RowErrorList(onError === 'skip');
+  DECODERS[format](text, new RowValidator(builder, errors), errors);
+  return result(builder, errors, onError);
+}
+
+function result(builder: BarBatchBuilder, errors: RowErrorList, onError: OnRowError): DecodeResult {
   const batch = errors.count > 0 && onError === 'abort' ? null : builder.finish();
   return {
     batch: batch === null || batch.rows === 0 ? null : batch,
@@ -49,3 +90,6 @@ const DECODERS: Record<BodyFormat, (body: Buffer, rows: RowValidator, errors: Ro
   ndjson: decodeNdjson,
   csv: decodeCsv,
 };
+
+/** What a short row takes: a guess at a body's rows that is seldom too low makes room for all of them at once. */
+const LEAST_ROW_BYTES: Record<BodyFormat, number> = { json: 130, ndjson: 130, csv: 60 };

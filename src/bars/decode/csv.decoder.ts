@@ -1,13 +1,23 @@
+import type { BarBatchBuilder } from '../bar.batch-builder.js';
 import { CsvReader, MAX_CSV_FIELDS } from './csv.reader.js';
 import { parseJsonNumber } from './json.number.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
 import { ROW_FIELDS, type RowField } from './row.fields.js';
 import type { RowValidator } from './row.validator.js';
+import { CsvRowScanner } from './scan/csv-row.scanner.js';
 
-/** Decodes a CSV text: a header row, then one row per record. Empty lines are neither. */
-export function decodeCsv(body: Buffer, rows: RowValidator, errors: RowErrorList): void {
-  const reader = new CsvReader(body.toString('utf8'));
+/**
+ * Decodes a CSV text: a header row, then one row per record. Empty lines are neither. The usual rows are scanned
+ * straight into `scanned`, if it is given.
+ */
+export function decodeCsv(
+  body: Buffer,
+  rows: RowValidator,
+  errors: RowErrorList,
+  scanned?: BarBatchBuilder,
+): void {
+  const reader = new CsvReader(body);
   const header = reader.read();
   if (header === 'end') return;
   if (header === 'malformed') throw new MalformedBodyError('The CSV header has a misplaced quote.');
@@ -15,11 +25,18 @@ export function decodeCsv(body: Buffer, rows: RowValidator, errors: RowErrorList
   if (width > MAX_CSV_FIELDS) {
     throw new MalformedBodyError(`The CSV header has ${width} columns, more than ${MAX_CSV_FIELDS}.`);
   }
-  const at = columns(fields);
+  const names = fields.map((name) => name.trim());
+  const at = columns(names);
+  const scanner = scanned && new CsvRowScanner(body, names.map(fieldOf), scanned);
 
-  let line = 0;
-  for (let read = reader.read(); read !== 'end' && !errors.enough; read = reader.read()) {
-    line++;
+  for (let line = 1; !errors.enough; line++) {
+    const behind = scanner === undefined ? -1 : scanner.add(reader.at);
+    if (behind >= 0) {
+      reader.at = behind;
+      continue;
+    }
+    const read = reader.read();
+    if (read === 'end') return;
     if (read === 'malformed') {
       errors.add(
         line,
@@ -48,8 +65,7 @@ export function decodeCsv(body: Buffer, rows: RowValidator, errors: RowErrorList
 }
 
 /** The index of the column of each field. */
-function columns(header: readonly string[]): Record<RowField, number> {
-  const names = header.map((name) => name.trim());
+function columns(names: readonly string[]): Record<RowField, number> {
   const missing = ROW_FIELDS.filter((field) => !names.includes(field));
   if (missing.length > 0) throw new MalformedBodyError(`The CSV header lacks ${missing.join(', ')}.`);
   const twice = ROW_FIELDS.filter((field) => names.indexOf(field) !== names.lastIndexOf(field));
@@ -67,6 +83,11 @@ function columns(header: readonly string[]): Record<RowField, number> {
     close: column('close'),
     volume: column('volume'),
   };
+}
+
+/** The index of the field of a column, UNKNOWN_COLUMN when it has none. */
+function fieldOf(name: string): number {
+  return (ROW_FIELDS as readonly string[]).indexOf(name);
 }
 
 function numberOrText(field: string | undefined): number | string | undefined {

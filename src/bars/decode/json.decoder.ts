@@ -1,3 +1,4 @@
+import { LINE_FEED, NO_BYTE, RETURN, SPACE, TAB } from './byte.codes.js';
 import { decodeLargeJson } from './json.large.js';
 import { parseJson } from './json.parse.js';
 import { addJsonRow, isJsonObject } from './json.row.js';
@@ -7,7 +8,7 @@ import { MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
 import { describeValue } from './value.text.js';
 
-const BLANKS = new Set([0x20, 0x09, 0x0a, 0x0d]);
+const BLANKS: ReadonlySet<number> = new Set([SPACE, TAB, LINE_FEED, RETURN]);
 
 /** Decodes a JSON document: one row, an array of rows, or an object whose `bars` is an array of rows. */
 export function decodeJson(
@@ -38,10 +39,11 @@ function rowsOf(document: unknown): readonly unknown[] {
   return Object.hasOwn(document, 'bars') && Array.isArray(document['bars']) ? document['bars'] : [document];
 }
 
-function withoutBlanks(body: Buffer): Buffer {
+/** The text without the blanks of JSON around it. */
+export function withoutBlanks(body: Buffer): Buffer {
   let start = 0;
   let end = body.length;
-  while (start < end && BLANKS.has(body[start] ?? 0)) start++;
-  while (end > start && BLANKS.has(body[end - 1] ?? 0)) end--;
+  while (start < end && BLANKS.has(body[start] ?? NO_BYTE)) start++;
+  while (end > start && BLANKS.has(body[end - 1] ?? NO_BYTE)) end--;
   return body.subarray(start, end);
 }

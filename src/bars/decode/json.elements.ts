@@ -1,12 +1,5 @@
+import { BACKSLASH, CLOSE_ARRAY, CLOSE_OBJECT, COMMA, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './byte.codes.js';
 import { MalformedBodyError } from './malformed-body.error.js';
-
-const QUOTE = 0x22;
-const COMMA = 0x2c;
-const OPEN_ARRAY = 0x5b;
-const BACKSLASH = 0x5c;
-const CLOSE_ARRAY = 0x5d;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_OBJECT = 0x7d;
 
 /**
  * Finds the elements of the array, or the members of the object, whose bracket is at `open`, without parsing them: it
@@ -20,20 +13,31 @@ export function findElements(
   found: (start: number, end: number) => boolean,
 ): number {
   const closing = text[open] === OPEN_ARRAY ? CLOSE_ARRAY : CLOSE_OBJECT;
-  let depth = 0;
   let start = open + 1;
-  for (let at = start; at < text.length && depth >= 0; at++) {
-    const byte = text[at];
-    if (byte === QUOTE) at = closingQuote(text, at);
-    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth++;
-    else if (depth === 0 && (byte === COMMA || byte === closing)) {
-      if (!found(start, at) || byte === closing) return at;
-      start = at + 1;
-    } else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--;
+  let end = elementEnd(text, start, closing);
+  for (; end < text.length; end = elementEnd(text, start, closing)) {
+    if (!found(start, end) || text[end] === closing) return end;
+    start = end + 1;
   }
   throw new MalformedBodyError(
     `The body is not a JSON document: the bracket at byte ${open + 1} is not closed.`,
   );
+}
+
+/**
+ * Offset of the comma, or the closing bracket of what it is in, behind the element that starts at `start`; the
+ * text's length when there is none.
+ */
+export function elementEnd(text: Buffer, start: number, closing: number): number {
+  let depth = 0;
+  for (let at = start; at < text.length && depth >= 0; at++) {
+    const byte = text[at];
+    if (byte === QUOTE) at = closingQuote(text, at);
+    else if (byte === OPEN_ARRAY || byte === OPEN_OBJECT) depth++;
+    else if (depth === 0 && (byte === COMMA || byte === closing)) return at;
+    else if (byte === CLOSE_ARRAY || byte === CLOSE_OBJECT) depth--;
+  }
+  return text.length;
 }
 
 /** Offset of the quote that ends the string; beyond the text when none does. */

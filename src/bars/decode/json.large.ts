@@ -1,3 +1,4 @@
+import { CLOSE_ARRAY, OPEN_ARRAY, OPEN_OBJECT } from './byte.codes.js';
 import { findElements } from './json.elements.js';
 import { parseJson } from './json.parse.js';
 import { addJsonRow } from './json.row.js';
@@ -6,9 +7,6 @@ import type { RowErrorList } from './row-error.list.js';
 import { limitText } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
 
-const OPEN_ARRAY = 0x5b;
-const OPEN_OBJECT = 0x7b;
-const CLOSE_ARRAY = 0x5d;
 /** The name of the member and the first byte of its value. */
 const BARS_MEMBER = /^[ \t\r\n]*"bars"[ \t\r\n]*:[ \t\r\n]*[^ \t\r\n]/;
 /** Bytes of a member in which its name is looked for. */

@@ -1,19 +1,29 @@
+import { LINE_FEED, RETURN, SPACE, TAB } from './byte.codes.js';
 import { addJsonRow, isJsonObject } from './json.row.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
 import { limitText, MAX_LINES_WITHOUT_ROW, MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
+import type { JsonRowScanner } from './scan/json-row.scanner.js';
 import { describeValue } from './value.text.js';
 
-const LINE_FEED = 0x0a;
-
-/** Decodes one JSON row per line. Blank lines are counted, no more. */
-export function decodeNdjson(body: Buffer, rows: RowValidator, errors: RowErrorList): void {
+/** Decodes one JSON row per line, the usual ones with the scanner if there is one. Blank lines are counted, no more. */
+export function decodeNdjson(
+  body: Buffer,
+  rows: RowValidator,
+  errors: RowErrorList,
+  scanner?: JsonRowScanner,
+): void {
   let line = 0;
   let withoutRow = 0;
   let start = 0;
   while (start < body.length && !errors.enough) {
     line++;
+    const behind = scanner === undefined ? -1 : scanLine(body, start, scanner);
+    if (behind >= 0) {
+      start = behind;
+      continue;
+    }
     const lineFeed = body.indexOf(LINE_FEED, start);
     const end = lineFeed < 0 ? body.length : lineFeed;
     if (!isBlank(body, start, end) && !addLine(line, body.subarray(start, end), rows, errors)) withoutRow++;
@@ -24,6 +34,13 @@ export function decodeNdjson(body: Buffer, rows: RowValidator, errors: RowErrorL
     }
     start = end + 1;
   }
+}
+
+/** Offset of the next line when the one at `start` is a good row, which is added then; else -1. */
+function scanLine(body: Buffer, start: number, scanner: JsonRowScanner): number {
+  const end = scanner.read(start);
+  if (end < 0 || end - start > MAX_ROW_BYTES) return -1;
+  return (end === body.length || body[end] === LINE_FEED) && scanner.append() ? end + 1 : -1;
 }
 
 /** Whether the line is a row, good or bad. */
@@ -48,7 +65,7 @@ function addLine(line: number, bytes: Buffer, rows: RowValidator, errors: RowErr
 function isBlank(body: Buffer, start: number, end: number): boolean {
   for (let at = start; at < end; at++) {
     const byte = body[at];
-    if (byte !== 0x20 && byte !== 0x09 && byte !== 0x0d) return false;
+    if (byte !== SPACE && byte !== TAB && byte !== RETURN) return false;
   }
   return true;
 }

@@ -1,13 +1,11 @@
 import type { BarBatchBuilder } from '../bar.batch-builder.js';
 import { parseInterval } from '../interval.js';
+import { isProvider, isSymbol } from '../series.key.js';
 import { parseEpochSeconds, parseTimestamp, type TimestampProblem } from '../timestamp.js';
 import type { RowErrorCode } from './row-error.codes.js';
 import type { RowErrorList } from './row-error.list.js';
 import type { RowField } from './row.fields.js';
 import { describeValue } from './value.text.js';
-
-const PROVIDER = /^[A-Za-z0-9._-]{1,64}$/;
-const SYMBOL = /^[!-~]{1,64}$/;
 
 /**
  * The step from a row's field values, as a decoder of any format found them, into the batch. Text stands for text,
@@ -68,7 +66,7 @@ export class RowValidator {
 
   #acceptsProvider(line: number, provider: string): boolean {
     if (provider === this.#rawProvider) return true;
-    if (!PROVIDER.test(provider)) {
+    if (!isProvider(provider)) {
       return this.#refuse(
         line,
         'provider',
@@ -82,7 +80,7 @@ export class RowValidator {
 
   #acceptsSymbol(line: number, symbol: string): boolean {
     if (symbol === this.#rawSymbol) return true;
-    if (!SYMBOL.test(symbol)) {
+    if (!isSymbol(symbol)) {
       return this.#refuse(
         line,
         'symbol',

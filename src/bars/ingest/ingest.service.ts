@@ -5,10 +5,11 @@ import type { DurableCoordinator, DurableSnapshot } from '../../coordinator/inde
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarBatch } from '../bar.batch.js';
-import { decodeBars, type DecodeResult, type OnRowError } from '../decode/bars.decoder.js';
+import { type BodyFormat, decodeBars, type DecodeResult, type OnRowError } from '../decode/bars.decoder.js';
 import { MalformedBodyError } from '../decode/malformed-body.error.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
+import { TooManyBarsError } from '../too-many-bars.error.js';
 import type { WriteCounts } from '../write.counts.js';
 import type { Admission, Admitted } from './admission.js';
 import { bodyFormat } from './body.format.js';
@@ -64,7 +65,7 @@ export class IngestService {
     if (request.body.length === 0) throw new ProblemError('no-bars', 'The body is empty.');
     const format = bodyFormat(request.contentType);
     const body = await inflateBody(request.body, request.contentEncoding);
-    const decoded = decode(body, format, request.onError);
+    const decoded = decode(body, format, request.onError, this.coordinator.snapshot().capacity);
     const batch = this.requireBatch(decoded);
     const admitted = this.admission.admit(batch);
     batch.receivedAt = this.clock.next();
@@ -86,13 +87,6 @@ export class IngestService {
       throw new ProblemError('invalid-bars', 'Nothing was stored; see `errors` for each bad bar.', {
         members: { rejected, errors, errors_truncated: errorsTruncated },
       });
-    }
-    const { capacity } = this.coordinator.snapshot();
-    if (batch.rows > capacity) {
-      throw new ProblemError(
-        'body-too-large',
-        `The body has ${batch.rows} bars and ${capacity} are taken at once; send it in parts.`,
-      );
     }
     return batch;
   }
@@ -130,10 +124,12 @@ export class IngestService {
   }
 }
 
-function decode(body: Buffer, format: ReturnType<typeof bodyFormat>, onError: OnRowError): DecodeResult {
+function decode(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
   try {
-    return decodeBars(body, format, onError);
+    return decodeBars(body, format, onError, maxBars);
   } catch (error) {
+    if (error instanceof TooManyBarsError)
+      throw new ProblemError('body-too-large', error.message, { cause: error });
     if (error instanceof MalformedBodyError)
       throw new ProblemError('malformed-body', error.message, { cause: error });
     throw error;

@@ -1,0 +1,64 @@
+import { CLOSE_ARRAY, COMMA, OPEN_OBJECT, OPEN_ARRAY } from './byte.codes.js';
+import { elementEnd } from './json.elements.js';
+import { parseJson } from './json.parse.js';
+import { addJsonRow, isJsonObject } from './json.row.js';
+import type { RowErrorList } from './row-error.list.js';
+import { MAX_ROW_BYTES } from './row.limits.js';
+import type { RowValidator } from './row.validator.js';
+import type { JsonRowScanner } from './scan/json-row.scanner.js';
+
+/** An object whose first member is an array of bars, up to that array's bracket. */
+const BARS_HEAD = /^\{[ \t\r\n]*"bars"[ \t\r\n]*:[ \t\r\n]*\[/;
+/** Bytes in which it is looked for. */
+const HEAD_BYTES = 64;
+
+/**
+ * Decodes a JSON document without blanks around it, the usual rows by the scanner, the others one by one. False when
+ * the document as a whole is unusual, or no JSON: what was added of it until then means nothing.
+ */
+export function scanJson(
+  text: Buffer,
+  scanner: JsonRowScanner,
+  rows: RowValidator,
+  errors: RowErrorList,
+): boolean {
+  const head = text[0] === OPEN_OBJECT ? BARS_HEAD.exec(text.toString('latin1', 0, HEAD_BYTES)) : null;
+  if (head === null && text[0] !== OPEN_ARRAY)
+    return text.length <= MAX_ROW_BYTES && scanner.read(0) === text.length && scanner.append();
+  let start = head === null ? 1 : head[0].length;
+  for (let line = 1; ; line++) {
+    let end = scanner.read(start);
+    const closed = text[end] === CLOSE_ARRAY || text[end] === COMMA;
+    if (!closed || end - start > MAX_ROW_BYTES || !scanner.append()) {
+      end = elementEnd(text, start, CLOSE_ARRAY);
+      if (!addElement(text.subarray(start, end), line, rows, errors)) return false;
+    }
+    if (end === text.length || errors.enough) return false;
+    if (text[end] === CLOSE_ARRAY) return isEnd(text.subarray(end + 1), head !== null);
+    start = end + 1;
+  }
+}
+
+function addElement(element: Buffer, line: number, rows: RowValidator, errors: RowErrorList): boolean {
+  if (element.length > MAX_ROW_BYTES) return false;
+  const row = jsonOrUndefined(element);
+  if (row === undefined) return false;
+  addJsonRow(line, row, rows, errors);
+  return true;
+}
+
+/** Whether what follows the rows ends the document, without naming other bars that would count instead. */
+function isEnd(rest: Buffer, inObject: boolean): boolean {
+  if (!inObject) return rest.length === 0;
+  if (rest.length > MAX_ROW_BYTES - HEAD_BYTES) return false;
+  const others = jsonOrUndefined(Buffer.concat([Buffer.from('{"":[]'), rest]));
+  return isJsonObject(others) && !Object.hasOwn(others, 'bars');
+}
+
+function jsonOrUndefined(text: Buffer): unknown {
+  try {
+    return parseJson(text);
+  } catch {
+    return undefined;
+  }
+}
