@@ -76,17 +76,6 @@ export class BarReader {
     }
   }
 
-  /** The whole range in pages, each read when the one before was consumed. */
-  async *pages(query: BarQuery, pageRows: number): AsyncGenerator<BarRow[]> {
-    let position: BarPosition | undefined;
-    for (;;) {
-      const bars = await this.read(query, pageRows, position);
-      if (bars.length > 0) yield bars;
-      if (bars.length < pageRows) return;
-      position = bars.at(-1);
-    }
-  }
-
   private async nextSymbols(query: BarQuery, after: Resume | undefined, limit: number): Promise<string[]> {
     const rows = await this.database.query<{ symbol: string }>(NEXT_SYMBOLS, [
       ...filterValues(query),
