@@ -1,7 +1,7 @@
 import type { SeriesKey } from '../series.key.js';
 import { BAR_LAYOUTS, type BarLayout, type TextFormat } from './bar.layout.js';
 import { NUMBER_BYTES, writeNumber } from './number.bytes.js';
-import { TIMESTAMP_BYTES, TimestampWriter } from './timestamp.bytes.js';
+import { TIMESTAMP_BYTES, writeTimestamp } from './timestamp.bytes.js';
 
 /** What the encoder takes, in this order. */
 export const ENCODED_COLUMNS = 'series_id, ts, open, high, low, close, volume';
@@ -17,6 +17,7 @@ const NUMBER_STEP = 12;
 /** Stands in the place of a field count behind the last tuple. */
 const TRAILER = -1;
 const FIELDS = 7;
+const TWO_32 = 2 ** 32;
 
 /**
  * Makes text of what one COPY ... TO STDOUT (FORMAT binary) sends, from bytes to bytes: neither an object nor a string
@@ -24,7 +25,6 @@ const FIELDS = 7;
  */
 export class BarEncoder {
   private readonly layout: BarLayout;
-  private readonly timestamps = new TimestampWriter();
   private readonly prefixes = new Map<number, Buffer>();
   private readonly longestBar: number;
   private seriesId = 0;
@@ -51,12 +51,14 @@ export class BarEncoder {
   /** The text of the bars that are whole with this piece of the COPY. */
   encode(piece: Buffer): Buffer {
     const source = this.rest.length === 0 ? piece : Buffer.concat([this.rest, piece]);
+    // Its reads are compiled to one instruction each; those of Buffer are not.
+    const view = new DataView(source.buffer, source.byteOffset, source.length);
     let from = Math.min(this.headerLeft, source.length);
     this.headerLeft -= from;
     const target = Buffer.allocUnsafe(Math.ceil((source.length - from) / TUPLE_BYTES) * this.longestBar);
     let at = 0;
     for (; from + TUPLE_BYTES <= source.length; from += TUPLE_BYTES, this.bars++) {
-      at = this.writeBar(source, from, target, at);
+      at = this.writeBar(view, from, target, at);
     }
     this.rest = source.subarray(from);
     if (this.rest.length === 2 && this.rest.readInt16BE(0) === TRAILER) this.ended = true;
@@ -72,14 +74,15 @@ export class BarEncoder {
     return this.bars;
   }
 
-  private writeBar(source: Buffer, from: number, target: Buffer, start: number): number {
-    if (source.readInt16BE(from) !== FIELDS) throw new Error('COPY sent a tuple that is not a bar');
+  private writeBar(source: DataView, from: number, target: Buffer, start: number): number {
+    if (source.getInt16(from) !== FIELDS) throw new Error('COPY sent a tuple that is not a bar');
     const { separators, end } = this.layout;
-    let at = put(this.prefixOf(source.readInt32BE(from + SERIES_AT)), target, start);
-    at = this.timestamps.write(source, from + TS_AT, target, at);
+    let at = put(this.prefixOf(source.getInt32(from + SERIES_AT)), target, start);
+    const micros = source.getInt32(from + TS_AT) * TWO_32 + source.getUint32(from + TS_AT + 4);
+    at = writeTimestamp(micros, target, at);
     for (let index = 0, value = from + NUMBERS_AT; index < separators.length; index++, value += NUMBER_STEP) {
       at = put(separators[index] as Buffer, target, at);
-      at = writeNumber(source.readDoubleBE(value), target, at);
+      at = writeNumber(source.getFloat64(value), target, at);
     }
     return put(end, target, at);
   }
@@ -87,7 +90,8 @@ export class BarEncoder {
   private prefixOf(seriesId: number): Buffer {
     if (seriesId !== this.seriesId) {
       const prefix = this.prefixes.get(seriesId);
-      if (prefix === undefined) throw new Error(`COPY sent a bar of series ${seriesId}, which was not asked for`);
+      if (prefix === undefined)
+        throw new Error(`COPY sent a bar of series ${seriesId}, which was not asked for`);
       this.seriesId = seriesId;
       this.prefix = prefix;
     }

@@ -37,7 +37,9 @@ export const BAR_LAYOUTS: Readonly<Record<TextFormat, BarLayout>> = {
     header: '',
     prefix: ({ provider, symbol, interval }) =>
       `{"provider":${JSON.stringify(provider)},"symbol":${JSON.stringify(symbol)},"interval":"${interval}","ts":"`,
-    separators: ['","open":', ',"high":', ',"low":', ',"close":', ',"volume":'].map((text) => Buffer.from(text)),
+    separators: ['","open":', ',"high":', ',"low":', ',"close":', ',"volume":'].map((text) =>
+      Buffer.from(text),
+    ),
     end: Buffer.from('}\n'),
   },
 };
