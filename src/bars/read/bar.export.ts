@@ -12,10 +12,10 @@ import { filterValues } from './series.filter.js';
 
 /** Most bars that PostgreSQL is meant to sort at once: some 300 MB of its temporary files. */
 const SORTED_BARS = 4_000_000;
-/** Most series whose names are in memory. */
-const MOST_SERIES = 50_000;
+/** Series whose names are in memory. */
+const SERIES_PAGE = 50_000;
 /** The first statement is small, so that the first bars come at once; how much larger the next ones may be. */
-const GROWTH = 64;
+const GROWTH = 16;
 const RETRY_AFTER_MS = 5 * SECOND;
 
 /** Reads a whole range as text, in constant memory. */
@@ -47,23 +47,38 @@ export class BarExport {
 }
 
 async function* bars(client: ClientBase, query: BarQuery, format: TextFormat): AsyncGenerator<Buffer, void> {
-  let behind: string | null = null;
-  let count = 1;
-  for (;;) {
-    const series: StoredSeries[] = (
-      await client.query<StoredSeries>(NEXT_SERIES, [...filterValues(query), behind, count])
-    ).rows;
-    const last = series.at(-1);
-    if (last === undefined) return;
-    const encoder = new BarEncoder(format, series);
-    for await (const piece of client.query(copyTo(copySeries(series, query)))) {
-      const text = encoder.encode(piece as Buffer);
-      if (text.length > 0) yield text;
+  let wanted = 1;
+  for await (const series of seriesPages(client, query)) {
+    for (let first = 0, next = 0; first < series.length; first = next) {
+      next = endOfSymbol(series, first + wanted);
+      const batch = series.slice(first, next);
+      const encoder = new BarEncoder(format, batch);
+      for await (const piece of client.query(copyTo(copySeries(batch, query)))) {
+        const text = encoder.encode(piece as Buffer);
+        if (text.length > 0) yield text;
+      }
+      const fitting = Math.floor((batch.length * SORTED_BARS) / Math.max(encoder.end(), 1));
+      wanted = Math.max(1, Math.min(batch.length * GROWTH, fitting));
     }
-    const rows = encoder.end();
-    if (series.length < count) return;
-    behind = last.symbol;
-    const fitting = Math.floor((series.length * SORTED_BARS) / Math.max(rows, 1));
-    count = Math.max(1, Math.min(series.length * GROWTH, fitting, MOST_SERIES));
   }
+}
+
+/** The series of the query, sorted by symbol; a symbol is never on two pages. */
+async function* seriesPages(client: ClientBase, query: BarQuery): AsyncGenerator<StoredSeries[], void> {
+  let behind: string | null = null;
+  for (;;) {
+    const values: unknown[] = [...filterValues(query), behind, SERIES_PAGE];
+    const { rows }: { rows: StoredSeries[] } = await client.query<StoredSeries>(NEXT_SERIES, values);
+    yield rows;
+    const last = rows.at(-1);
+    if (last === undefined || rows.length < SERIES_PAGE) return;
+    behind = last.symbol;
+  }
+}
+
+/** The first index from `index` on at which another symbol begins. */
+function endOfSymbol(series: readonly StoredSeries[], index: number): number {
+  let end = index;
+  while (end < series.length && series[end]?.symbol === series[end - 1]?.symbol) end++;
+  return Math.min(end, series.length);
 }
