@@ -20,7 +20,7 @@ const RETRY_AFTER_MS = 5 * SECOND;
 
 /** Reads a whole range as text, in constant memory. */
 export class BarExport {
-  constructor(private readonly database: Database) {}
+  constructor(private readonly database: Pick<Database, 'lease'>) {}
 
   /**
    * The text in pieces, each made when the one before was taken; all of one snapshot. An abort of `signal` gives the

@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.js';
 import { formatTimestamp } from '../timestamp.js';
-import type { BarRow, StoredBar } from './bar.row.js';
+import { barRow, ISO_TS, type BarRow, type StoredBar } from './bar.row.js';
 import { filterValues, MATCHES_FILTER, type SeriesFilter } from './series.filter.js';
 
 /** A range of bars. Order: symbol, then time, then series. */
@@ -36,7 +36,7 @@ const NEXT_SYMBOLS = `
  */
 const selectBars = (sort: 'asc' | 'desc'): string => `
   SELECT id AS "seriesId", provider, symbol, interval,
-         (extract(epoch FROM ts) * 1000000)::bigint::text AS ts, open, high, low, close, volume
+         ${ISO_TS} AS ts, open, high, low, close, volume
     FROM series CROSS JOIN LATERAL (
       SELECT ts, open, high, low, close, volume FROM bars
        WHERE series_id = series.id AND ts >= $4 AND ts < $5 AND ($7::timestamptz IS NULL OR ts <> $7 OR id > $8)
@@ -90,7 +90,7 @@ export class BarReader {
       behind === undefined ? null : formatTimestamp(behind.ts),
       behind?.seriesId ?? null,
     ]);
-    return rows.map((row) => ({ ...row, ts: Number(row.ts) }));
+    return rows.map(barRow);
   }
 }
 

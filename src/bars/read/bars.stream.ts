@@ -40,7 +40,11 @@ export class BarsStream {
 
     const pieces = this.bars.pieces(range, format, stopped.signal);
     // Awaited before the status is sent: a database that is away is still answered as such.
-    const first = await withDatabaseProblem(() => pieces.next());
+    const first = await withDatabaseProblem(() => pieces.next()).catch((error: unknown) => {
+      // What an ended connection says to a client that has hung up is no failure.
+      if (!request.raw.socket.destroyed) throw error;
+    });
+    if (first === undefined) return;
     void reply
       .type(CONTENT_TYPES[format])
       .send(Readable.from(inMotion(BAR_LAYOUTS[format].header, first, pieces, timer)));
