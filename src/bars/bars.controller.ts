@@ -141,13 +141,13 @@ export class BarsController {
       'text/csv': { schema: { type: 'string' }, example: BARS_EXAMPLE_CSV },
     },
   })
-  @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
+  @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable', 'too-many-readers')
   async list(
     @Query(queryPipe) query: BarsQuery,
     @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    await this.answer.bars(query, request.headers.accept, reply);
+    await this.answer.bars(query, request, reply);
   }
 
   @Get('latest')

@@ -1,5 +1,6 @@
-import { Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 
+import { SECOND } from '../config/units.js';
 import { DurableCoordinator } from '../coordinator/index.js';
 import { Database } from '../database/database.js';
 import { DrainState } from '../http/drain.state.js';
@@ -8,13 +9,17 @@ import type { BarBatch } from './bar.batch.js';
 import { BarsController } from './bars.controller.js';
 import { Admission } from './ingest/admission.js';
 import { IngestService } from './ingest/ingest.service.js';
+import { BarExport } from './read/bar.export.js';
 import { BarReader } from './read/bar.reader.js';
 import { BarsAnswer } from './read/bars.answer.js';
+import { BarsStream } from './read/bars.stream.js';
 import { SeriesAnswer } from './read/series.answer.js';
 import { SeriesReader } from './read/series.reader.js';
 import { ReceiptClock } from './receipt.clock.js';
 import { SeriesController } from './series.controller.js';
 import type { WriteCounts } from './write.counts.js';
+
+const STALL_LIMIT_MS = 60 * SECOND;
 
 /** Bars over HTTP. */
 @Module({
@@ -38,7 +43,16 @@ import type { WriteCounts } from './write.counts.js';
     {
       provide: BarsAnswer,
       inject: [Database],
-      useFactory: (database: Database) => new BarsAnswer(new BarReader(database), new SeriesReader(database)),
+      useFactory: (database: Database) =>
+        new BarsAnswer(
+          new BarReader(database),
+          new SeriesReader(database),
+          new BarsStream(new BarExport(database), {
+            stallLimitMs: STALL_LIMIT_MS,
+            onStalled: () =>
+              new Logger('bars').warn(`an export of which nothing moved for ${STALL_LIMIT_MS} ms was cut`),
+          }),
+        ),
     },
     {
       provide: SeriesAnswer,

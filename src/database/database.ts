@@ -6,6 +6,7 @@ import { SECOND } from '../config/units.js';
 import { reasonOf } from '../logging/error.text.js';
 import { DatabaseTimeoutError, DatabaseUnavailableError } from './database.errors.js';
 import type { PartitionStore } from './partition.store.js';
+import { leaseOf, type ReadLease } from './read.lease.js';
 import type { SchemaMigrator } from './schema.migrator.js';
 import { Turnstile } from './turnstile.js';
 
@@ -14,6 +15,8 @@ const LONGEST_RETRY_MS = 5 * SECOND;
 /** Many times what the largest write takes. */
 const WORK_LIMIT_MS = 60 * SECOND;
 const READ_LIMIT_MS = 30 * SECOND;
+/** How long a reader of a stream waits for its connection before it is sent away. */
+const STREAM_WAIT_MS = 10 * SECOND;
 /** A commit that a crash of the server may lose is none: what is committed leaves the spool. */
 const COMMITS_LAST = `SELECT set_config('synchronous_commit', 'on', false)
   WHERE current_setting('synchronous_commit') = 'off'`;
@@ -33,6 +36,7 @@ export interface DatabaseObserver {
  */
 export class Database {
   private readonly readers: Turnstile;
+  private readonly streams: Turnstile;
   private pool: Pool | undefined;
   private opening: Promise<void> | undefined;
   private readonly closed = new AbortController();
@@ -47,6 +51,7 @@ export class Database {
     maxReaders: number,
   ) {
     this.readers = new Turnstile(maxReaders);
+    this.streams = new Turnstile(Math.max(1, Math.floor(maxReaders / 2)));
   }
 
   /** Tries once, awaited; when that fails goes on trying in the background until close(). */
@@ -105,6 +110,31 @@ export class Database {
       );
     } finally {
       this.readers.leave();
+    }
+  }
+
+  /**
+   * A connection for reading a stream, however long that takes; ended at once when `signal` aborts. Streams get half
+   * of the readers' connections, so that slow ones leave the others to statements. Undefined when none became free
+   * within 10 s.
+   * @throws the signal's reason when it aborted before there was a connection
+   */
+  async lease(signal: AbortSignal): Promise<ReadLease | undefined> {
+    if (!(await this.streams.enter(STREAM_WAIT_MS))) return undefined;
+    await this.readers.enter();
+    const leave = (): void => {
+      this.readers.leave();
+      this.streams.leave();
+    };
+    try {
+      signal.throwIfAborted();
+      const client = await this.requirePool().connect();
+      if (signal.aborted) client.release();
+      signal.throwIfAborted();
+      return leaseOf(client, signal, leave);
+    } catch (error) {
+      leave();
+      throw error;
     }
   }
 

@@ -1,24 +1,40 @@
 /** Lets so many in at once; the others wait their turn. */
 export class Turnstile {
-  private readonly waiting: (() => void)[] = [];
+  private readonly waiting = new Set<() => void>();
   private inside = 0;
 
   /** @param capacity how many, at least 1 */
   constructor(private readonly capacity: number) {}
 
-  /** Resolves when the caller is in; it must leave again. */
-  async enter(): Promise<void> {
+  /** Resolves to true when the caller is in, and must leave again; to false when there was no place within `limitMs`. */
+  async enter(limitMs = Infinity): Promise<boolean> {
     if (this.inside < this.capacity) {
       this.inside += 1;
-      return;
+      return true;
     }
     // The place of who leaves is handed over, so that nobody slips in between.
-    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    return await new Promise<boolean>((resolve) => {
+      let timer: NodeJS.Timeout | undefined;
+      const enter = (): void => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      this.waiting.add(enter);
+      if (limitMs === Infinity) return;
+      timer = setTimeout(() => {
+        this.waiting.delete(enter);
+        resolve(false);
+      }, limitMs);
+    });
   }
 
   leave(): void {
-    const next = this.waiting.shift();
-    if (next === undefined) this.inside -= 1;
-    else next();
+    const [next] = this.waiting;
+    if (next === undefined) {
+      this.inside -= 1;
+      return;
+    }
+    this.waiting.delete(next);
+    next();
   }
 }

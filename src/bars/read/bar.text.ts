@@ -1,9 +1,6 @@
 import { formatTimestamp } from '../timestamp.js';
 import type { BarRow } from './bar.row.js';
 
-/** Column order of CSV and key order of JSON. */
-export const BAR_COLUMNS = 'provider,symbol,interval,ts,open,high,low,close,volume';
-
 /** A bar as a JSON object; every number reads back to the same bits. */
 export function barJson(bar: BarRow, ageSeconds?: number): string {
   const { provider, symbol, interval, ts, open, high, low, close, volume } = bar;

@@ -1,6 +1,4 @@
-import { Readable } from 'node:stream';
-
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { SECOND } from '../../config/units.js';
 import { ProblemError } from '../../http/problem.error.js';
@@ -9,39 +7,33 @@ import type { SeriesFilterQuery } from '../dto/series-filter.query.js';
 import { withDatabaseProblem } from '../ingest/write.problems.js';
 import type { BarPosition, BarQuery, BarReader } from './bar.reader.js';
 import type { BarRow } from './bar.row.js';
-import { BAR_COLUMNS, barCsv, barJson } from './bar.text.js';
+import { BAR_LAYOUTS, CONTENT_TYPES, type TextFormat } from './bar.layout.js';
+import { barCsv, barJson } from './bar.text.js';
+import type { BarsStream } from './bars.stream.js';
 import { decodePageToken, encodePageToken } from './page.token.js';
 import type { SeriesReader } from './series.reader.js';
 
-type TextFormat = 'ndjson' | 'csv';
 type Format = TextFormat | 'json';
 
 const DEFAULT_LIMIT = 1_000;
-/** Rows read at once while a whole range is streamed: this much is in memory. */
-const STREAM_ROWS = 5_000;
 const MOST_LATEST = 10_000;
 const MICROS_PER_SECOND = 1_000_000;
-
-const CONTENT_TYPES: Readonly<Record<Format, string>> = {
-  json: 'application/json; charset=utf-8',
-  ndjson: 'application/x-ndjson; charset=utf-8',
-  csv: 'text/csv; charset=utf-8',
-};
 
 /** Answers questions about bars in the form that was asked for. */
 export class BarsAnswer {
   constructor(
     private readonly reader: BarReader,
     private readonly series: SeriesReader,
+    private readonly whole: BarsStream,
     private readonly now: () => number = Date.now,
   ) {}
 
   /** A page, or with CSV and NDJSON and no limit the whole range as a stream. */
-  async bars(query: BarsQuery, accept: string | undefined, reply: FastifyReply): Promise<void> {
-    const format = query.format ?? acceptedFormat(accept);
+  async bars(query: BarsQuery, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const format = query.format ?? acceptedFormat(request.headers.accept);
     const range = rangeOf(query);
     if (format !== 'json' && query.limit === undefined && query.page_token === undefined) {
-      await this.stream(range, format, reply);
+      await this.whole.send(range, format, request, reply);
       return;
     }
     const limit = query.limit ?? DEFAULT_LIMIT;
@@ -56,7 +48,7 @@ export class BarsAnswer {
       void reply.send(`{"bars":[${bars}],"next_page_token":${JSON.stringify(token)}}`);
     } else {
       if (token !== null) void reply.header('x-next-page-token', token);
-      void reply.send(headerOf(format) + linesOf(page, format));
+      void reply.send(BAR_LAYOUTS[format].header + linesOf(page, format));
     }
   }
 
@@ -67,29 +59,6 @@ export class BarsAnswer {
     const bars = rows.map((bar) => barJson(bar, roundMs(nowSeconds - bar.ts / MICROS_PER_SECOND)));
     void reply.type(CONTENT_TYPES.json).send(`{"bars":[${bars.join(',')}]}`);
   }
-
-  private async stream(range: BarQuery, format: TextFormat, reply: FastifyReply): Promise<void> {
-    const pages = this.reader.pages(range, STREAM_ROWS);
-    // The first page is awaited before the status is sent: a database that is away is still answered as such.
-    const first = await withDatabaseProblem(() => pages.next());
-    void reply.type(CONTENT_TYPES[format]).send(Readable.from(textOf(first, pages, format)));
-  }
-}
-
-async function* textOf(
-  first: IteratorResult<BarRow[]>,
-  rest: AsyncGenerator<BarRow[]>,
-  format: TextFormat,
-): AsyncGenerator<string> {
-  const header = headerOf(format);
-  if (header !== '') yield header;
-  if (first.done === true) return;
-  yield linesOf(first.value, format);
-  for await (const page of rest) yield linesOf(page, format);
-}
-
-function headerOf(format: TextFormat): string {
-  return format === 'csv' ? `${BAR_COLUMNS}\n` : '';
 }
 
 function linesOf(bars: readonly BarRow[], format: TextFormat): string {

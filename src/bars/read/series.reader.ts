@@ -1,6 +1,6 @@
 import type { Database } from '../../database/database.js';
 import type { SeriesKey } from '../series.key.js';
-import type { BarRow, StoredBar } from './bar.row.js';
+import { barRow, ISO_TS, type BarRow, type StoredBar } from './bar.row.js';
 import { filterValues, MATCHES_FILTER, type SeriesFilter } from './series.filter.js';
 
 /** A series with the extent of its bars; times are Unix epoch microseconds. */
@@ -24,7 +24,7 @@ const LIST = `
    ORDER BY symbol COLLATE "C", provider, interval LIMIT $7`;
 
 const LATEST = `
-  SELECT id AS "seriesId", provider, symbol, interval, ${epochMicros('ts')} AS ts, open, high, low, close, volume
+  SELECT id AS "seriesId", provider, symbol, interval, ${ISO_TS} AS ts, open, high, low, close, volume
     FROM series CROSS JOIN LATERAL (
       SELECT ts, open, high, low, close, volume FROM bars WHERE series_id = series.id ORDER BY ts DESC LIMIT 1
     ) AS newest
@@ -56,6 +56,6 @@ export class SeriesReader {
   /** The newest bar of each series, for at most `limit` series. */
   async latest(filter: SeriesFilter, limit: number): Promise<BarRow[]> {
     const rows = await this.database.query<StoredBar>(LATEST, [...filterValues(filter), limit]);
-    return rows.map((row) => ({ ...row, ts: Number(row.ts) }));
+    return rows.map(barRow);
   }
 }

@@ -1,0 +1,49 @@
+import type { SeriesKey } from '../series.key.js';
+
+/** The forms in which a whole range is streamed. */
+export type TextFormat = 'csv' | 'ndjson';
+
+/** How each form is named to the client. */
+export const CONTENT_TYPES = {
+  json: 'application/json; charset=utf-8',
+  ndjson: 'application/x-ndjson; charset=utf-8',
+  csv: 'text/csv; charset=utf-8',
+} as const;
+
+/** What stands around the values of a bar in a form of text. */
+export interface BarLayout {
+  /** What comes before all bars. */
+  readonly header: string;
+  /** From the beginning of a bar to its time: the same for all bars of a series. */
+  prefix(series: SeriesKey): string;
+  /** Before open, high, low, close and volume. */
+  readonly separators: readonly Buffer[];
+  /** Behind volume. */
+  readonly end: Buffer;
+}
+
+/** Column order of CSV and key order of JSON. */
+const BAR_COLUMNS = 'provider,symbol,interval,ts,open,high,low,close,volume';
+
+export const BAR_LAYOUTS: Readonly<Record<TextFormat, BarLayout>> = {
+  csv: {
+    header: `${BAR_COLUMNS}\n`,
+    // RFC 4180; neither providers nor intervals can have a comma or a quote.
+    prefix: ({ provider, symbol, interval }) => `${provider},${csvField(symbol)},${interval},`,
+    separators: [',', ',', ',', ',', ','].map((text) => Buffer.from(text)),
+    end: Buffer.from('\n'),
+  },
+  ndjson: {
+    header: '',
+    prefix: ({ provider, symbol, interval }) =>
+      `{"provider":${JSON.stringify(provider)},"symbol":${JSON.stringify(symbol)},"interval":"${interval}","ts":"`,
+    separators: ['","open":', ',"high":', ',"low":', ',"close":', ',"volume":'].map((text) =>
+      Buffer.from(text),
+    ),
+    end: Buffer.from('}\n'),
+  },
+};
+
+function csvField(text: string): string {
+  return /[",]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}

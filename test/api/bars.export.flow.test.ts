@@ -1,0 +1,175 @@
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import Fastify, { type FastifyInstance } from 'fastify';
+import pg from 'pg';
+
+import { BarExport } from '../../src/bars/read/bar.export.js';
+import { BarsStream } from '../../src/bars/read/bars.stream.js';
+import { leaseOf } from '../../src/database/read.lease.js';
+import { eventually } from '../support/eventually.js';
+import { TOKENS } from '../support/service.js';
+import { bar, ServedDatabase, write } from './api.samples.js';
+
+/** One export at a time: of six connections four are for writing, and one of the other two for statements. */
+const served = new ServedDatabase({ DB_POOL_MAX: '6', MDS_COORDINATOR_WORKERS: '4' });
+
+/** Over 100 MB of text: more than sockets and buffers hold. */
+const SERIES = 100;
+const BARS_A_SERIES = 8_000;
+const MIB = 1024 * 1024;
+
+const open = new Set<IncomingMessage>();
+
+beforeAll(async () => {
+  await served.database.query(`
+    INSERT INTO series (provider, symbol, interval) SELECT 'flow', 'F' || n, '1m' FROM generate_series(1, ${SERIES}) n`);
+  await served.database.query(`
+    INSERT INTO bars SELECT id, date_trunc('year', now()) + n * interval '1 minute', n, n + 1, n - 1, n, 1, now()
+      FROM series, generate_series(1, ${BARS_A_SERIES}) n`);
+  await served.database.query('ANALYZE series, bars');
+}, 120_000);
+
+afterEach(() => {
+  for (const answer of open) answer.destroy();
+  open.clear();
+});
+
+/** Asks for an export, reads its first bytes and then no more. */
+async function openExport(
+  url = served.service.url,
+  path = '/v1/bars?format=ndjson',
+): Promise<IncomingMessage> {
+  const asked = request(`${url}${path}`, { headers: { authorization: `Bearer ${TOKENS.read}` } });
+  asked.on('error', () => undefined);
+  asked.end();
+  const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+  open.add(answer);
+  answer.on('error', () => undefined);
+  await once(answer, 'readable');
+  return answer;
+}
+
+/** Lines until the end; the error when the answer breaks off. */
+async function readOn(answer: IncomingMessage): Promise<number | Error> {
+  let lines = 0;
+  try {
+    for await (const piece of answer) for (const byte of piece as Buffer) if (byte === 10) lines++;
+  } catch (error) {
+    return error as Error;
+  }
+  return lines;
+}
+
+function residentBytes(pid: number | undefined): number {
+  const kib = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+  return Number(kib) * 1024;
+}
+
+async function exportsInDatabase(): Promise<number[]> {
+  const rows = await served.database.query<{ pid: number }>(
+    `SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'COPY (SELECT%' AND state = 'active'`,
+  );
+  return rows.map(({ pid }) => pid);
+}
+
+const onLinux = process.platform === 'linux' ? it : it.skip;
+
+describe('an export', () => {
+  onLinux('to a slow reader waits for it in constant memory, and is complete', async () => {
+    const before = residentBytes(served.service.process.pid);
+    const answer = await openExport();
+    let most = 0;
+    for (let look = 0; look < 20; look++) {
+      await sleep(100);
+      most = Math.max(most, residentBytes(served.service.process.pid));
+    }
+    expect((await exportsInDatabase()).length).toBe(1);
+    expect(most - before).toBeLessThan(64 * MIB);
+    expect(await readOn(answer)).toBe(SERIES * BARS_A_SERIES);
+  });
+
+  it('is of one moment: what is written meanwhile is not in it', async () => {
+    const answer = await openExport();
+    const late = Array.from({ length: SERIES }, (_, at) =>
+      bar({ provider: 'flow', symbol: `F${at + 1}`, interval: '1m', ts: '2020-01-01T00:00:00Z' }),
+    );
+    expect((await served.service.post(write(late, 'csv'), 'text/csv')).json).toMatchObject({
+      inserted: SERIES,
+    });
+    expect(await readOn(answer)).toBe(SERIES * BARS_A_SERIES);
+    await served.database.query("DELETE FROM bars WHERE ts < '2021-01-01'");
+  });
+
+  it('that loses its database breaks off instead of looking complete', async () => {
+    const answer = await openExport();
+    const [pid] = await exportsInDatabase();
+    await served.database.query('SELECT pg_terminate_backend($1)', [pid]);
+    expect(await readOn(answer)).toMatchObject({ code: 'ECONNRESET' });
+    expect((await served.service.fetch('/v1/bars?limit=1')).status).toBe(200);
+  });
+
+  it('whose reader hangs up frees its connection at once', async () => {
+    const answer = await openExport();
+    expect(await exportsInDatabase()).toHaveLength(1);
+    answer.destroy();
+    await eventually(
+      'no export in the database',
+      10_000,
+      async () => (await exportsInDatabase()).length === 0,
+    );
+    expect(await readOn(await openExport())).toBe(SERIES * BARS_A_SERIES);
+  });
+
+  it('that nobody reads leaves connections to writers and to other readers; another export is sent away', async () => {
+    await openExport();
+    const [second, page, stored] = await Promise.all([
+      served.service.fetch('/v1/bars?format=csv'),
+      served.service.fetch('/v1/bars?limit=1'),
+      served.service.post(write([bar()], 'csv'), 'text/csv'),
+    ]);
+    expect(page.status).toBe(200);
+    expect(stored.status).toBe(200);
+    expect(second.status).toBe(503);
+    expect(second.headers.get('retry-after')).toBe('5');
+    expect(await second.json()).toMatchObject({ code: 'too-many-readers' });
+  }, 30_000);
+});
+
+describe('an export of which nothing moves', () => {
+  let pool: pg.Pool;
+  let server: FastifyInstance;
+  let stalls = 0;
+
+  beforeAll(async () => {
+    pool = new pg.Pool({ connectionString: served.database.url });
+    const database = {
+      lease: async (signal: AbortSignal) => leaseOf(await pool.connect(), signal, () => undefined),
+    };
+    const stream = new BarsStream(new BarExport(database), {
+      stallLimitMs: 500,
+      onStalled: () => (stalls += 1),
+    });
+    server = Fastify();
+    server.get('/', async (incoming, reply) => {
+      await stream.send({ sort: 'asc' }, 'csv', incoming, reply);
+      return reply;
+    });
+    await server.listen({ port: 0, host: '127.0.0.1' });
+  });
+  afterAll(async () => {
+    await server.close();
+    await pool.end();
+  });
+
+  it('is cut, and its connection ended', async () => {
+    const { port } = server.server.address() as { port: number };
+    const answer = await openExport(`http://127.0.0.1:${port}`, '/');
+    await eventually('the export is cut', 10_000, () => stalls === 1);
+    await eventually('its connection is ended', 10_000, () => pool.totalCount === 0);
+    expect(await readOn(answer)).toMatchObject({ code: 'ECONNRESET' });
+  });
+});
