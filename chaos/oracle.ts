@@ -5,7 +5,7 @@ import type { Client } from 'pg';
 import { barAt, tsOf } from './bar.model.js';
 import { strayFiles, strayHandles } from './leftovers.js';
 import type { Producer } from './producer.js';
-import type { CoordinatorState } from './service.process.js';
+import type { CoordinatorState, ServiceProcess } from './service.process.js';
 import type { Stage } from './stage.js';
 
 /** Within this time after the last fault a fresh bar must be stored. */
@@ -82,8 +82,12 @@ export class Oracle {
   }
 
   /** Every acknowledged bar is in the table or in the dead-letter queue, as it was received last; no other is. */
-  async expectStored(producers: readonly Producer[]): Promise<void> {
-    const dead = await this.deadBars();
+  async expectStored(
+    producers: readonly Producer[],
+    services: readonly ServiceProcess[] = [this.stage.service],
+  ): Promise<void> {
+    const dead = new Map<string, number[]>();
+    for (const service of services) await this.readDeadBars(service, dead);
     const client = await this.stage.database.connect();
     try {
       for (const producer of producers) {
@@ -112,8 +116,8 @@ export class Oracle {
     }
   }
 
-  private async look(): Promise<CoordinatorState> {
-    const state = await this.stage.service.get<CoordinatorState>('/v1/coordinator');
+  private async look(service = this.stage.service): Promise<CoordinatorState> {
+    const state = await service.get<CoordinatorState>('/v1/coordinator');
     this.samples++;
     const { rows, dlq_records } = state;
     if (rows.residual !== 0) this.broken.push(`the residual is ${rows.residual}: ${JSON.stringify(rows)}`);
@@ -148,10 +152,8 @@ export class Oracle {
     }
   }
 
-  /** Versions in the dead-letter queue, by symbol and bar. */
-  private async deadBars(): Promise<ReadonlyMap<string, readonly number[]>> {
-    const { service } = this.stage;
-    const found = new Map<string, number[]>();
+  /** Adds the versions in a dead-letter queue, by symbol and bar. */
+  private async readDeadBars(service: ServiceProcess, found: Map<string, number[]>): Promise<void> {
     let letters = 0;
     for (let after = ''; ;) {
       const page = await service.get<{ records: { id: string }[]; next_page_token: string | null }>(
@@ -168,9 +170,8 @@ export class Oracle {
       if (page.next_page_token === null) break;
       after = `&page_token=${page.next_page_token}`;
     }
-    const { dlq_records } = await this.look();
+    const { dlq_records } = await this.look(service);
     if (dlq_records !== letters)
       this.broken.push(`${dlq_records} dead letters are counted and ${letters} listed`);
-    return found;
   }
 }

@@ -49,6 +49,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
 
 async function runOn(stage: Stage, { rounds, faults, log, signal }: ChaosOptions): Promise<ChaosReport> {
   const { random } = stage;
+  await stage.startService();
   const post = (body: string) => stage.service.post(body).catch(() => undefined);
   const producers = Array.from(
     { length: PRODUCERS },

@@ -1,6 +1,7 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 const READY = /API +(http:\/\/\S+)\/v1\/bars/;
@@ -65,6 +66,12 @@ export class ServiceProcess {
     return this.child.pid ?? 0;
   }
 
+  /** Bytes of memory that it has now. */
+  async memory(): Promise<number> {
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(this.pid)]);
+    return Number(stdout) * 1024;
+  }
+
   /** Ends it at once. */
   async kill(): Promise<void> {
     if (this.isGone) return;
@@ -95,7 +102,7 @@ export class ServiceProcess {
     const { stdout } = this.child;
     if (!stdout) throw new Error('the service has no output');
     let tail = '';
-    let hear = (_chunk: Buffer): void => undefined;
+    let hear: (chunk: Buffer) => void = () => undefined;
     let timer: NodeJS.Timeout | undefined;
     try {
       await new Promise<void>((resolve, reject) => {
@@ -112,9 +119,9 @@ export class ServiceProcess {
     }
   }
 
-  /** Posts NDJSON. */
-  async post(body: string, query = ''): Promise<Answer> {
-    const headers = { 'content-type': 'application/x-ndjson' };
+  /** Posts bars. */
+  async post(body: string, query = '', type = 'application/x-ndjson'): Promise<Answer> {
+    const headers = { 'content-type': type };
     return await this.request(`/v1/bars${query}`, { method: 'POST', headers, body });
   }
 

@@ -32,8 +32,7 @@ interface Parts {
 export class Stage {
   /** Who loads the service; a fault may tell them what to send. */
   producers: readonly Producer[] = [];
-  /** Process ids of all services that were started. */
-  readonly pids: number[] = [];
+  private readonly launched: ServiceProcess[] = [];
   private current: ServiceProcess | undefined;
 
   private constructor(
@@ -41,7 +40,7 @@ export class Stage {
     private readonly parts: Parts,
   ) {}
 
-  /** Sets everything up, the service included; `work` is done there, and everything is removed. */
+  /** Sets everything up but the service; `work` is done there, and everything is ended and removed. */
   static async with<T>(options: StageOptions, work: (stage: Stage) => Promise<T>): Promise<T> {
     const directory = await mkdtemp(join(tmpdir(), 'mds-chaos-'));
     // PostgreSQL does not run as root; its own user must be able to pass.
@@ -55,10 +54,9 @@ export class Stage {
       const [spoolDisk, tablesDisk] = disks;
       database = await StageDatabase.start(join(directory, 'database'), tablesDisk);
       stage = new Stage(options, { directory, database, spoolDisk, tablesDisk });
-      await stage.startService();
       return await work(stage);
     } finally {
-      await stage?.current?.kill();
+      for (const service of stage?.launched ?? []) await service.kill();
       await database?.stop();
       for (const disk of disks) await disk.unmount();
       await rm(directory, { recursive: true, force: true });
@@ -99,15 +97,27 @@ export class Stage {
     return required(this.parts.tablesDisk);
   }
 
+  /** Process ids of all services that were started. */
+  get pids(): readonly number[] {
+    return this.launched.map(({ pid }) => pid);
+  }
+
+  /** Starts the service, or starts it again. */
   async startService(): Promise<void> {
-    this.current = await ServiceProcess.start({
+    this.current = await this.launch('service');
+  }
+
+  /** Starts a service with a data directory of that name. */
+  async launch(name: string): Promise<ServiceProcess> {
+    const service = await ServiceProcess.start({
       DATABASE_URL: this.database.serviceUrl,
-      MDS_DATA_DIR: this.dataDirectory,
+      MDS_DATA_DIR: join(this.directory, name),
       MDS_CB_HALF_OPEN_AFTER_SEC: '0.2',
       MDS_RETRY_MAX_BACKOFF_MS: '200',
       ...this.options.env,
     });
-    this.pids.push(this.current.pid);
+    this.launched.push(service);
+    return service;
   }
 
   /** Waits until something is so. @throws when it is not in time */

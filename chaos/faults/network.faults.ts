@@ -9,7 +9,10 @@ export const NETWORK_FAULTS: readonly Fault[] = [
   {
     name: 'cut',
     what: 'all connections to PostgreSQL are cut',
-    inflict: ({ database }) => Promise.resolve(database.proxy.cut()),
+    inflict: ({ database }) => {
+      database.proxy.cut();
+      return Promise.resolve();
+    },
   },
   {
     name: 'away',

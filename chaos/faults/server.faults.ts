@@ -6,7 +6,10 @@ export const SERVER_FAULTS: readonly Fault[] = [
   {
     name: 'kill-postgres',
     what: 'kill -9 of PostgreSQL',
-    inflict: ({ database }) => Promise.resolve(database.signal('SIGKILL')),
+    inflict: ({ database }) => {
+      database.signal('SIGKILL');
+      return Promise.resolve();
+    },
   },
   {
     name: 'kill-backend',
