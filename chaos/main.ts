@@ -26,8 +26,8 @@ await new Command('npm run chaos --')
   .option('--seed <n>', 'repeats a run', wholeNumber, Date.now() % 2 ** 31)
   .option('--faults <list>', 'comma list of faults; default all that this machine allows', faultList)
   .option('--scenario <name>', 'instead of faults', scenarioOf)
-  .option('--seconds <n>', 'of the scenario "outage"', wholeNumber, 300)
-  .option('--mib <n>', 'of the scenario "backlog"', wholeNumber, 2_048)
+  .option('--seconds <n>', 'of an outage; a backlog is watched for 20 of them', wholeNumber, 300)
+  .option('--mib <n>', 'of a backlog', wholeNumber, 2_048)
   .addHelpText('after', `\nFaults:\n${listOf(FAULTS)}\n\nScenarios:\n${listOf(SCENARIOS)}`)
   .action(async (options: Options) => {
     print(`seed ${options.seed}`);
@@ -46,7 +46,7 @@ async function inflict({ rounds, seed, faults }: Options): Promise<readonly stri
   const { broken, acknowledged, refused, cut, samples } = await runChaos({
     rounds,
     seed,
-    faults: faults ?? (await allThatCanBe()),
+    faults: faults ?? allThatCanBe(),
     log: print,
     signal: interrupt.signal,
   });
@@ -56,8 +56,8 @@ async function inflict({ rounds, seed, faults }: Options): Promise<readonly stri
   return broken;
 }
 
-async function allThatCanBe(): Promise<Fault[]> {
-  const obstacle = await SmallDisk.obstacle();
+function allThatCanBe(): Fault[] {
+  const obstacle = SmallDisk.obstacle();
   if (obstacle !== undefined) print(`without full disks: ${obstacle}`);
   return FAULTS.filter(({ smallDisks }) => !smallDisks || obstacle === undefined);
 }

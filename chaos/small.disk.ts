@@ -1,5 +1,6 @@
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, rm, statfs } from 'node:fs/promises';
+import { execFile, execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -21,16 +22,17 @@ export class SmallDisk {
     return new SmallDisk(path, bytes);
   }
 
-  /** Why no small disk can be had here; undefined when it can. */
-  static async obstacle(): Promise<string | undefined> {
-    const path = await mkdtemp(join(tmpdir(), 'mds-mount-'));
+  /** Why no small disk can be had here; undefined when it can. Waits, because tests are named before they run. */
+  static obstacle(): string | undefined {
+    const path = mkdtempSync(join(tmpdir(), 'mds-mount-'));
     try {
-      await (await SmallDisk.mount(path, 65_536)).unmount();
+      execFileSync('mount', ['-t', 'tmpfs', 'tmpfs', path], { stdio: 'pipe' });
+      execFileSync('umount', [path]);
       return undefined;
     } catch (error) {
-      return `a tmpfs cannot be mounted: ${(error as Error).message.trim().split('\n').at(-1)}`;
+      return `no tmpfs can be mounted here (${(error as Error).message.trim().split('\n').at(-1)})`;
     } finally {
-      await rm(path, { recursive: true, force: true });
+      rmSync(path, { recursive: true, force: true });
     }
   }
 

@@ -13,6 +13,7 @@ const READY_MS = 5_000;
 /** On a machine that is busy with other things a start without a backlog takes long too. */
 const READY_SHARE = 2;
 const GROWTH_MIB = 128;
+/** At most. */
 const WATCHED_SECONDS = 20;
 
 /** A start with much in the spool. */
@@ -30,7 +31,7 @@ export const BACKLOG: Scenario = {
     ),
 };
 
-async function backlog(stage: Stage, { mib, log }: ScenarioOptions): Promise<string[]> {
+async function backlog(stage: Stage, { mib, seconds, log }: ScenarioOptions): Promise<string[]> {
   const broken: string[] = [];
   // The first start migrates the database; the second is like the one with the backlog.
   await startUntilReady(stage);
@@ -49,7 +50,7 @@ async function backlog(stage: Stage, { mib, log }: ScenarioOptions): Promise<str
   if (ready > Math.max(READY_MS, READY_SHARE * without)) broken.push(`it was ready only after ${ready} ms`);
 
   let most = 0;
-  for (let second = 0; second < WATCHED_SECONDS; second++) {
+  for (let second = 0; second < Math.min(seconds, WATCHED_SECONDS); second++) {
     await sleep(1_000);
     most = Math.max(most, await stage.service.memory());
     const { rows } = await stage.service.get<CoordinatorState>('/v1/coordinator');

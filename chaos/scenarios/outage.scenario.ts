@@ -8,6 +8,7 @@ import type { Scenario, ScenarioOptions } from './scenario.js';
 
 const MIB = 1024 ** 2;
 const LOADERS = 3;
+/** At most. */
 const WARM_SECONDS = 10;
 const LOOK_SECONDS = 5;
 const GROWTH_MIB = 128;
@@ -37,8 +38,9 @@ async function outage(stage: Stage, { seconds, log }: ScenarioOptions): Promise<
     return rows;
   };
   try {
-    await sleep(WARM_SECONDS * 1_000);
-    const normal = await rateOf(look, () => sleep(WARM_SECONDS * 1_000));
+    const warm = Math.min(seconds, WARM_SECONDS) * 1_000;
+    await sleep(warm);
+    const normal = await rateOf(look, () => sleep(warm));
     log(`normal: ${Math.round(normal)} rows/s committed under load`);
 
     const before = await stage.service.memory();
