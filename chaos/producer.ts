@@ -1,35 +1,42 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+import { BarModel, tsOf } from './bar.model.js';
 import type { Random } from './random.js';
+import type { Answer } from './service.process.js';
 
-const FIRST_TS = Date.UTC(2026, 0, 1) / 1000;
-const MINUTE_S = 60;
 const ROWS = 40;
-/** Well below what the database takes: what piles up while it is away must be gone soon after. */
-const PAUSE_MS = 20;
+/** Share of the bars in a batch that were sent before, while the producer corrects. */
+const CORRECTED = 0.25;
+const ACCEPTED = 202;
+/** Statuses that a producer must take for "later", provided that they say when. */
+const LATER: ReadonlySet<number> = new Set([429, 503]);
 
-/** How the producer reaches the service, which may be a different process every time. */
-export type Post = (body: string) => Promise<number>;
+/** How the producer reaches the service, which may be a different process every time; undefined: it was cut off. */
+export type Post = (body: string) => Promise<Answer | undefined>;
 
 /**
  * Posts bars of its own symbol, new ones and corrections of earlier ones, one request at a time: what was
  * received last is then known. `close` is the version, so that a stored value tells which request it came from.
  */
 export class Producer {
-  /** Versions that may be stored now, by bar: the last acknowledged one, and those whose fate is unknown since. */
-  private readonly possible = new Map<number, number[]>();
-  private readonly stopping = new AbortController();
-  private running: Promise<void> | undefined;
-  private version = 0;
-  private bars = 0;
+  readonly model = new BarModel();
+  /** False: only new bars, which the sink can write by a plain COPY. */
+  corrects = true;
   acknowledged = 0;
   refused = 0;
   cut = 0;
+  /** Answers that no producer can do anything with. */
+  readonly wrong: string[] = [];
+  private readonly stopping = new AbortController();
+  private running: Promise<void> | undefined;
+  private version = 0;
 
+  /** @param pauseMs between requests: 20 is well below what the database takes */
   constructor(
     readonly symbol: string,
     private readonly post: Post,
     private readonly random: Random,
+    private readonly pauseMs = 20,
   ) {}
 
   /** Begins to post. */
@@ -43,63 +50,43 @@ export class Producer {
     await this.running;
   }
 
-  /** What is wrong with the stored values (close by epoch seconds): a sentence for each bar. */
-  faultsOf(stored: ReadonlyMap<number, number>): string[] {
-    const faults: string[] = [];
-    for (const [ts, versions] of this.possible) {
-      const value = stored.get(ts);
-      const fine = value === undefined ? versions.includes(0) : versions.includes(value);
-      if (!fine)
-        faults.push(`${this.symbol} at ${ts} is ${value ?? 'missing'}, not one of ${versions.join(', ')}`);
-    }
-    for (const ts of stored.keys())
-      if (!this.possible.has(ts)) faults.push(`${this.symbol} at ${ts} was never sent`);
-    return faults;
-  }
-
   private async produce(): Promise<void> {
     while (!this.stopping.signal.aborted) {
       const version = ++this.version;
-      const batch = this.nextBars();
-      const body = batch.map((ts) => this.line(ts, version)).join('\n');
-      const status = await this.post(body).catch(() => 0);
-      if (status === 202) this.note(batch, () => [version]);
-      // Neither stored nor refused for certain. 0 stands for a bar that may not be there at all.
-      else this.note(batch, (before) => [...before, version]);
-      if (status === 202) this.acknowledged += batch.length;
-      else if (status === 0) this.cut++;
-      else this.refused++;
-      await sleep(PAUSE_MS);
+      const bars = this.nextBars();
+      const answer = await this.post(bars.map((bar) => this.line(bar, version)).join('\n'));
+      if (answer?.status === ACCEPTED) {
+        this.model.confirm(bars, version);
+        this.acknowledged += bars.length;
+      } else {
+        // Also what was refused may be stored: a write may fail when its bytes are on the disk already.
+        this.model.doubt(bars, version);
+        if (answer) this.note(answer);
+        else this.cut++;
+      }
+      await sleep(this.pauseMs);
     }
   }
 
-  /** Mostly new bars, and some that were sent before. */
+  private note({ status, retryAfter, text }: Answer): void {
+    this.refused++;
+    if (!LATER.has(status)) this.wrong.push(`${this.symbol} was answered ${status}: ${text.slice(0, 300)}`);
+    else if (retryAfter === null)
+      this.wrong.push(`${this.symbol} was answered ${status} without Retry-After`);
+  }
+
   private nextBars(): number[] {
     const bars = new Set<number>();
     while (bars.size < ROWS) {
-      const again = this.bars > 0 && this.random.next() < 0.25;
-      const index = again ? this.random.between(0, this.bars - 1) : this.bars++;
-      bars.add(FIRST_TS + index * MINUTE_S);
+      const again = this.corrects && this.model.size > 0 && this.random.next() < CORRECTED;
+      bars.add(again ? this.random.between(0, this.model.size - 1) : this.model.add());
     }
     return [...bars];
   }
 
-  private note(batch: readonly number[], next: (before: readonly number[]) => number[]): void {
-    for (const ts of batch) this.possible.set(ts, next(this.possible.get(ts) ?? [0]));
-  }
-
-  private line(ts: number, version: number): string {
+  private line(bar: number, version: number): string {
     const { symbol } = this;
-    const bar = {
-      provider: 'chaos',
-      symbol,
-      interval: '1m',
-      ts,
-      open: 0,
-      high: version,
-      low: 0,
-      close: version,
-    };
-    return JSON.stringify({ ...bar, volume: 1 });
+    const prices = { open: 0, high: version, low: 0, close: version, volume: 1 };
+    return JSON.stringify({ provider: 'chaos', symbol, interval: '1m', ts: tsOf(bar), ...prices });
   }
 }

@@ -1,12 +1,38 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 const READY = /API +(http:\/\/\S+)\/v1\/bars/;
 const START_MS = 60_000;
 const ANSWER_MS = 20_000;
+const SAID_MS = 30_000;
 const TOKEN = 'chaos-admin-token-0001';
+
+/** Header that lets a request in. */
+export const AUTHORIZATION = { authorization: `Bearer ${TOKEN}` } as const;
+
+/** An answer with its body read. */
+export interface Answer {
+  readonly status: number;
+  /** Seconds, as the service wrote them. */
+  readonly retryAfter: string | null;
+  readonly text: string;
+}
+
+/** GET /v1/coordinator, as far as it is looked at here. */
+export interface CoordinatorState {
+  readonly rows: {
+    readonly accepted: number;
+    readonly committed: number;
+    readonly spooled: number;
+    readonly dead_lettered: number;
+    readonly residual: number;
+  };
+  readonly spool: { readonly bytes: number };
+  readonly dlq_records: number;
+}
 
 /** The service as a process that may die at any time. */
 export class ServiceProcess {
@@ -36,6 +62,16 @@ export class ServiceProcess {
     return new ServiceProcess(child, url);
   }
 
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  /** Bytes of memory that it has now. */
+  async memory(): Promise<number> {
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(this.pid)]);
+    return Number(stdout) * 1024;
+  }
+
   /** Ends it at once. */
   async kill(): Promise<void> {
     if (this.isGone) return;
@@ -54,28 +90,60 @@ export class ServiceProcess {
     return this.child.exitCode;
   }
 
-  /** Posts NDJSON. @returns the status */
-  async post(body: string, query = ''): Promise<number> {
-    const answer = await this.fetch(`/v1/bars${query}`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson' },
-      body,
-    });
-    await answer.arrayBuffer();
-    return answer.status;
+  /** Resolves when a line of its log, from now on, matches. Rejects when none does in 30 s. */
+  says(pattern: RegExp): Promise<void> {
+    const said = this.hears(pattern);
+    // The harm may fail before anybody waits for what the service says to it.
+    said.catch(() => undefined);
+    return said;
+  }
+
+  private async hears(pattern: RegExp): Promise<void> {
+    const { stdout } = this.child;
+    if (!stdout) throw new Error('the service has no output');
+    let tail = '';
+    let hear: (chunk: Buffer) => void = () => undefined;
+    let timer: NodeJS.Timeout | undefined;
+    try {
+      await new Promise<void>((resolve, reject) => {
+        hear = (chunk) => {
+          tail = (tail + chunk.toString()).slice(-10_000);
+          if (pattern.test(tail)) resolve();
+        };
+        stdout.on('data', hear);
+        timer = setTimeout(() => reject(new Error(`the service did not say ${String(pattern)}`)), SAID_MS);
+      });
+    } finally {
+      clearTimeout(timer);
+      stdout.off('data', hear);
+    }
+  }
+
+  /** Posts bars. */
+  async post(body: string, query = '', type = 'application/x-ndjson'): Promise<Answer> {
+    const headers = { 'content-type': type };
+    return await this.request(`/v1/bars${query}`, { method: 'POST', headers, body });
   }
 
   /** GET of a JSON document. */
   async get<T>(path: string): Promise<T> {
-    return (await (await this.fetch(path)).json()) as T;
+    const { status, text } = await this.request(path);
+    if (status !== 200) throw new Error(`GET ${path} was answered ${status}: ${text.slice(0, 300)}`);
+    return JSON.parse(text) as T;
   }
 
-  private async fetch(path: string, init: RequestInit = {}): Promise<Response> {
-    const headers = {
-      ...(init.headers as Record<string, string> | undefined),
-      authorization: `Bearer ${TOKEN}`,
+  /** Any request. Rejects when it is cut, or takes 20 s. */
+  async request(path: string, init: RequestInit = {}): Promise<Answer> {
+    const answer = await fetch(`${this.url}${path}`, {
+      ...init,
+      headers: { ...(init.headers as Record<string, string> | undefined), ...AUTHORIZATION },
+      signal: AbortSignal.timeout(ANSWER_MS),
+    });
+    return {
+      status: answer.status,
+      retryAfter: answer.headers.get('retry-after'),
+      text: await answer.text(),
     };
-    return await fetch(`${this.url}${path}`, { ...init, headers, signal: AbortSignal.timeout(ANSWER_MS) });
   }
 
   private get isGone(): boolean {

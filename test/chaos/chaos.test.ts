@@ -5,6 +5,13 @@ import { resolve } from 'node:path';
 
 import { expect, it } from '@jest/globals';
 
+import { FAULTS } from '../../chaos/faults/index.js';
+import { SCENARIOS } from '../../chaos/scenarios/index.js';
+import { SmallDisk } from '../../chaos/small.disk.js';
+import { describeUnless } from '../support/requirement.js';
+
+const LIMIT_MS = 400_000;
+
 /** Runs the harness as a user would. */
 async function chaos(...options: string[]): Promise<{ code: unknown; output: string }> {
   const child = spawn(process.execPath, [resolve('dist/chaos/main.js'), ...options], {
@@ -18,14 +25,58 @@ async function chaos(...options: string[]): Promise<{ code: unknown; output: str
   return { code, output };
 }
 
-it('loses nothing that was acknowledged in 25 kills of the service', async () => {
-  const { code, output } = await chaos('--rounds', '25', '--seed', '2026', '--faults', 'kill-service');
+async function expectKept(...options: string[]): Promise<void> {
+  const { code, output } = await chaos(...options);
   expect(output).toContain('every promise was kept');
   expect(code).toBe(0);
-}, 200_000);
+}
 
-it('loses nothing while the service and its database are killed, frozen, cut off and restarted', async () => {
-  const { code, output } = await chaos('--rounds', '12', '--seed', '7');
-  expect(output).toContain('every promise was kept');
+const named = (smallDisks: boolean) =>
+  FAULTS.filter((fault) => (fault.smallDisks ?? false) === smallDisks).map(({ name }) => name);
+
+it(
+  'loses nothing that was acknowledged in 25 kills of the service',
+  () => expectKept('--rounds', '25', '--seed', '2026', '--faults', 'kill-service'),
+  LIMIT_MS,
+);
+
+it(
+  'loses nothing whatever is done to the service, its database and the way between them',
+  () => {
+    const faults = named(false);
+    return expectKept('--rounds', `${faults.length + 2}`, '--seed', '7', '--faults', faults.join(','));
+  },
+  LIMIT_MS,
+);
+
+describeUnless(SmallDisk.obstacle(), 'with disks that can be full', () => {
+  it(
+    'loses nothing while the disk of the spool, or of the tables, has no room',
+    () => expectKept('--rounds', '4', '--seed', '8', '--faults', named(true).join(',')),
+    LIMIT_MS,
+  );
+});
+
+it(
+  'answers every request while two replicas are restarted in turn',
+  () => expectKept('--scenario', 'rolling', '--rounds', '5', '--seed', '9'),
+  LIMIT_MS,
+);
+
+it(
+  'loses nothing while the database is away at full load, in bounded memory, and recovers at full speed',
+  () => expectKept('--scenario', 'outage', '--seconds', '10', '--seed', '10'),
+  LIMIT_MS,
+);
+
+it(
+  'is ready soon with a large backlog, and does not read it into memory',
+  () => expectKept('--scenario', 'backlog', '--mib', '300', '--seconds', '5', '--seed', '11'),
+  LIMIT_MS,
+);
+
+it('says what it can do', async () => {
+  const { code, output } = await chaos('--help');
   expect(code).toBe(0);
-}, 200_000);
+  for (const { name } of [...FAULTS, ...SCENARIOS]) expect(output).toContain(` ${name} `);
+});

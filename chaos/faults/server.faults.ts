@@ -1,0 +1,42 @@
+import { SERVICE_ROLE } from '../stage.database.js';
+import type { Fault } from './fault.js';
+
+/** What happens to the processes of PostgreSQL. */
+export const SERVER_FAULTS: readonly Fault[] = [
+  {
+    name: 'kill-postgres',
+    what: 'kill -9 of PostgreSQL',
+    inflict: ({ database }) => {
+      database.signal('SIGKILL');
+      return Promise.resolve();
+    },
+  },
+  {
+    name: 'kill-backend',
+    what: 'kill -9 of one session of the service, after which PostgreSQL ends all others and recovers',
+    inflict: async ({ database }) => {
+      const [session] = await database.sql<{ pid: number }>(
+        `SELECT pid FROM pg_stat_activity WHERE usename = '${SERVICE_ROLE}' LIMIT 1`,
+      );
+      if (session) process.kill(session.pid, 'SIGKILL');
+    },
+  },
+  {
+    name: 'restart-postgres',
+    what: 'a fast shutdown of PostgreSQL, which is started again',
+    inflict: async ({ database }) => {
+      // PostgreSQL 18 may wait for itself for ever when it is told to end while it recovers from a crash.
+      await database.ready();
+      database.signal('SIGINT');
+    },
+  },
+  {
+    name: 'freeze-postgres',
+    what: 'SIGSTOP to all processes of PostgreSQL for up to 2 s',
+    inflict: async (stage) => {
+      await stage.database.signalAll('SIGSTOP');
+      await stage.pause(200, 2_000);
+      await stage.database.signalAll('SIGCONT');
+    },
+  },
+];
