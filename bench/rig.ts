@@ -75,16 +75,22 @@ export class Rig {
     return contestant;
   }
 
-  /** Empties the tables and writes what is dirty, so that every contestant begins alike. */
+  /** Empties the tables, so that every contestant begins alike. */
   async clear(): Promise<void> {
     await this.query('TRUNCATE bars, bar_revisions, bar_confirmations');
     await this.query(CREATE_EARLIER);
     await this.settle();
   }
 
-  /** Writes what is dirty, and lets the planner know the tables. */
+  /** Writes what is dirty: the checkpoint that is due must not fall into the next turn. */
   async settle(): Promise<void> {
     await this.query('CHECKPOINT');
+  }
+
+  /** Version of the database server. */
+  async serverVersion(): Promise<string> {
+    const [row] = await this.query<{ server_version: string }>('SHOW server_version');
+    return row?.server_version ?? 'unknown';
   }
 
   /** One statement on a connection of its own. */

@@ -50,23 +50,25 @@ const CREATE_STAGING = `
     received_at timestamptz
   ) ON COMMIT DELETE ROWS`;
 
-const CHANGED = `(new.open, new.high, new.low, new.close, new.volume)
-  IS DISTINCT FROM (old.open, old.high, old.low, old.close, old.volume)`;
-
-/** Later values win and what they replace is filed; nothing is counted, and no order of receipt is mended. */
+/**
+ * The strongest plain merge we know: one pass over the key, in order; what is newer and differs is updated, and what
+ * it replaces is filed (RETURNING old is new in PostgreSQL 18). Nothing is counted, no order of receipt is mended.
+ */
 const MERGE = `
-  WITH filed AS (
-    INSERT INTO bar_revisions (series_id, ts, open, high, low, close, volume, received_at, superseded_at)
-    SELECT series_id, ts, old.open, old.high, old.low, old.close, old.volume, old.received_at, new.received_at
-      FROM bench_staging AS new JOIN bars AS old USING (series_id, ts)
-     WHERE new.received_at > old.received_at AND ${CHANGED}
+  WITH written AS (
+    INSERT INTO bars AS stored (series_id, ts, open, high, low, close, volume, received_at)
+    SELECT * FROM bench_staging ORDER BY series_id, ts
+    ON CONFLICT (series_id, ts) DO UPDATE
+       SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
+           volume = excluded.volume, received_at = excluded.received_at
+     WHERE excluded.received_at > stored.received_at
+       AND (excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume)
+           IS DISTINCT FROM (stored.open, stored.high, stored.low, stored.close, stored.volume)
+    RETURNING old.series_id, old.ts, old.open, old.high, old.low, old.close, old.volume, old.received_at,
+              new.received_at AS superseded_at
   )
-  INSERT INTO bars AS old (series_id, ts, open, high, low, close, volume, received_at)
-  SELECT * FROM bench_staging ORDER BY series_id, ts
-  ON CONFLICT (series_id, ts) DO UPDATE
-     SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-         volume = excluded.volume, received_at = excluded.received_at
-   WHERE excluded.received_at > old.received_at AND ${CHANGED.replaceAll('new.', 'excluded.')}`;
+  INSERT INTO bar_revisions (series_id, ts, open, high, low, close, volume, received_at, superseded_at)
+  SELECT * FROM written WHERE series_id IS NOT NULL`;
 
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const TRAILER = Buffer.from([0xff, 0xff]);

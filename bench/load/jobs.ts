@@ -1,10 +1,11 @@
 import { ask } from './ask.job.js';
 import { copy } from './copy.job.js';
 import { download } from './download.job.js';
+import { offer } from './offer.job.js';
 import { post } from './post.job.js';
 
 /** Everything that the load process can be asked to do, by name. */
-export const JOBS = { ask, copy, download, post };
+export const JOBS = { ask, copy, download, offer, post };
 
 type Jobs = typeof JOBS;
 export type JobName = keyof Jobs;

@@ -49,7 +49,7 @@ export const measureMerge: Measurement = async (rig, { rounds, scale }, tell) =>
     ],
     notes: [
       `${rowsOf(block)} bars that are stored already, every second one with another volume, batches of 5,000.`,
-      'Bare: for each batch binary COPY into a temporary table, then one statement that inserts in key order, on conflict updates what is newer and differs, and files what it replaces in bar_revisions. It counts nothing and does not mend the order of receipt.',
+      'Bare: for each batch binary COPY into a temporary table, then one INSERT in key order that on conflict updates what is newer and differs and files what it replaced in bar_revisions (RETURNING old). It counts nothing and does not mend the order of receipt.',
     ],
   };
 };
