@@ -50,6 +50,7 @@ export class Service {
       },
     );
     const url = await untilReady(program, () => READY.exec(program.output())?.[1]);
+    if (profile !== undefined) program.child.kill('SIGUSR2');
     return new Service(program, url);
   }
 

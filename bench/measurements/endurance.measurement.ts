@@ -3,7 +3,6 @@ import { MemoryWatch } from './memory.watch.js';
 
 const SYMBOLS = 1_000;
 const BLOCK_MINUTES = 500;
-const BLOCK_ROWS = SYMBOLS * BLOCK_MINUTES;
 const CLIENTS = 4;
 const MICROS = 1_000_000;
 const MILLION = 1_000_000;
@@ -11,29 +10,31 @@ const MILLION = 1_000_000;
 const ENDS = 3;
 
 /** Twenty million rows one after the other: memory, and what a row costs as the table grows. */
-export const measureEndurance: Measurement = (rig, { scale }, tell) => take(rig, 20 * MILLION * scale, tell);
+export const measureEndurance: Measurement = (rig, { scale }, tell) => take(rig, 40, scale, tell);
 
 /** The same for four million rows, when only memory is of interest. */
 export const measureMemory: Measurement = async (rig, { scale }, tell) => {
-  const outcome = await take(rig, 4 * MILLION * scale, tell);
+  const outcome = await take(rig, 8, scale, tell);
   return { ...outcome, comparisons: outcome.comparisons.filter(({ unit }) => unit === 'MiB') };
 };
 
 async function take(
   rig: Parameters<Measurement>[0],
-  rows: number,
+  blocks: number,
+  scale: number,
   tell: (line: string) => void,
 ): ReturnType<Measurement> {
-  const blocks = Math.max(2 * ENDS, Math.round(rows / BLOCK_ROWS));
+  const minutes = Math.round(BLOCK_MINUTES * scale);
+  const blockRows = SYMBOLS * minutes;
   const service = await rig.startService();
   const post = async (index: number): Promise<number> => {
-    const block = { symbols: SYMBOLS, firstMinute: index * BLOCK_MINUTES, minutes: BLOCK_MINUTES };
+    const block = { symbols: SYMBOLS, firstMinute: index * minutes, minutes };
     const { committedSeconds } = await rig.load.run('post', {
       target: service.target(),
       block,
       clients: CLIENTS,
     });
-    return (committedSeconds / BLOCK_ROWS) * MICROS;
+    return (committedSeconds / blockRows) * MICROS;
   };
   await rig.clear();
   await post(0);
@@ -42,13 +43,13 @@ async function take(
   const costs: number[] = [];
   for (let index = 0; index < blocks; index += 1) {
     costs.push(await post(index));
-    tell(`${((index + 1) * BLOCK_ROWS) / MILLION} M rows, ${costs.at(-1)?.toFixed(2) ?? ''} µs a row`);
+    tell(`${((index + 1) * blockRows) / MILLION} M rows, ${costs.at(-1)?.toFixed(2) ?? ''} µs a row`);
   }
   await watch.stop();
   await service.stop();
   const first = median(costs.slice(0, ENDS));
   const last = median(costs.slice(-ENDS));
-  const total = (blocks * BLOCK_ROWS) / MILLION;
+  const total = (blocks * blockRows) / MILLION;
   const comparisons: Comparison[] = [
     {
       name: `most resident memory over ${total} M rows`,
@@ -79,11 +80,11 @@ async function take(
         title: 'Cost of a committed row as the table grows',
         x: 'M rows stored',
         y: 'µs',
-        lines: [{ name: 'cost', points: costs.map((cost, at) => [((at + 1) * BLOCK_ROWS) / MILLION, cost]) }],
+        lines: [{ name: 'cost', points: costs.map((cost, at) => [((at + 1) * blockRows) / MILLION, cost]) }],
       },
     ],
     notes: [
-      `Blocks of ${BLOCK_ROWS} rows of ${SYMBOLS} symbols, each timed until its commit; medians of ${ENDS} blocks are compared. A block before the first is not counted.`,
+      `Blocks of ${blockRows} rows of ${SYMBOLS} symbols, each timed until its commit; medians of ${ENDS} blocks are compared. A block before the first is not counted.`,
     ],
   };
 }

@@ -43,10 +43,12 @@ export const measureLatency: Measurement = async (rig, { scale }, tell) => {
   const seconds = Math.max(1, SECONDS * scale);
   for (const load of LOADS) {
     await rig.clear();
-    const rows = capacity * Math.min(load * 1.1, MOST_SENT) * seconds;
+    const expected = (capacity * Math.min(load, MOST_SENT) * seconds) / BATCH_ROWS;
+    // Arrivals are random: this many are enough.
+    const batches = Math.ceil(expected + 5 * Math.sqrt(expected) + 5);
     const result = await rig.load.run('offer', {
       target,
-      block: block(Math.ceil(rows / SYMBOLS)),
+      block: block(Math.ceil((batches * BATCH_ROWS) / SYMBOLS)),
       batchRows: BATCH_ROWS,
       requestsPerSecond: (capacity * load) / BATCH_ROWS,
       seconds,

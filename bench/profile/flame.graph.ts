@@ -4,7 +4,7 @@ import type { Frame } from './cpu.profile.js';
 const WIDTH = 1_400;
 const ROW = 17;
 const TITLE = 30;
-const NARROWEST = 0.4;
+const NARROWEST = 1;
 const PER_CHARACTER = 6.2;
 
 /** The call tree as a flame graph: width is time, callers lie below what they call; names show when pointed at. */
