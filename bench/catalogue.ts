@@ -32,7 +32,7 @@ export const CATALOGUE: Readonly<Record<string, Measured | Program>> = {
     about: 'New bars: acknowledged and committed, against VictoriaMetrics, InfluxDB and COPY',
     measure: measureIngest,
     rounds: 5,
-    quick: { rounds: 3, scale: 0.4 },
+    quick: { rounds: 3, scale: 0.6 },
   },
   merge: {
     about: 'Bars that are stored already, half of them changed, against bare staging and merge',

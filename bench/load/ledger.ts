@@ -11,7 +11,8 @@ export interface Ledger {
   readonly residual: number;
 }
 
-const POLL_MS = 5;
+/** Seldom enough to cost the service little, often enough to be exact. */
+const POLL_MS = 10;
 
 /** Asks the service where its rows are. */
 export async function readLedger({ ledgerUrl, token }: PostTarget): Promise<Ledger> {

@@ -37,6 +37,7 @@ export interface PostResult {
 }
 
 const RETRY_MS = 20;
+const BODIES = { ndjson: ndjsonBodies, 'line-protocol': lineProtocolBodies };
 
 /** Headers of a post to the target. */
 export function headersOf({ format, token }: PostTarget): Record<string, string> {
@@ -49,9 +50,8 @@ export function headersOf({ format, token }: PostTarget): Record<string, string>
 /** The requests of a block, built in advance. */
 export function requestsOf(target: PostTarget, block: BarBlock, batchRows = BATCH_ROWS): Buffer[] {
   const url = new URL(target.url);
-  const bodies =
-    target.format === 'ndjson' ? ndjsonBodies(block, batchRows) : lineProtocolBodies(block, batchRows);
-  return bodies.map((body) => postRequest(url, headersOf(target), body));
+  const bodies = BODIES[target.format];
+  return bodies(block, batchRows).map((body) => postRequest(url, headersOf(target), body));
 }
 
 /** Posts a block. */

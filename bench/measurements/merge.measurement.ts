@@ -7,40 +7,57 @@ const CLIENTS = 4;
 
 /** Bars that are all stored already, half of them with other values, against staging and merging without the service. */
 export const measureMerge: Measurement = async (rig, { rounds, scale }, tell) => {
+  const { databaseUrl, load } = rig;
   const service = await rig.startService();
-  const block: BarBlock = { symbols: SYMBOLS, firstMinute: 0, minutes: Math.round(MINUTES * scale) };
-  const corrected: BarBlock = { ...block, corrected: true };
-  const { databaseUrl } = rig;
-  const ours: number[] = [];
-  const bare: number[] = [];
+  const target = service.target();
+  const minutes = Math.round(MINUTES * scale);
 
-  for (let round = -1; round < rounds; round += 1) {
-    for (const contestant of ['service', 'bare'] as const) {
-      await rig.clear();
-      await rig.load.run('copy', { databaseUrl, block, connections: 2, into: 'bars' });
-      await rig.query('ANALYZE bars');
-      await rig.settle();
-      const seconds =
-        contestant === 'service'
-          ? (await rig.load.run('post', { target: service.target(), block: corrected, clients: CLIENTS }))
-              .committedSeconds
-          : (await rig.load.run('copy', { databaseUrl, block: corrected, connections: 2, into: 'merge' }))
-              .seconds;
-      await expectRevisions(rig, contestant, rowsOf(block) / 2);
-      if (round >= 0) (contestant === 'service' ? ours : bare).push(rowsOf(block) / seconds);
-    }
-    tell(round < 0 ? 'warmed up' : `round ${round + 1} of ${rounds}`);
+  /** @returns rows merged per second */
+  const turn = async (block: BarBlock, merge: (corrected: BarBlock) => Promise<number>): Promise<number> => {
+    await rig.clear();
+    await load.run('copy', { databaseUrl, block, connections: 2, into: 'bars' });
+    await rig.query('ANALYZE bars');
+    await rig.settle();
+    const seconds = await merge({ ...block, corrected: true });
+    const [filed] = await rig.query<{ count: number }>('SELECT count(*)::int AS count FROM bar_revisions');
+    if (filed?.count !== rowsOf(block) / 2) throw new Error(`${filed?.count ?? 0} revisions were filed`);
+    return rowsOf(block) / seconds;
+  };
+  const byService = (block: BarBlock): Promise<number> =>
+    turn(
+      block,
+      async (corrected) =>
+        (await load.run('post', { target, block: corrected, clients: CLIENTS })).committedSeconds,
+    );
+  const bare = (block: BarBlock): Promise<number> =>
+    turn(
+      block,
+      async (corrected) =>
+        (await load.run('copy', { databaseUrl, block: corrected, connections: 2, into: 'merge' })).seconds,
+    );
+
+  const warmUp = { symbols: SYMBOLS, firstMinute: 0, minutes: Math.ceil(minutes / 4) };
+  await byService(warmUp);
+  await bare(warmUp);
+  tell('warmed up');
+  const ours: number[] = [];
+  const theirs: number[] = [];
+  const block = { ...warmUp, minutes };
+  for (let round = 1; round <= rounds; round += 1) {
+    ours.push(await byService(block));
+    theirs.push(await bare(block));
+    tell(`round ${round} of ${rounds}`);
   }
   await service.stop();
   return {
     figures: [
       { name: 'the service, committed', unit: 'rows/s', samples: ours },
-      { name: 'staging + merge, 2 connections', unit: 'rows/s', samples: bare },
+      { name: 'staging + merge, 2 connections', unit: 'rows/s', samples: theirs },
     ],
     comparisons: [
       {
         name: 'merged / bare staging + merge',
-        samples: ratios(ours, bare),
+        samples: ratios(ours, theirs),
         unit: 'x',
         better: 'higher',
         goal: 0.8,
@@ -53,14 +70,3 @@ export const measureMerge: Measurement = async (rig, { rounds, scale }, tell) =>
     ],
   };
 };
-
-async function expectRevisions(
-  rig: Parameters<Measurement>[0],
-  contestant: string,
-  expected: number,
-): Promise<void> {
-  const [row] = await rig.query<{ count: number }>('SELECT count(*)::int AS count FROM bar_revisions');
-  if (row?.count !== expected) {
-    throw new Error(`${contestant} filed ${row?.count ?? 0} revisions instead of ${expected}`);
-  }
-}

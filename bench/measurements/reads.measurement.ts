@@ -22,6 +22,7 @@ export const measureReads: Measurement = async (rig, { rounds, scale }, tell) =>
   const { databaseUrl } = rig;
   const service = await rig.startService();
   const minutes = Math.round(MINUTES * scale);
+  const times = Math.ceil(TIMES * scale);
   await rig.clear();
   for (const [interval, count] of [
     ['1m', minutes],
@@ -61,7 +62,7 @@ export const measureReads: Measurement = async (rig, { rounds, scale }, tell) =>
     for (let round = 0; round < rounds; round += 1) {
       const { token } = service.target();
       const url = `${service.url}${path}`;
-      const asked = { url, token, databaseUrl, sql, values, times: TIMES, expected };
+      const asked = { url, token, databaseUrl, sql, values, times, expected };
       const taken = await rig.load.run('ask', asked);
       ours.push(median(taken.service));
       theirs.push(median(taken.sql));
@@ -79,7 +80,7 @@ export const measureReads: Measurement = async (rig, { rounds, scale }, tell) =>
     figures,
     comparisons,
     notes: [
-      `${minutes * SYMBOLS} one-minute and ${DAYS * SYMBOLS} daily bars; ${TIMES} questions in turns, one at a time, medians of a round; both answers are parsed. The statements are prepared.`,
+      `${minutes * SYMBOLS} one-minute and ${DAYS * SYMBOLS} daily bars; ${times} questions in turns, one at a time, medians of a round; both answers are parsed. The statements are prepared.`,
     ],
   };
 };

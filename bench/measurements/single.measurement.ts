@@ -12,7 +12,11 @@ export const measureSingle: Measurement = async (rig, { rounds, scale }, tell) =
   const ours: number[] = [];
   const bare: number[] = [];
   for (let round = -1; round < rounds; round += 1) {
-    const block = { symbols: SYMBOLS, firstMinute: (round + 1) * minutes, minutes };
+    const block = {
+      symbols: SYMBOLS,
+      firstMinute: (round + 1) * minutes,
+      minutes: round < 0 ? Math.ceil(minutes / 4) : minutes,
+    };
     const options = { block, clients: CONNECTIONS, batchRows: 1 };
     await rig.clear();
     const posted = await rig.load.run('post', { ...options, target: service.target() });

@@ -7,21 +7,22 @@ const LEFT = 80;
 const RIGHT = 150;
 const TOP = 40;
 const BOTTOM = 50;
-const TICKS = 5;
+const TICKS = 6;
 /** Nothing that we plot is less; a logarithm needs something above 0. */
 const LEAST_LOGARITHMIC = 0.1;
 
 /** Lines over a common axis. */
 export function linePlot({ lines, logarithmic = false, title, x, y }: Chart): Drawing {
   const points = lines.flatMap((line) => line.points);
-  const mostX = Math.max(...points.map(([px]) => px));
+  const gridX = ticks(Math.max(...points.map(([px]) => px)));
+  const mostX = gridX.at(-1) ?? 1;
   const values = points.map(([, py]) => py);
   const bounds = logarithmic
     ? [
         10 ** Math.floor(Math.log10(Math.max(Math.min(...values), LEAST_LOGARITHMIC))),
         10 ** Math.ceil(Math.log10(Math.max(...values))),
       ]
-    : [0, Math.max(...values) * 1.05];
+    : [0, ticks(Math.max(...values)).at(-1)];
   const [low = 0, high = 1] = bounds;
   const share = (value: number): number =>
     logarithmic
@@ -32,8 +33,7 @@ export function linePlot({ lines, logarithmic = false, title, x, y }: Chart): Dr
 
   const gridY = logarithmic
     ? Array.from({ length: Math.round(Math.log10(high / low)) + 1 }, (_, step) => low * 10 ** step)
-    : Array.from({ length: TICKS + 1 }, (_, step) => (high * step) / TICKS);
-  const gridX = Array.from({ length: TICKS + 1 }, (_, step) => (mostX * step) / TICKS);
+    : ticks(high);
   return {
     width: WIDTH,
     height: HEIGHT,
@@ -73,6 +73,14 @@ export function linePlot({ lines, logarithmic = false, title, x, y }: Chart): Dr
       }),
     ],
   };
+}
+
+/** Round numbers from 0 to just above the most. */
+function ticks(most: number): number[] {
+  const rough = most / TICKS || 1;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10);
+  return Array.from({ length: Math.ceil(most / step) + 1 }, (_, index) => index * step);
 }
 
 function short(value: number): string {

@@ -34,10 +34,13 @@ export function describe(where: Circumstances): string {
   return `${date}, commit ${hash}, ${cores} x ${cpu}, ${memory} GiB, ${system}, Node ${node}, PostgreSQL ${postgresql}`;
 }
 
+/** What a run writes itself is no change. */
+const CHANGES = ['status', '--porcelain', '--untracked-files=no', '--', ':/', ':(top,exclude)bench/results'];
+
 function commit(): string {
   try {
     const hash = git('rev-parse', '--short', 'HEAD');
-    return git('status', '--porcelain', '--untracked-files=no') === '' ? hash : `${hash}+`;
+    return git(...CHANGES) === '' ? hash : `${hash}+`;
   } catch {
     return 'unknown';
   }

@@ -32,6 +32,7 @@ export async function keep(kept: Kept, trial: boolean): Promise<void> {
 
 /** Everything that is kept, by name. */
 export async function readKept(): Promise<Map<string, Kept>> {
+  await mkdir(FOLDER, { recursive: true });
   const files = (await readdir(FOLDER)).filter((file) => file.endsWith('.json'));
   const all = await Promise.all(
     files.map(async (file) => JSON.parse(await readFile(join(FOLDER, file), 'utf8')) as Kept),
