@@ -1,0 +1,15 @@
+import type { ChildProcess } from 'node:child_process';
+
+import type { PostTarget } from '../load/post.job.js';
+
+/** Another system that takes bars over HTTP. */
+export interface Contestant {
+  readonly target: PostTarget;
+  readonly child: ChildProcess;
+}
+
+/** A contestant that is not on this machine. */
+export interface Absent {
+  /** What to install. */
+  readonly absent: string;
+}
