@@ -6,14 +6,24 @@ import {
 } from '../spool/spool.file-system.js';
 import { DeadLetterDamagedError, decodeLetter, encodeLetter, type DeadLetter } from './dead.letter.js';
 
-const QUARANTINE = 'quarantine';
+/** Folder in the queue's directory for letters that were damaged. */
+export const QUARANTINE = 'quarantine';
 /** Id and rows are in the name, so that a start need not open a file. */
 const NAME = /^(\d+-\d+-\d+)\.(\d+)\.dlq$/;
 
-interface Filed {
+/** A letter by the name of its file. */
+export interface Filed {
   readonly id: string;
   readonly rows: number;
   readonly name: string;
+}
+
+/** Those of the names in a directory that are letters'. */
+export function filedIn(names: readonly string[]): Filed[] {
+  return names.flatMap((name) => {
+    const [, id, rows] = NAME.exec(name) ?? [];
+    return id === undefined ? [] : [{ id, name, rows: Number(rows) }];
+  });
 }
 
 /** Settings of a DeadLetterQueue. */
@@ -40,10 +50,7 @@ export class DeadLetterQueue {
     const { directory, files = nodeFileSystem, onQuarantine = () => undefined } = options;
     const queue = new DeadLetterQueue(directory, files, onQuarantine);
     await files.makeDirectory(directory);
-    for (const name of await files.list(directory)) {
-      const [, id, rows] = NAME.exec(name) ?? [];
-      if (id !== undefined) queue.note({ id, name, rows: Number(rows) });
-    }
+    for (const filed of filedIn(await files.list(directory))) queue.note(filed);
     return queue;
   }
 

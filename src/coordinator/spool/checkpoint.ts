@@ -1,5 +1,11 @@
 import { crc32 } from 'node:zlib';
-import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
+import {
+  readWholeFile,
+  writeFully,
+  writeWholeFile,
+  type SpoolFile,
+  type SpoolFileSystem,
+} from './spool.file-system.js';
 
 const NAME = 'checkpoint';
 const SLOT_BYTES = 4_096;
@@ -7,12 +13,21 @@ const CRC_AT = 12;
 const MAGIC = Buffer.from('MDSC', 'latin1');
 const TWO_32 = 2 ** 32;
 
+/** A checkpoint file as it lies on disk. */
+export interface CheckpointLook {
+  readonly sequence: number;
+  /** Offsets of the slots that are damaged. */
+  readonly damaged: readonly number[];
+}
+
 /**
  * How far everything is settled, on disk: all records below a sequence number. Two slots are written in turn, each
  * a block of its own with a checksum, so that a write that is cut short leaves the one before. An older checkpoint
  * only means that more is written again, which is harmless.
  */
 export class Checkpoint {
+  static readonly SLOT_BYTES = SLOT_BYTES;
+
   private slot = 0;
 
   private constructor(
@@ -35,16 +50,29 @@ export class Checkpoint {
     }
     const file = await files.open(path, 'write');
     const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
-    const sequence = Math.max(0, ...slots.map((slot) => slot.sequence ?? 0));
+    const sequence = newestOf(slots);
     const checkpoint = new Checkpoint(file, sequence, slots.filter(({ damaged }) => damaged).length);
     // The older, or the damaged one, is written next.
     checkpoint.slot = slots[0].sequence === sequence ? 1 : 0;
     return checkpoint;
   }
 
+  /** What the file says, without changing it; undefined when there is none. */
+  static async look(files: SpoolFileSystem, directory: string): Promise<CheckpointLook | undefined> {
+    if (!(await files.list(directory)).includes(NAME)) return undefined;
+    const slots = slotsOf(await readWholeFile(files, `${directory}/${NAME}`));
+    const damaged = slots.flatMap((slot, index) => (slot.damaged ? [index * SLOT_BYTES] : []));
+    return { sequence: newestOf(slots), damaged };
+  }
+
+  /** Puts a new file in the place of the old one, in one step. Not while it is open. */
+  static async replace(files: SpoolFileSystem, directory: string, sequence: number): Promise<void> {
+    await writeWholeFile(files, directory, NAME, [encodeSlot(sequence), Buffer.alloc(SLOT_BYTES)]);
+  }
+
   /** Resolves when it is on disk. Not to be called again before it has settled. */
   async write(sequence: number): Promise<void> {
-    await writeFully(this.file, [encode(sequence)], this.slot * SLOT_BYTES);
+    await writeFully(this.file, [encodeSlot(sequence)], this.slot * SLOT_BYTES);
     await this.file.sync();
     this.slot = 1 - this.slot;
     this.sequence = sequence;
@@ -55,7 +83,8 @@ export class Checkpoint {
   }
 }
 
-function encode(sequence: number): Buffer {
+/** A sequence number as a block with a checksum. */
+export function encodeSlot(sequence: number): Buffer {
   const slot = Buffer.alloc(SLOT_BYTES);
   MAGIC.copy(slot);
   slot.writeUInt32BE(Math.floor(sequence / TWO_32), 4);
@@ -70,11 +99,15 @@ interface Slot {
 }
 
 function slotsOf(bytes: Buffer): [Slot, Slot] {
-  return [decode(bytes.subarray(0, SLOT_BYTES)), decode(bytes.subarray(SLOT_BYTES))];
+  return [decodeSlot(bytes.subarray(0, SLOT_BYTES)), decodeSlot(bytes.subarray(SLOT_BYTES))];
+}
+
+function newestOf(slots: readonly Slot[]): number {
+  return Math.max(0, ...slots.map(({ sequence }) => sequence ?? 0));
 }
 
 /** Whatever is neither a checkpoint nor blank is damage, also in the bytes that are always zero. */
-function decode(slot: Buffer): Slot {
+export function decodeSlot(slot: Buffer): Slot {
   if (slot.every((byte) => byte === 0)) return { sequence: undefined, damaged: false };
   const whole = slot.length === SLOT_BYTES && slot.subarray(0, MAGIC.length).equals(MAGIC);
   if (!whole || crc32(slot.subarray(0, CRC_AT)) !== slot.readUInt32BE(CRC_AT))

@@ -4,7 +4,8 @@ import { writeFully, writeWholeFile, type SpoolFile, type SpoolFileSystem } from
 
 const SUFFIX = '.seg';
 const NAME = /^(\d{16})\.seg$/;
-const QUARANTINE = 'quarantine';
+/** Folder in the spool's directory for bytes that were damaged. */
+export const QUARANTINE = 'quarantine';
 const PROBE_BYTES = 64 * 1024;
 
 /** One file of records. */
@@ -31,6 +32,16 @@ export interface Backlog {
   readonly oldestTime: number | undefined;
 }
 
+/** Those of the names in a directory that are segments', oldest first. */
+export function segmentNames(names: readonly string[]): string[] {
+  return names.filter((name) => NAME.test(name)).sort();
+}
+
+/** The number that a segment is named by: no record in it has a smaller one. */
+export function firstNumberOf(name: string): number {
+  return Number(name.slice(0, -SUFFIX.length));
+}
+
 /** The segments on disk, oldest first, and the one that is written. */
 export class SegmentStore {
   readonly segments: Segment[] = [];
@@ -48,12 +59,12 @@ export class SegmentStore {
 
   /** Finds the segments and looks at the headers of those that the checkpoint does not cover. */
   async load(checkpoint: number): Promise<Backlog> {
-    const names = (await this.files.list(this.directory)).filter((name) => NAME.test(name)).sort();
+    const names = segmentNames(await this.files.list(this.directory));
     for (const name of names) {
       const path = `${this.directory}/${name}`;
       const file = await this.files.open(path, 'read');
       const bytes = await file.size().finally(() => file.close());
-      const first = Number(name.slice(0, -SUFFIX.length));
+      const first = firstNumberOf(name);
       this.segments.push({ name, path, first, last: first - 1, bytes, settledAt: undefined });
     }
     const found = { records: 0, rows: 0, heaviest: 0, oldestTime: undefined as number | undefined };

@@ -126,13 +126,20 @@ export async function writeWholeFile(
   files: SpoolFileSystem,
   directory: string,
   name: string,
-  parts: readonly Buffer[],
+  content: readonly Buffer[] | AsyncIterable<Buffer>,
 ): Promise<void> {
   const aside = `${directory}/${name}.tmp`;
   await files.remove(aside).catch(() => undefined);
   const file = await files.create(aside);
   try {
-    await writeFully(file, parts, 0);
+    if (!(Symbol.asyncIterator in content)) await writeFully(file, content, 0);
+    else {
+      let at = 0;
+      for await (const part of content) {
+        await writeFully(file, [part], at);
+        at += part.length;
+      }
+    }
     await file.sync();
   } finally {
     await file.close();

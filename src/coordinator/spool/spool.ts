@@ -1,5 +1,6 @@
 import { Waiter } from '../waiter.js';
 import { Checkpoint } from './checkpoint.js';
+import { applyReplay } from './replay.request.js';
 import type { SegmentPiece, SegmentReader } from './segment.reader.js';
 import { SegmentStore, type Segment } from './segment.store.js';
 import { SpoolBusyError, SpoolFullError, SpoolUnavailableError } from './spool.errors.js';
@@ -139,6 +140,9 @@ export class Spool<T> {
   static async open<T>(options: SpoolOptions): Promise<Spool<T>> {
     const files = options.files ?? nodeFileSystem;
     await files.makeDirectory(options.directory);
+    await applyReplay(files, options.directory).catch((error: unknown) =>
+      options.observer?.onRetry?.('the replay that was asked for', error),
+    );
     const checkpoint = await Checkpoint.open(files, options.directory);
     if (checkpoint.damagedSlots > 0) {
       options.observer?.onRetry?.(
