@@ -210,9 +210,9 @@ function textOf(report: SpoolReport): string {
       'byte',
     )}`,
   ];
+  for (const { file, bytes } of quarantine) lines.push(`                ${file}  ${counted(bytes, 'byte')}`);
   if (report.replay_from !== null)
     lines.push(`Replay          from record ${report.replay_from} on, when the service starts next`);
-  for (const { file, bytes } of quarantine) lines.push(`                ${file}  ${counted(bytes, 'byte')}`);
   const table = report.segments.length === 0 ? 'No segments.\n' : textTable(COLUMNS, report.segments);
   return `${lines.join('\n')}\n\n${table}`;
 }
