@@ -33,6 +33,7 @@ module.exports = {
     only('metrics', ['core', 'config']),
     only('rate-control', ['core', 'config', 'http']),
     only('bars', ['core', 'config', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
+    only('cli', ['config', 'coordinator', 'bars']),
     only('http', ['core', 'config', 'metrics']),
     only('health', ['core', 'config', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
   ],

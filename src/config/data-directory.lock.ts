@@ -50,6 +50,17 @@ export class DataDirectoryLock {
     return lock;
   }
 
+  /** Process id of the holder, looked up without contending; undefined when there is none. */
+  static async holder(directory: string): Promise<number | undefined> {
+    for (const name of await readdir(directory)) {
+      const { pid } = NAME.exec(name)?.groups ?? {};
+      if (pid === undefined) continue;
+      const answer = await withSocketPath(directory, name, askPeer);
+      if (answer !== 'gone') return Number(pid);
+    }
+    return undefined;
+  }
+
   /** Gives the lock back; harmless when repeated. */
   release(): Promise<void> {
     return (this.releasing ??= this.withdraw());

@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
-import { resolve } from 'node:path';
 
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
 
+import { dataDirectoryPath } from './data-directory.path.js';
 import { Environment } from './environment.js';
 import { readFeedback, readRates, type FeedbackSettings, type RateSettings } from './feedback.settings.js';
 import { SettingsError } from './settings.error.js';
@@ -105,7 +105,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
     logLevel: env.LOG_LEVEL ?? 'info',
     http: { host: env.APP_HOST ?? '0.0.0.0', port: env.APP_PORT ?? 8081 },
     database: { url: env.DATABASE_URL, adminUrl: env.ADMIN_DATABASE_URL, poolMax },
-    dataDirectory: resolve(env.MDS_DATA_DIR ?? './data'),
+    dataDirectory: dataDirectoryPath(env.MDS_DATA_DIR),
     tokens,
     coordinator: {
       id: env.MDS_COORDINATOR_ID ?? `bars-${hostname()}`,

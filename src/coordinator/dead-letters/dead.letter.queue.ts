@@ -6,15 +6,25 @@ import {
 } from '../spool/spool.file-system.js';
 import { DeadLetterDamagedError, decodeLetter, encodeLetter, type DeadLetter } from './dead.letter.js';
 
-const QUARANTINE = 'quarantine';
+/** Folder in the queue's directory for letters that were damaged. */
+export const QUARANTINE = 'quarantine';
 /** Id and rows are in the name, so that a start need not open a file. */
 const NAME = /^(\d+-\d+-\d+)\.(\d+)\.dlq$/;
 const UNFINISHED = '.dlq.tmp';
 
-interface Filed {
+/** A letter by the name of its file. */
+export interface Filed {
   readonly id: string;
   readonly rows: number;
   readonly name: string;
+}
+
+/** Those of the names in a directory that are letters'. */
+export function filedIn(names: readonly string[]): Filed[] {
+  return names.flatMap((name) => {
+    const [, id, rows] = NAME.exec(name) ?? [];
+    return id === undefined ? [] : [{ id, name, rows: Number(rows) }];
+  });
 }
 
 /** Settings of a DeadLetterQueue. */
@@ -42,12 +52,11 @@ export class DeadLetterQueue {
   static async open(options: DeadLetterQueueOptions): Promise<DeadLetterQueue> {
     const { directory, files = nodeFileSystem, onQuarantine = () => undefined } = options;
     const queue = new DeadLetterQueue(directory, files, onQuarantine);
-    for (const name of await files.list(directory)) {
-      const [, id, rows] = NAME.exec(name) ?? [];
-      if (id !== undefined) queue.note({ id, name, rows: Number(rows) });
-      // A crash left it; its rows are still in the spool.
-      else if (name.endsWith(UNFINISHED)) await files.remove(`${directory}/${name}`).catch(() => undefined);
-    }
+    const names = await files.list(directory);
+    for (const filed of filedIn(names)) queue.note(filed);
+    // A crash left them; their rows are still in the spool.
+    for (const name of names.filter((one) => one.endsWith(UNFINISHED)))
+      await files.remove(`${directory}/${name}`).catch(() => undefined);
     return queue;
   }
 

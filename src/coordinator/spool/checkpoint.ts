@@ -1,5 +1,11 @@
 import { crc32 } from 'node:zlib';
-import { writeFully, writeWholeFile, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
+import {
+  readWholeFile,
+  writeFully,
+  writeWholeFile,
+  type SpoolFile,
+  type SpoolFileSystem,
+} from './spool.file-system.js';
 
 const NAME = 'checkpoint';
 const SLOT_BYTES = 4_096;
@@ -7,12 +13,21 @@ const CRC_AT = 12;
 const MAGIC = Buffer.from('MDSC', 'latin1');
 const TWO_32 = 2 ** 32;
 
+/** A checkpoint file as it lies on disk. */
+export interface CheckpointLook {
+  readonly sequence: number;
+  /** Offsets of the slots that are damaged. */
+  readonly damaged: readonly number[];
+}
+
 /**
  * How far everything is settled, on disk: all records below a sequence number. Two slots are written in turn, each
  * a block of its own with a checksum, so that a write that is cut short leaves the one before. An older checkpoint
  * only means that more is written again, which is harmless.
  */
 export class Checkpoint {
+  static readonly SLOT_BYTES = SLOT_BYTES;
+
   private file: SpoolFile | undefined;
   private making: Promise<void> | undefined;
   /** The slot that is written next: the older one, or the damaged one. */
@@ -35,7 +50,7 @@ export class Checkpoint {
     try {
       file = await files.open(`${directory}/${NAME}`, 'write');
       const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
-      const sequence = Math.max(0, ...slots.map((slot) => slot.sequence ?? 0));
+      const sequence = newestOf(slots);
       const damaged = slots.filter((slot) => slot.damaged).length;
       const checkpoint = new Checkpoint(files, directory, sequence, damaged);
       checkpoint.file = file;
@@ -58,6 +73,19 @@ export class Checkpoint {
     }
   }
 
+  /** What the file says, without changing it; undefined when there is none. */
+  static async look(files: SpoolFileSystem, directory: string): Promise<CheckpointLook | undefined> {
+    if (!(await files.list(directory)).includes(NAME)) return undefined;
+    const slots = slotsOf(await readWholeFile(files, `${directory}/${NAME}`));
+    const damaged = slots.flatMap((slot, index) => (slot.damaged ? [index * SLOT_BYTES] : []));
+    return { sequence: newestOf(slots), damaged };
+  }
+
+  /** Puts a new file in the place of the old one, in one step. Not while it is open. */
+  static async replace(files: SpoolFileSystem, directory: string, sequence: number): Promise<void> {
+    await writeWholeFile(files, directory, NAME, [encodeSlot(sequence), Buffer.alloc(SLOT_BYTES)]);
+  }
+
   /** Resolves when it is on disk. Not to be called again before it has settled. */
   async write(sequence: number): Promise<void> {
     await this.prepare();
@@ -77,14 +105,17 @@ export class Checkpoint {
 
   private async make(): Promise<void> {
     await this.files.makeDirectory(this.directory);
-    await writeWholeFile(this.files, this.directory, NAME, [encode(this.sequence), Buffer.alloc(SLOT_BYTES)]);
+    await writeWholeFile(this.files, this.directory, NAME, [
+      encodeSlot(this.sequence),
+      Buffer.alloc(SLOT_BYTES),
+    ]);
     this.file = await this.files.open(`${this.directory}/${NAME}`, 'write');
     this.slot = 1;
   }
 
   private async writeSlot(sequence: number): Promise<void> {
     if (!this.file) throw new Error('the checkpoint has no file');
-    await writeFully(this.file, [encode(sequence)], this.slot * SLOT_BYTES);
+    await writeFully(this.file, [encodeSlot(sequence)], this.slot * SLOT_BYTES);
     await this.file.sync();
   }
 
@@ -96,7 +127,8 @@ export class Checkpoint {
   }
 }
 
-function encode(sequence: number): Buffer {
+/** A sequence number as a block with a checksum. */
+export function encodeSlot(sequence: number): Buffer {
   const slot = Buffer.alloc(SLOT_BYTES);
   MAGIC.copy(slot);
   slot.writeUInt32BE(Math.floor(sequence / TWO_32), 4);
@@ -111,11 +143,15 @@ interface Slot {
 }
 
 function slotsOf(bytes: Buffer): [Slot, Slot] {
-  return [decode(bytes.subarray(0, SLOT_BYTES)), decode(bytes.subarray(SLOT_BYTES))];
+  return [decodeSlot(bytes.subarray(0, SLOT_BYTES)), decodeSlot(bytes.subarray(SLOT_BYTES))];
+}
+
+function newestOf(slots: readonly Slot[]): number {
+  return Math.max(0, ...slots.map(({ sequence }) => sequence ?? 0));
 }
 
 /** Whatever is neither a checkpoint nor blank is damage, also in the bytes that are always zero. */
-function decode(slot: Buffer): Slot {
+export function decodeSlot(slot: Buffer): Slot {
   if (slot.every((byte) => byte === 0)) return { sequence: undefined, damaged: false };
   const whole = slot.length === SLOT_BYTES && slot.subarray(0, MAGIC.length).equals(MAGIC);
   if (!whole || crc32(slot.subarray(0, CRC_AT)) !== slot.readUInt32BE(CRC_AT))

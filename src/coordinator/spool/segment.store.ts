@@ -4,7 +4,8 @@ import { writeFully, writeWholeFile, type SpoolFile, type SpoolFileSystem } from
 
 const SUFFIX = '.seg';
 const NAME = /^(\d{16})\.seg$/;
-const QUARANTINE = 'quarantine';
+/** Folder in the spool's directory for bytes that were damaged. */
+export const QUARANTINE = 'quarantine';
 const PROBE_BYTES = 64 * 1024;
 
 /** One file of records. */
@@ -25,6 +26,16 @@ export interface Segment {
   unreadable: boolean;
 }
 
+/** Those of the names in a directory that are segments', oldest first. */
+export function segmentNames(names: readonly string[]): string[] {
+  return names.filter((name) => NAME.test(name)).sort();
+}
+
+/** The number that a segment is named by: no record in it has a smaller one. */
+export function firstNumberOf(name: string): number {
+  return Number(name.slice(0, -SUFFIX.length));
+}
+
 /** The segments on disk, oldest first, and the one that is written. */
 export class SegmentStore {
   readonly segments: Segment[] = [];
@@ -43,9 +54,9 @@ export class SegmentStore {
 
   /** Finds the segments and looks at those that the checkpoint does not cover. */
   async load(checkpoint: number): Promise<Backlog> {
-    const names = (await this.files.list(this.directory)).filter((name) => NAME.test(name)).sort();
+    const names = segmentNames(await this.files.list(this.directory));
     for (const name of names) {
-      const segment = this.newSegment(name, Number(name.slice(0, -SUFFIX.length)));
+      const segment = this.newSegment(name, firstNumberOf(name));
       this.segments.push(segment);
       await this.measure(segment);
     }

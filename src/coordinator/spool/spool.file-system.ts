@@ -135,13 +135,13 @@ export async function writeWholeFile(
   files: SpoolFileSystem,
   directory: string,
   name: string,
-  parts: readonly Buffer[],
+  content: readonly Buffer[] | AsyncIterable<Buffer>,
 ): Promise<void> {
   const aside = `${directory}/${name}.tmp`;
   await files.remove(aside).catch(() => undefined);
   const file = await files.create(aside);
   try {
-    await writeFully(file, parts, 0)
+    await writeContent(file, content)
       .then(() => file.sync())
       .finally(() => file.close());
     await files.rename(aside, `${directory}/${name}`);
@@ -161,5 +161,17 @@ export async function readWholeFile(files: SpoolFileSystem, path: string): Promi
     return await new SalvagedFile(file, () => size).read(size, 0);
   } finally {
     await file.close();
+  }
+}
+
+async function writeContent(
+  file: SpoolFile,
+  content: readonly Buffer[] | AsyncIterable<Buffer>,
+): Promise<void> {
+  if (!(Symbol.asyncIterator in content)) return await writeFully(file, content, 0);
+  let at = 0;
+  for await (const part of content) {
+    await writeFully(file, [part], at);
+    at += part.length;
   }
 }

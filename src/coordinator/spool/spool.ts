@@ -5,6 +5,7 @@ import { Checkpoint } from './checkpoint.js';
 import { DiskFault } from './disk.fault.js';
 import { GroupCommit, type Append, type SpoolInput } from './group.commit.js';
 import { Quarantine } from './quarantine.js';
+import { applyReplay } from './replay.request.js';
 import { SegmentRetention } from './segment.retention.js';
 import { SegmentStore, type Segment } from './segment.store.js';
 import { SpoolUnavailableError } from './spool.errors.js';
@@ -74,6 +75,9 @@ export class Spool<T> {
   static async open<T>(options: SpoolOptions): Promise<Spool<T>> {
     const { directory, files = nodeFileSystem } = options;
     const made = await failureOf(files.makeDirectory(directory));
+    await applyReplay(files, directory).catch((error: unknown) =>
+      options.observer?.onRetry?.('the replay that was asked for', error),
+    );
     const checkpoint = await Checkpoint.open(files, directory);
     if (checkpoint.damagedSlots > 0) {
       const damage = new Error('a part of it is damaged; at worst all there is will be written again');

@@ -1,0 +1,74 @@
+import { DataDirectory } from '../../config/data-directory.js';
+import { DataDirectoryInUseError } from '../../config/data-directory.error.js';
+import { repairDeadLetters } from '../../coordinator/dead-letters/dead.letter.survey.js';
+import { nodeFileSystem } from '../../coordinator/spool/spool.file-system.js';
+import { repairSpool, type Repair } from '../../coordinator/spool/spool.repair.js';
+import { CliError } from '../cli.error.js';
+import { EXIT, type ExitCode } from '../exit.codes.js';
+import { counted } from '../text.table.js';
+import { findPlace, requireOwner, type DataPlace } from './data.place.js';
+
+/** Mends the files of a stopped service: afterwards `verify` finds them sound. */
+export async function repair(options: {
+  readonly dir?: string;
+  readonly json?: boolean;
+  readonly dryRun?: boolean;
+}): Promise<ExitCode> {
+  const place = await findPlace(options.dir);
+  await requireOwner(place);
+  const directory = await acquire(place);
+  const dryRun = options.dryRun ?? false;
+  const repairs: Repair[] = [];
+  try {
+    for await (const done of repairsOf(place, dryRun)) {
+      repairs.push(done);
+      // At once: of a repair that is cut short one must know how far it came.
+      if (!options.json) process.stdout.write(`${textOf(done, dryRun)}\n`);
+    }
+  } finally {
+    await directory.release();
+  }
+  if (options.json) process.stdout.write(`${JSON.stringify({ dry_run: dryRun, repairs }, null, 2)}\n`);
+  else process.stdout.write(summaryOf(repairs.length, dryRun));
+  return EXIT.sound;
+}
+
+async function acquire({ root }: DataPlace): Promise<DataDirectory> {
+  try {
+    return await DataDirectory.acquire(root);
+  } catch (error) {
+    if (!(error instanceof DataDirectoryInUseError)) throw error;
+    throw new CliError(
+      `a service (process ${error.pid}) runs on ${root}; stop it first, or leave the repair to it: a running service puts aside what it cannot read`,
+    );
+  }
+}
+
+async function* repairsOf({ spool, deadLetters }: DataPlace, dryRun: boolean): AsyncGenerator<Repair> {
+  yield* repairSpool(nodeFileSystem, spool, { dryRun });
+  if (deadLetters !== undefined) yield* repairDeadLetters(nodeFileSystem, deadLetters, { dryRun });
+}
+
+function textOf(repair: Repair, dryRun: boolean): string {
+  const { path } = repair;
+  switch (repair.kind) {
+    case 'put-aside': {
+      const { offset, bytes, rows, quarantine } = repair;
+      const what = `${counted(bytes, 'damaged byte')} (${rows === undefined ? 'unknown rows' : counted(rows, 'row')}) at byte ${offset} of ${path}`;
+      return dryRun ? `would put aside ${what}` : `put aside ${what} as ${quarantine ?? path}`;
+    }
+    case 'cut':
+      return `${dryRun ? 'would cut' : 'cut'} ${counted(repair.bytes, 'byte')} of a torn tail at byte ${repair.offset} of ${path}`;
+    case 'checkpoint':
+      return `${dryRun ? 'would write' : 'wrote'} ${path} anew: records below ${repair.sequence} are settled`;
+    case 'removed':
+      return `${dryRun ? 'would remove' : 'removed'} ${path}, which was not whole`;
+  }
+}
+
+function summaryOf(count: number, dryRun: boolean): string {
+  if (count === 0) return 'nothing to repair\n';
+  return dryRun
+    ? `${counted(count, 'repair')} to make; nothing was changed\n`
+    : `${counted(count, 'repair')} made\n`;
+}
