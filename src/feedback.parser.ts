@@ -11,5 +11,5 @@ export function feedbackParser(useCoreContracts: boolean): FeedbackParser {
 function parseOlderEvent(document: unknown): FeedbackEvent {
   const event = parseDuckTypedEvent(document);
   const { reason } = document as { reason?: unknown };
-  return parseFeedbackEvent({ ...event, ...(typeof reason === 'string' && { reason }) });
+  return parseFeedbackEvent(typeof reason === 'string' ? Object.assign({ reason }, event) : event);
 }

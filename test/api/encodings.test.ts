@@ -1,11 +1,14 @@
 import { request } from 'node:http';
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib';
 
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
 import { GOOD_ROW, jsonRow } from '../bars/decode.samples.js';
 import { TOKENS } from '../support/service.js';
 import { read, ServedDatabase, TYPES } from './api.samples.js';
+
+// Bodies of 64 MiB take their time on a busy machine.
+jest.setTimeout(120_000);
 
 const served = new ServedDatabase();
 

@@ -61,8 +61,8 @@ export async function scaleOf(store: TestService): Promise<number | undefined> {
 
 /** Events that the store has told so far, its own and those of others. */
 export async function toldBy(store: TestService): Promise<number> {
-  const { sum } = readExposition(await (await store.fetch('/metrics')).text());
-  return sum('mds_feedback_events_total');
+  const scrape = await (await store.fetch('/metrics')).text();
+  return readExposition(scrape).sum('mds_feedback_events_total');
 }
 
 /** How the store finds its Redis. */
