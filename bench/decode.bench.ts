@@ -15,7 +15,7 @@ type Decode = typeof decodeBars;
 
 const FIELDS = ['provider', 'symbol', 'interval', 'ts', 'open', 'high', 'low', 'close', 'volume'] as const;
 const rows = Array.from({ length: ROWS }, (_, row) => {
-  const open = 100 + ((row * 7919) % 40_000) / 100;
+  const open = Number((100 + ((row * 7919) % 40_000) / 100).toFixed(2));
   const price = (offset: number): number => Number((open + offset).toFixed(2));
   return {
     provider: 'bench',

@@ -13,7 +13,6 @@ import {
   type OnRowError,
 } from '../../src/bars/decode/bars.decoder.js';
 import { bodyOf } from './decode.arbitraries.js';
-import { barsOf, csvRow, jsonRow } from './decode.samples.js';
 
 const RUNS = Number(process.env['MDS_TEST_FUZZ_RUNS'] ?? 2_000);
 const FORMATS: readonly BodyFormat[] = ['ndjson', 'json', 'csv'];

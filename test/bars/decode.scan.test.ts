@@ -1,0 +1,164 @@
+import { describe, expect, it } from '@jest/globals';
+
+import {
+  type BodyFormat,
+  decodeBars,
+  decodeStrictly,
+  type DecodeResult,
+} from '../../src/bars/decode/bars.decoder.js';
+import { barsOf, csvRow, jsonRow } from './decode.samples.js';
+
+const FORMATS: readonly BodyFormat[] = ['ndjson', 'json', 'csv'];
+const [HEADER = ''] = csvRow().split('\n');
+
+/** A body of the rows, each with some values as they are written in JSON, text without its quotes. */
+function bodyOf(format: BodyFormat, rows: readonly Record<string, string>[]): Buffer {
+  if (format === 'csv')
+    return Buffer.from([HEADER, ...rows.map((row) => csvRow(row).split('\n')[1] ?? '')].join('\n'));
+  const lines = rows.map((row) => {
+    const quoted = Object.entries(row).map(([key, text]) => [
+      key,
+      key === 'ts' ? text : JSON.stringify(text),
+    ]);
+    return jsonRow(Object.fromEntries(quoted) as Record<string, string>);
+  });
+  return Buffer.from(format === 'json' ? `[${lines.join(',')}]` : lines.join('\n'));
+}
+
+/** What both ways of decoding make of the body, which must be the same. */
+function decodeTwice(body: Buffer, format: BodyFormat): DecodeResult {
+  const scanned = decodeBars(body, format, 'skip');
+  expect(scanned).toEqual(decodeStrictly(body, format, 'skip'));
+  return scanned;
+}
+
+/** FNV-1a, by which the scanner hashes a symbol. */
+function hashOf(text: string): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash;
+}
+
+describe('the series of a scanned row', () => {
+  it.each(FORMATS)('is told from one whose key has the same hash, in %s', (format) => {
+    const twins = ['costarring', 'liquid'];
+    expect(hashOf('costarring')).toBe(hashOf('liquid'));
+    const body = bodyOf(
+      format,
+      Array.from({ length: 40 }, (_, row) => ({ symbol: twins[row % 2] ?? '', ts: String(row) })),
+    );
+    const { batch } = decodeTwice(body, format);
+    expect(batch?.series.map(({ symbol }) => symbol)).toEqual(['COSTARRING', 'LIQUID']);
+    expect(barsOf(batch).map(({ symbol }) => symbol)).toEqual(
+      Array.from({ length: 40 }, (_, row) => (twins[row % 2] ?? '').toUpperCase()),
+    );
+  });
+
+  it('is found when hundreds of keys want the same slot', () => {
+    const symbols: string[] = [];
+    for (let n = 0; symbols.length < 300; n++) {
+      // The slot is of the low bits of the hash, exclusive or 15 bits higher up; the rest of the key is the same.
+      const hash = hashOf(`X${n}`);
+      if (((hash ^ (hash >>> 15)) & 0x3ff) === 7) symbols.push(`X${n}`);
+    }
+    const rows = [...symbols, ...symbols.toReversed()].map((symbol, row) => ({ symbol, ts: String(row) }));
+    for (const format of FORMATS) {
+      const { batch } = decodeTwice(bodyOf(format, rows), format);
+      expect(batch?.series.map(({ symbol }) => symbol)).toEqual(symbols);
+      expect(barsOf(batch).map(({ symbol }) => symbol)).toEqual(rows.map(({ symbol }) => symbol));
+    }
+  });
+
+  it('is the same however its symbol and interval are spelled, and whoever read the row', () => {
+    const rows = [
+      { symbol: 'spy', interval: '5min', ts: '0' },
+      { symbol: 'SPY', interval: '5m', ts: '1' },
+      { symbol: 'Spy', interval: '5m', ts: '2', provider: 'other' },
+      { symbol: 'sPY', interval: '5min', ts: '3' },
+    ];
+    for (const format of FORMATS) {
+      const { batch } = decodeTwice(bodyOf(format, rows), format);
+      expect(barsOf(batch).map(({ provider }) => provider)).toEqual(['ibkr', 'ibkr', 'other', 'ibkr']);
+      expect(batch?.series).toHaveLength(2);
+    }
+    const escaped = `${jsonRow({ symbol: '"S\\u0050Y"', ts: '9' })}\n`;
+    const mixed = Buffer.from(`${escaped}${jsonRow({ symbol: '"spy"' })}\n${escaped}`);
+    expect(decodeTwice(mixed, 'ndjson').batch?.series).toHaveLength(1);
+  });
+
+  it('is no series when a part of its key is not right, whatever the row before was', () => {
+    const rows = [
+      { provider: 'a b' },
+      { provider: 'a' },
+      { symbol: 'x'.repeat(65) },
+      { interval: '1y' },
+      { provider: 'a', interval: '01m' },
+      { provider: 'a' },
+    ];
+    for (const format of FORMATS) {
+      const { batch, errors } = decodeTwice(bodyOf(format, rows), format);
+      expect(batch?.lines).toBe(2);
+      expect(errors.map(({ line, pointer }) => `${line}${pointer}`)).toEqual([
+        '1/provider',
+        '3/symbol',
+        '4/interval',
+        '5/interval',
+      ]);
+    }
+  });
+});
+
+describe('a scanned row', () => {
+  it('may end with the text, and takes the last of two equal keys there', () => {
+    const row = jsonRow({ ts: '5' });
+    const last = `${row.slice(0, -1)},"ts":0}`;
+    for (const body of [`${row}\n${last}`, last]) {
+      const { batch } = decodeTwice(Buffer.from(body), 'ndjson');
+      expect(barsOf(batch).at(-1)?.ts).toBe(0);
+    }
+    expect(barsOf(decodeTwice(Buffer.from(last), 'json').batch)[0]?.ts).toBe(0);
+  });
+
+  it('is cut anywhere without harm', () => {
+    for (const format of FORMATS) {
+      const body = bodyOf(format, [{}, { symbol: 'QQQ', ts: '5' }]);
+      for (let length = 0; length < body.length; length++) {
+        const cut = body.subarray(0, length);
+        const outcome = (decode: typeof decodeBars): unknown => {
+          try {
+            return decode(cut, format, 'skip');
+          } catch (error) {
+            return (error as Error).message;
+          }
+        };
+        expect(outcome(decodeBars)).toEqual(outcome(decodeStrictly));
+      }
+    }
+  });
+
+  it('is read where it lies, with other bytes around the body', () => {
+    for (const format of FORMATS) {
+      const body = bodyOf(format, [{}, { symbol: 'QQQ' }]);
+      const inside = Buffer.concat([Buffer.from('9"x'), body, Buffer.from('9,"x}]\n')]);
+      expect(decodeTwice(inside.subarray(3, 3 + body.length), format)).toEqual(decodeTwice(body, format));
+    }
+  });
+});
+
+describe('a body of more bars than are taken', () => {
+  it.each(FORMATS)('is read no further, in %s', (format) => {
+    const rows = Array.from({ length: 20 }, (_, row) => ({ ts: String(row % 15) }));
+    const body = bodyOf(format, rows);
+    for (const decode of [decodeBars, decodeStrictly]) {
+      expect(decode(body, format, 'abort', 20).batch).toMatchObject({ lines: 20, rows: 15 });
+      for (const limit of [1, 7, 8, 19]) {
+        expect(() => decode(body, format, 'abort', limit)).toThrow(
+          expect.objectContaining({
+            name: 'TooManyBarsError',
+            message: expect.stringContaining(`more than ${limit} bars`),
+          }),
+        );
+      }
+    }
+  });
+});
