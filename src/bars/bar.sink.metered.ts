@@ -6,6 +6,7 @@ import type { WriteCounts } from './write.counts.js';
 
 /** Most pairs of provider and interval that are told apart. */
 const MOST_LABELS = 1_000;
+const OUTCOMES = ['inserted', 'updated', 'unchanged'] as const;
 const MICROS_PER_SECOND = 1_000_000;
 
 /** Counts what a sink commits. */
@@ -19,14 +20,16 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     const counts = await this.sink.write(batches);
+    const sum = { inserted: 0, updated: 0, unchanged: 0 };
     counts.forEach(({ inserted, updated, unchanged }, index) => {
       const { lines = 0, rows = 0 } = batches[index] ?? {};
-      this.metrics.rowsCommitted.inc({ outcome: 'inserted' }, inserted);
-      this.metrics.rowsCommitted.inc({ outcome: 'updated' }, updated);
+      sum.inserted += inserted;
+      sum.updated += updated;
       // Lines that a later line of their body replaced were never queued: with them, the rows committed would
       // be more than the rows accepted.
-      this.metrics.rowsCommitted.inc({ outcome: 'unchanged' }, unchanged - (lines - rows));
+      sum.unchanged += unchanged - (lines - rows);
     });
+    for (const outcome of OUTCOMES) this.metrics.rowsCommitted.inc({ outcome }, sum[outcome]);
     for (const batch of batches) this.noteNewest(batch);
     return counts;
   }

@@ -43,13 +43,16 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
   }
 
   private async tryWrite(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
-    for (const batch of batches) await this.partitions.ensure(batch.years);
+    await this.partitions.ensure(new Set(batches.flatMap(({ years }) => [...years])));
     return await this.database.withClient(async (client) => {
-      const resolved: ResolvedBatch[] = [];
-      for (const batch of batches) {
-        resolved.push({ batch, ids: await this.series.resolve(client, batch.series) });
-      }
-      return await this.writeResolved(client, resolved);
+      const ids = await this.series.resolve(
+        client,
+        batches.map(({ series }) => series),
+      );
+      return await this.writeResolved(
+        client,
+        batches.map((batch, index) => ({ batch, ids: ids[index] ?? new Int32Array() })),
+      );
     });
   }
 

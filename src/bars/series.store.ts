@@ -13,25 +13,37 @@ export class SeriesStore {
   }
 
   /**
-   * The id of each series, in the order of `keys`. Asked on the connection that will write with them: were that one
-   * new, what other connections told is forgotten before.
+   * The id of each series of each dictionary, in their order. Asked on the connection that will write with them: were
+   * that one new, what other connections told is forgotten before.
    */
-  async resolve(client: PoolClient, keys: readonly SeriesKey[]): Promise<Int32Array> {
+  async resolve(
+    client: PoolClient,
+    dictionaries: readonly (readonly SeriesKey[])[],
+  ): Promise<readonly Int32Array[]> {
     const ids = this.ids;
-    const unknown = keys.filter((key) => !ids.has(textOf(key)));
-    if (unknown.length > 0) {
-      await load(client, unknown, ids);
-      const absent = unknown.filter((key) => !ids.has(textOf(key)));
-      if (absent.length > 0) {
-        await create(client, absent);
-        await load(client, absent, ids);
-      }
+    const unknown = new Map<string, SeriesKey>();
+    const lookUp = (): Int32Array[] =>
+      dictionaries.map((keys) =>
+        Int32Array.from(keys, (key) => {
+          const text = textOf(key);
+          const id = ids.get(text);
+          if (id === undefined) unknown.set(text, key);
+          return id ?? 0;
+        }),
+      );
+    const known = lookUp();
+    if (unknown.size === 0) return known;
+    await load(client, [...unknown.values()], ids);
+    const absent = [...unknown].filter(([text]) => !ids.has(text)).map(([, key]) => key);
+    if (absent.length > 0) {
+      await create(client, absent);
+      await load(client, absent, ids);
     }
-    return Int32Array.from(keys, (key) => {
-      const id = ids.get(textOf(key));
-      if (id === undefined) throw new Error(`series ${textOf(key)} was created but cannot be read`);
-      return id;
-    });
+    unknown.clear();
+    const resolved = lookUp();
+    const [missing] = unknown.keys();
+    if (missing !== undefined) throw new Error(`series ${missing} was created but cannot be read`);
+    return resolved;
   }
 }
 

@@ -10,6 +10,12 @@ import { Reflector } from '@nestjs/core';
 import { ACCESS } from './access.decorator.js';
 import { TokenAuthenticator, type Scope } from './token.authenticator.js';
 
+interface GuardedRequest {
+  readonly headers: { readonly authorization?: string };
+  /** Whose token it is, when that is known already. */
+  readonly scope?: Scope | undefined;
+}
+
 /** Admits a request when its bearer token has the scope that the handler asks for; unmarked handlers ask for admin. */
 @Injectable()
 export class AdminTokenGuard implements CanActivate {
@@ -26,8 +32,8 @@ export class AdminTokenGuard implements CanActivate {
       ]) ?? 'admin';
     if (required === 'public') return true;
 
-    const request = context.switchToHttp().getRequest<{ headers: { authorization?: string } }>();
-    const scope = this.authenticator.authenticate(request.headers.authorization);
+    const request = context.switchToHttp().getRequest<GuardedRequest>();
+    const scope = request.scope ?? this.authenticator.authenticate(request.headers.authorization);
     if (scope === undefined) throw new UnauthorizedException('A known bearer token is needed.');
     if (scope === required || scope === 'admin') return true;
     throw new ForbiddenException(`The token may only ${scope === 'read' ? 'read' : 'write bars'}.`);

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
-import type { TokenAuthenticator } from '../config/token.authenticator.js';
+import type { Scope, TokenAuthenticator } from '../config/token.authenticator.js';
 import { SECOND } from '../config/units.js';
 import { AllowedMethods } from './allowed.methods.js';
 import { BodyBudget } from './body.budget.js';
@@ -38,6 +38,13 @@ export function createHttpAdapter(): FastifyAdapter {
   });
 }
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** What the request's token may do, where that was asked before its body was read. */
+    scope: Scope | undefined;
+  }
+}
+
 /** What the hooks on every request need. */
 interface HttpParts {
   readonly allowedMethods: AllowedMethods;
@@ -58,11 +65,13 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(BODY_TYPES, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
+  server.decorateRequest('scope', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     if (drain.draining) void reply.header('connection', 'close');
     // The guard would refuse it too, but only after up to 64 MiB of a stranger's body had been taken in.
-    if (carriesBody(request) && authenticator.authenticate(request.headers.authorization) === undefined) {
+    if (carriesBody(request)) request.scope = authenticator.authenticate(request.headers.authorization);
+    if (carriesBody(request) && request.scope === undefined) {
       filter.send(
         new ProblemError('unauthorized', 'A known bearer token is needed.', {
           headers: { 'www-authenticate': 'Bearer' },
