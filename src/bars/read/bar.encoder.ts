@@ -80,9 +80,11 @@ export class BarEncoder {
     let at = put(this.prefixOf(source.getInt32(from + SERIES_AT)), target, start);
     const micros = source.getInt32(from + TS_AT) * TWO_32 + source.getUint32(from + TS_AT + 4);
     at = writeTimestamp(micros, target, at);
-    for (let index = 0, value = from + NUMBERS_AT; index < separators.length; index++, value += NUMBER_STEP) {
-      at = put(separators[index] ?? end, target, at);
+    let value = from + NUMBERS_AT;
+    for (const separator of separators) {
+      at = put(separator, target, at);
       at = writeNumber(source.getFloat64(value), target, at);
+      value += NUMBER_STEP;
     }
     return put(end, target, at);
   }
