@@ -1,4 +1,3 @@
-import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
@@ -10,8 +9,10 @@ import type { Scenario, ScenarioOptions } from './scenario.js';
 
 const MIB = 1024 ** 2;
 const READY_MS = 5_000;
-/** On a machine that is busy with other things a start without a backlog takes long too. */
+/** On a machine that is busy with other things a start with a small backlog takes long too. */
 const READY_SHARE = 2;
+const SMALL_MIB = 20;
+const WRITTEN_WITHIN_MS = 120_000;
 const GROWTH_MIB = 128;
 /** At most. */
 const WATCHED_SECONDS = 20;
@@ -19,7 +20,7 @@ const WATCHED_SECONDS = 20;
 /** A start with much in the spool. */
 export const BACKLOG: Scenario = {
   name: 'backlog',
-  what: 'a start with --mib of bars in the spool: ready in 5 s, and memory grows by less than 128 MiB',
+  what: 'a start with --mib of bars in the spool: ready in 5 s, and at most 128 MiB of memory more than with 20 MiB',
   run: (options) =>
     Stage.with(
       {
@@ -33,21 +34,24 @@ export const BACKLOG: Scenario = {
 
 async function backlog(stage: Stage, { mib, seconds, log }: ScenarioOptions): Promise<string[]> {
   const broken: string[] = [];
-  // The first start migrates the database; the second is like the one with the backlog.
+  const spool = join(stage.dataDirectory, 'spool');
+  // The first start migrates the database; the second is like the one with the backlog, which is large only there.
   await startUntilReady(stage);
   await stage.service.stop();
-  const without = await startUntilReady(stage);
-  const idle = await stage.service.memory();
+  await writeBacklog(spool, 'SMALL', SMALL_MIB * MIB);
+  const small = await startUntilReady(stage);
+  await stage.until('a small backlog is written', WRITTEN_WITHIN_MS, async () => {
+    const { rows } = await stage.service.get<CoordinatorState>('/v1/coordinator');
+    return rows.spooled === 0;
+  });
+  const before = await stage.service.memory();
+  log(`${SMALL_MIB} MiB: ready in ${small} ms, ${inMib(before)} MiB when written`);
   await stage.service.stop();
-  log(`without a backlog: ready in ${without} ms, ${inMib(idle)} MiB`);
 
-  const spool = join(stage.dataDirectory, 'spool');
-  await rm(spool, { recursive: true });
-  await mkdir(spool, { mode: 0o700 });
-  const written = await writeBacklog(spool, mib * MIB);
+  const written = await writeBacklog(spool, 'LARGE', mib * MIB);
   const ready = await startUntilReady(stage);
   log(`${mib} MiB, ${written} rows: ready in ${ready} ms`);
-  if (ready > Math.max(READY_MS, READY_SHARE * without)) broken.push(`it was ready only after ${ready} ms`);
+  if (ready > Math.max(READY_MS, READY_SHARE * small)) broken.push(`it was ready only after ${ready} ms`);
 
   let most = 0;
   for (let second = 0; second < Math.min(seconds, WATCHED_SECONDS); second++) {
@@ -60,8 +64,8 @@ async function backlog(stage: Stage, { mib, seconds, log }: ScenarioOptions): Pr
       log(`${second + 1} s: ${inMib(most)} MiB at most, ${rows.committed} rows committed`);
     if (rows.spooled === 0) break;
   }
-  if (most - idle > GROWTH_MIB * MIB)
-    broken.push(`memory grew from ${inMib(idle)} to ${inMib(most)} MiB while the backlog was written`);
+  if (most - before > GROWTH_MIB * MIB)
+    broken.push(`memory grew from ${inMib(before)} to ${inMib(most)} MiB while the backlog was written`);
   return broken;
 }
 
