@@ -35,7 +35,16 @@ module.exports = {
     only('bars', ['core', 'config', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
     only('cli', ['config', 'coordinator', 'bars']),
     only('http', ['core', 'config', 'metrics']),
-    only('health', ['core', 'config', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
+    only('health', [
+      'core',
+      'config',
+      'logging',
+      'database',
+      'coordinator',
+      'rate-control',
+      'metrics',
+      'http',
+    ]),
   ],
   options: {
     doNotFollow: { path: 'node_modules' },

@@ -78,7 +78,9 @@ async function runOn(stage: Stage, { rounds, faults, log, signal }: ChaosOptions
     await Promise.all(producers.map((producer) => producer.stop()));
     await oracle.stop();
   }
+  const drainStart = performance.now();
   await oracle.expectDrained();
+  log(`the spool is written ${((performance.now() - drainStart) / 1_000).toFixed(1)} s after the load`);
   await oracle.expectStored(producers);
   await oracle.expectNothingLeft();
   const sum = (of: (producer: Producer) => number) => producers.reduce((total, one) => total + of(one), 0);

@@ -5,7 +5,8 @@ import { promisify } from 'node:util';
 
 const MAIN = fileURLToPath(new URL('../src/main.js', import.meta.url));
 const READY = /API +(http:\/\/\S+)\/v1\/bars/;
-const START_MS = 60_000;
+/** Patience with a machine that is busy with other things. */
+const START_MS = 180_000;
 const ANSWER_MS = 20_000;
 const SAID_MS = 30_000;
 const TOKEN = 'chaos-admin-token-0001';
@@ -57,7 +58,9 @@ export class ServiceProcess {
       };
       child.stdout.on('data', read);
       child.stderr.on('data', read);
-      child.once('exit', (code) => reject(new Error(`the service ended with ${code}:\n${output}`)));
+      child.once('exit', (code, signal) =>
+        reject(new Error(`the service ended with ${code ?? signal} before it served:\n${output}`)),
+      );
     }).finally(() => clearTimeout(timer));
     return new ServiceProcess(child, url);
   }

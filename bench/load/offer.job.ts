@@ -8,7 +8,7 @@ import { type PostTarget, requestsOf } from './post.job.js';
 /** An open loop: requests are due at random times, whether or not earlier ones are answered. */
 export interface OfferOptions {
   readonly target: PostTarget;
-  /** Bodies to send; one that is refused is sent again later. When all are taken, what is due stays unanswered. */
+  /** Bodies to send, more than connections; one that was taken comes again, a year later each time. */
   readonly block: BarBlock;
   readonly batchRows: number;
   readonly requestsPerSecond: number;
@@ -25,7 +25,7 @@ export interface OfferResult {
   readonly refused: Readonly<Record<string, number>>;
   readonly refusedWithoutRetryAfter: number;
   readonly unanswered: number;
-  /** From the start to the end of the time offered. */
+  /** From the start to when the service told what it had committed, at the end of the time offered. */
   readonly seconds: number;
   /** Rows that the service committed in that time. */
   readonly committed: number;
@@ -40,11 +40,14 @@ const SEED = 12_345;
 /** How long answers are waited for after the last request was due. */
 const PATIENCE_MS = 2_000;
 const MODULUS = 2_147_483_647;
+const BEFORE_YEAR = '"ts":"';
+const YEAR_DIGITS = 4;
 
 /** Offers the load. */
 export async function offer(options: OfferOptions): Promise<OfferResult> {
   const { batchRows, block, connections, target } = options;
-  const stock = requestsOf(target, block, batchRows).reverse();
+  const stock = requestsOf(target, block, batchRows);
+  let taken = 0;
   const due = arrivals(options);
   const idle = Array.from({ length: connections }, () => new HttpConnection(new URL(target.url)));
   const all = [...idle];
@@ -54,6 +57,7 @@ export async function offer(options: OfferOptions): Promise<OfferResult> {
   let accepted = 0;
   let next = 0;
   let settled = 0;
+  let over = false;
 
   const { committed: before } = await readLedger(target);
   const start = performance.now();
@@ -63,26 +67,32 @@ export async function offer(options: OfferOptions): Promise<OfferResult> {
       const { retryAfter, status } = await connection.send(request);
       if (status >= 200 && status < 300) {
         accepted += 1;
+        moveToNextYear(request);
         latencies.push(performance.now() - start - dueAt);
       } else {
         refuse(String(status));
         if (retryAfter === undefined) refusedWithoutRetryAfter += 1;
-        stock.push(request);
       }
     } catch {
       refuse('cut');
+      // It may have been taken.
+      moveToNextYear(request);
     }
     settled += 1;
+    stock.push(request);
     idle.push(connection);
     dispatch();
   };
   const dispatch = (): void => {
+    if (over) return;
     const now = performance.now() - start;
     for (let dueAt = due[next]; dueAt !== undefined && dueAt <= now; dueAt = due[next]) {
-      if (idle.length === 0 || stock.length === 0) return;
+      const request = stock[taken];
+      const connection = request && idle.pop();
+      if (request === undefined || connection === undefined) return;
       next += 1;
-      const [connection, request] = [idle.pop(), stock.pop()];
-      if (connection !== undefined && request !== undefined) void send(connection, request, dueAt);
+      taken += 1;
+      void send(connection, request, dueAt);
     }
   };
 
@@ -91,12 +101,14 @@ export async function offer(options: OfferOptions): Promise<OfferResult> {
     dispatch();
     await sleep(1);
   }
-  const seconds = (performance.now() - start) / 1_000;
   const { committed: after } = await readLedger(target);
+  // Under overload this answer takes its time too.
+  const seconds = (performance.now() - start) / 1_000;
   while (settled < due.length && performance.now() - start < endMs + PATIENCE_MS) {
     dispatch();
     await sleep(1);
   }
+  over = true;
   const stopped = performance.now() - start;
   const unanswered = due.length - settled;
   // Which of them they are is not known of those under way: the last due ones are close enough.
@@ -112,6 +124,16 @@ export async function offer(options: OfferOptions): Promise<OfferResult> {
     committed: after - before,
     latencies,
   };
+}
+
+/** New bars in place of bars that were taken, without building them. */
+function moveToNextYear(request: Buffer): void {
+  const first = request.indexOf(BEFORE_YEAR) + BEFORE_YEAR.length;
+  const next = String(Number(request.toString('latin1', first, first + YEAR_DIGITS)) + 1);
+  for (let at = first; at >= BEFORE_YEAR.length;) {
+    request.write(next, at, 'latin1');
+    at = request.indexOf(BEFORE_YEAR, at) + BEFORE_YEAR.length;
+  }
 }
 
 /** Poisson arrivals, the same in every run: milliseconds from the start, ascending. */

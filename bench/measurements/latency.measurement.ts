@@ -1,5 +1,5 @@
-import type { BarBlock } from '../data/bar.block.js';
 import { type Figure, type Measurement, percentile } from '../measurement.js';
+import { value } from '../report/table.js';
 import { untilDrained } from './drained.js';
 
 const SYMBOLS = 1_000;
@@ -9,23 +9,16 @@ const CONNECTIONS = 64;
 const CAPACITY_MINUTES = 500;
 const SECONDS = 6;
 const LOADS = [0.1, 0.25, 0.5, 0.75, 0.9, 1, 1.5, 2, 3];
-/** More is never sent: the service cannot take it in the time. */
-const MOST_SENT = 2;
 
 /** Time to the 202 against the load offered, in an open loop. */
 export const measureLatency: Measurement = async (rig, { scale }, tell) => {
   const service = await rig.startService();
   const target = service.target();
-  let minute = 0;
-  const block = (minutes: number): BarBlock => {
-    const firstMinute = minute;
-    minute += minutes;
-    return { symbols: SYMBOLS, firstMinute, minutes };
-  };
   const closedLoop = async (): Promise<number> => {
     await rig.clear();
     const minutes = Math.round(CAPACITY_MINUTES * scale);
-    const options = { target, block: block(minutes), clients: CLIENTS, batchRows: BATCH_ROWS };
+    const block = { symbols: SYMBOLS, firstMinute: 0, minutes };
+    const options = { target, block, clients: CLIENTS, batchRows: BATCH_ROWS };
     const { committedSeconds, rows } = await rig.load.run('post', options);
     return rows / committedSeconds;
   };
@@ -43,12 +36,9 @@ export const measureLatency: Measurement = async (rig, { scale }, tell) => {
   const seconds = Math.max(1, SECONDS * scale);
   for (const load of LOADS) {
     await rig.clear();
-    const expected = (capacity * Math.min(load, MOST_SENT) * seconds) / BATCH_ROWS;
-    // Arrivals are random: this many are enough.
-    const batches = Math.ceil(expected + 5 * Math.sqrt(expected) + 5);
     const result = await rig.load.run('offer', {
       target,
-      block: block(Math.ceil((batches * BATCH_ROWS) / SYMBOLS)),
+      block: { symbols: SYMBOLS, firstMinute: 0, minutes: CAPACITY_MINUTES },
       batchRows: BATCH_ROWS,
       requestsPerSecond: (capacity * load) / BATCH_ROWS,
       seconds,
@@ -90,7 +80,7 @@ export const measureLatency: Measurement = async (rig, { scale }, tell) => {
       },
     ],
     notes: [
-      `Batches of ${BATCH_ROWS} rows at random times (Poisson) for ${seconds} s a load, ${CONNECTIONS} connections.`,
+      `Batches of ${BATCH_ROWS} rows at random times (Poisson) for ${value(seconds, 's')} a load, ${CONNECTIONS} connections.`,
       'A latency counts from the moment at which the request was due, so that waiting for the service counts; a request that was not answered within 2 s of the end counts with the time until then.',
     ],
   };

@@ -1,4 +1,7 @@
+import { FRESH_BAR } from '../bar.model.js';
 import type { Fault } from './fault.js';
+
+const HEALED_WITHIN_MS = 10_000;
 
 /** Disks without room. */
 export const DISK_FAULTS: readonly Fault[] = [
@@ -14,10 +17,12 @@ export const DISK_FAULTS: readonly Fault[] = [
         await refused;
         await stage.pause(200, 1_500);
       } finally {
-        const healed = service.says(/takes bars again/);
         await spoolDisk.empty();
-        await healed;
       }
+      await stage.until('bars are taken again', HEALED_WITHIN_MS, async () => {
+        const answer = await service.post(FRESH_BAR).catch(() => undefined);
+        return answer?.status === 202;
+      });
     },
   },
   {

@@ -4,8 +4,8 @@ import { finished } from 'node:stream/promises';
 import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
-import type { BarBatch } from './bar.batch.js';
 import type { KeyOrder } from './key.order.js';
+import type { ResolvedBatch } from './resolved.batch.js';
 import { copyTuple, OFFSET, TUPLE_BYTES, viewOf, writeTimestamp } from './tuple.js';
 
 /** Signature, flags and header extension of the binary COPY format. */
@@ -14,12 +14,6 @@ const TRAILER = Buffer.from([0xff, 0xff]);
 
 /** About 128 KiB: fewer socket writes than one per row, and little held twice. */
 const CHUNK_ROWS = 1_400;
-
-/** One batch and the series id of each entry of its dictionary. */
-export interface ResolvedBatch {
-  readonly batch: BarBatch;
-  readonly ids: Int32Array;
-}
 
 /** Sends tuples of the batches to a table with the columns of a bar, in the order given, in one COPY. */
 export async function copyBars(

@@ -1,4 +1,4 @@
-import type { ResolvedBatch } from './copy.stream.js';
+import type { ResolvedBatch } from './resolved.batch.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 
 /** Tuples of several batches in ascending order of series id and ts, each key once. */

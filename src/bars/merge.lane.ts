@@ -1,6 +1,7 @@
 import type { PoolClient } from 'pg';
 
-import { copyBars, type ResolvedBatch } from './copy.stream.js';
+import { copyBars } from './copy.stream.js';
+import type { ResolvedBatch } from './resolved.batch.js';
 import type { KeyOrder } from './key.order.js';
 import { formatTimestamp } from './timestamp.js';
 import {

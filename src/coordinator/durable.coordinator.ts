@@ -174,6 +174,7 @@ export class DurableCoordinator<T extends Entry, R> {
       },
       spool: spoolNow,
       deadLetters: deadLetters.letters,
+      damagedLetters: deadLetters.damaged.letters,
     };
   }
 

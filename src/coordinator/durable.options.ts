@@ -46,4 +46,6 @@ export interface DurableSnapshot extends Omit<CoordinatorSnapshot, 'rows'> {
   readonly spool: SpoolSnapshot;
   /** Letters in the dead-letter queue. */
   readonly deadLetters: number;
+  /** Letters that were found damaged and put aside since the start. */
+  readonly damagedLetters: number;
 }

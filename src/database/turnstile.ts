@@ -14,17 +14,16 @@ export class Turnstile {
     }
     // The place of who leaves is handed over, so that nobody slips in between.
     return await new Promise<boolean>((resolve) => {
-      let timer: NodeJS.Timeout | undefined;
+      const timer = Number.isFinite(limitMs) ? setTimeout(() => giveUp(), limitMs) : undefined;
       const enter = (): void => {
         clearTimeout(timer);
         resolve(true);
       };
-      this.waiting.add(enter);
-      if (limitMs === Infinity) return;
-      timer = setTimeout(() => {
+      const giveUp = (): void => {
         this.waiting.delete(enter);
         resolve(false);
-      }, limitMs);
+      };
+      this.waiting.add(enter);
     });
   }
 

@@ -15,7 +15,7 @@ export class SpoolIndicator {
   ) {}
 
   check(): HealthIndicatorResult {
-    const { spool, deadLetters } = this.coordinator.snapshot();
+    const { spool, deadLetters, damagedLetters } = this.coordinator.snapshot();
     const details = {
       bytes: `${spool.bytes} of ${spool.maxBytes}`,
       rows: spool.rows,
@@ -30,12 +30,12 @@ export class SpoolIndicator {
     }
     if (spool.overQuota)
       return indicator.degraded({ ...details, message: 'the quota of the spool is used up' });
-    if (spool.quarantined > 0) {
-      return indicator.degraded({
-        ...details,
-        message: `${spool.quarantined} damaged pieces were put aside in spool/quarantine since the start`,
-      });
-    }
+    const damage = [
+      ...(spool.quarantined > 0 ? [`${spool.quarantined} damaged pieces in spool/quarantine`] : []),
+      ...(damagedLetters > 0 ? [`${damagedLetters} damaged dead letters in dlq/quarantine`] : []),
+    ];
+    if (damage.length > 0)
+      return indicator.degraded({ ...details, message: `put aside since the start: ${damage.join(', ')}` });
     return indicator.up(details);
   }
 }

@@ -26,7 +26,7 @@ export const PROBLEMS = {
   'commit-unconfirmed': { status: 503, title: 'The commit was not confirmed in time' },
   'spool-full': { status: 503, title: 'The spool is full' },
   'spool-unavailable': { status: 503, title: 'The spool cannot be written' },
-  'too-many-readers': { status: 503, title: 'The stream has too many readers' },
+  'too-many-readers': { status: 503, title: 'Too many clients read a stream' },
   draining: { status: 503, title: 'The service is shutting down' },
 } as const satisfies Readonly<Record<string, { status: number; title: string }>>;
 

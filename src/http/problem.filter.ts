@@ -10,6 +10,9 @@ import { problemOf } from './problem.mapping.js';
 /** Where the codes are explained; the `type` of a problem is an identifier and need not resolve. */
 const TYPE_PREFIX = 'urn:market-data-store:problem:';
 
+/** Logged once by who has the trouble: an entry for each request refused meanwhile would fill a disk that is full. */
+const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['spool-full', 'spool-unavailable', 'draining']);
+
 /** Answers every error as RFC 9457 problem details, and logs those that are ours. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -26,7 +29,7 @@ export class ProblemFilter implements ExceptionFilter {
   /** Answers the problem that the error is. */
   send(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
     const problem = this.methodProblem(problemOf(error), request);
-    if (problem.status >= 500) this.log(problem, request);
+    if (problem.status >= 500 && !LOGGED_ELSEWHERE.has(problem.code)) this.log(problem, request);
     // A body that is half on its way cannot be turned into an error document.
     if (reply.sent || reply.raw.headersSent) {
       reply.raw.destroy();

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
 
 import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
-import type { ResolvedBatch } from '../../src/bars/copy.stream.js';
+import type { ResolvedBatch } from '../../src/bars/resolved.batch.js';
 import { orderByKey } from '../../src/bars/key.order.js';
 import { OFFSET, readTimestamp } from '../../src/bars/tuple.js';
 

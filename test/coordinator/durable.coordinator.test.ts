@@ -362,6 +362,7 @@ describe('a row that the sink refuses', () => {
     await expect(one.coordinator.replayDeadLetter(id)).rejects.toThrow(DeadLetterDamagedError);
     expect(one.coordinator.snapshot()).toMatchObject({
       deadLetters: 0,
+      damagedLetters: 1,
       rows: { accepted: 2, committed: 1, deadLettered: 0, residual: 1 },
     });
   });

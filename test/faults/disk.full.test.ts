@@ -100,6 +100,9 @@ describeUnless(SmallDisk.obstacle(), 'a service whose disk is full', () => {
       await expectFull(running, rows);
       expect((await stateOf(running)).level).toBe('hard');
       expect((await running.fetch('/livez')).status).toBe(200);
+      expect(running.output()).toContain('no bars are taken');
+      // An entry for each request would fill a disk that holds the log too.
+      expect(running.output()).not.toContain('[http]');
 
       await disk.empty();
       await healed(running, rows);

@@ -80,9 +80,11 @@ export class BarEncoder {
     let at = put(this.prefixOf(source.getInt32(from + SERIES_AT)), target, start);
     const micros = source.getInt32(from + TS_AT) * TWO_32 + source.getUint32(from + TS_AT + 4);
     at = writeTimestamp(micros, target, at);
-    for (let index = 0, value = from + NUMBERS_AT; index < separators.length; index++, value += NUMBER_STEP) {
-      at = put(separators[index] as Buffer, target, at);
+    let value = from + NUMBERS_AT;
+    for (const separator of separators) {
+      at = put(separator, target, at);
       at = writeNumber(source.getFloat64(value), target, at);
+      value += NUMBER_STEP;
     }
     return put(end, target, at);
   }
@@ -101,6 +103,6 @@ export class BarEncoder {
 
 /** For a few bytes a loop is faster than a call of copy(). */
 function put(text: Buffer, target: Buffer, at: number): number {
-  for (let index = 0; index < text.length; index++) target[at + index] = text[index] as number;
+  for (let index = 0; index < text.length; index++) target[at + index] = text[index] ?? 0;
   return at + text.length;
 }

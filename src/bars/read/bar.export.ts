@@ -49,9 +49,10 @@ export class BarExport {
 async function* bars(client: ClientBase, query: BarQuery, format: TextFormat): AsyncGenerator<Buffer, void> {
   let wanted = 1;
   for await (const series of seriesPages(client, query)) {
-    for (let first = 0, next = 0; first < series.length; first = next) {
-      next = endOfSymbol(series, first + wanted);
-      const batch = series.slice(first, next);
+    let first = 0;
+    while (first < series.length) {
+      const batch = series.slice(first, endOfSymbol(series, first + wanted));
+      first += batch.length;
       const encoder = new BarEncoder(format, batch);
       for await (const piece of client.query(copyTo(copySeries(batch, query)))) {
         const text = encoder.encode(piece as Buffer);

@@ -4,7 +4,7 @@ import { formatTimestamp } from '../../bars/timestamp.js';
 import { filedIn } from '../../coordinator/dead-letters/dead.letter.queue.js';
 import { Checkpoint } from '../../coordinator/spool/checkpoint.js';
 import { pendingReplay } from '../../coordinator/spool/replay.request.js';
-import { QUARANTINE } from '../../coordinator/spool/segment.store.js';
+import { QUARANTINE } from '../../coordinator/spool/segment.js';
 import { nodeFileSystem } from '../../coordinator/spool/spool.file-system.js';
 import { listSegments, surveySegment, type SegmentFile } from '../../coordinator/spool/spool.survey.js';
 import { EXIT, type ExitCode } from '../exit.codes.js';

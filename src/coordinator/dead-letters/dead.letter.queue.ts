@@ -1,9 +1,5 @@
-import {
-  nodeFileSystem,
-  readWholeFile,
-  writeWholeFile,
-  type SpoolFileSystem,
-} from '../spool/spool.file-system.js';
+import { nodeFileSystem, type SpoolFileSystem } from '../spool/spool.file-system.js';
+import { readWholeFile, writeWholeFile } from '../spool/whole.file.js';
 import { DeadLetterDamagedError, decodeLetter, encodeLetter, type DeadLetter } from './dead.letter.js';
 
 /** Folder in the queue's directory for letters that were damaged. */

@@ -1,4 +1,5 @@
-import { readWholeFile, type SpoolFileSystem } from '../spool/spool.file-system.js';
+import { type SpoolFileSystem } from '../spool/spool.file-system.js';
+import { readWholeFile } from '../spool/whole.file.js';
 import { removeUnfinished, type Repair } from '../spool/spool.repair.js';
 import { filedIn, QUARANTINE, type Filed } from './dead.letter.queue.js';
 import { DeadLetterDamagedError, decodeLetter } from './dead.letter.js';

@@ -1,7 +1,8 @@
 import type { Quarantine } from './quarantine.js';
 import { SalvagedFile } from './salvaged.file.js';
 import { SegmentReader, type SegmentPiece } from './segment.reader.js';
-import type { Segment, SegmentStore } from './segment.store.js';
+import type { SegmentStore } from './segment.store.js';
+import type { Segment } from './segment.js';
 import type { SpoolFile } from './spool.file-system.js';
 import type { RecordHeader } from './spool.record.js';
 import type { UnsettledRecords } from './unsettled.records.js';

@@ -1,6 +1,6 @@
 import { SalvagedFile } from './salvaged.file.js';
 import { SegmentReader } from './segment.reader.js';
-import type { Segment } from './segment.store.js';
+import type { Segment } from './segment.js';
 import type { SpoolFileSystem } from './spool.file-system.js';
 import type { RecordHeader } from './spool.record.js';
 

@@ -1,11 +1,6 @@
 import { crc32 } from 'node:zlib';
-import {
-  readWholeFile,
-  writeFully,
-  writeWholeFile,
-  type SpoolFile,
-  type SpoolFileSystem,
-} from './spool.file-system.js';
+import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
+import { readWholeFile, writeWholeFile } from './whole.file.js';
 
 const NAME = 'checkpoint';
 const SLOT_BYTES = 4_096;

@@ -1,4 +1,5 @@
-import type { Segment, SegmentStore } from './segment.store.js';
+import type { SegmentStore } from './segment.store.js';
+import type { Segment } from './segment.js';
 import type { SpoolObserver } from './spool.options.js';
 
 /** A damaged record, or bytes among which there is one. */

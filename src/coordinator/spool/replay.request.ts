@@ -1,5 +1,6 @@
 import { Checkpoint, decodeSlot, encodeSlot } from './checkpoint.js';
-import { readWholeFile, writeWholeFile, type SpoolFileSystem } from './spool.file-system.js';
+import { type SpoolFileSystem } from './spool.file-system.js';
+import { readWholeFile, writeWholeFile } from './whole.file.js';
 
 const NAME = 'replay';
 

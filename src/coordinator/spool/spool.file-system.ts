@@ -2,8 +2,6 @@ import { constants } from 'node:fs';
 import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
-import { SalvagedFile } from './salvaged.file.js';
-
 /** An open file of the spool. */
 export interface SpoolFile {
   /** Bytes in the file. */
@@ -128,50 +126,4 @@ function withoutFirst(parts: Buffer[], bytes: number): Buffer[] {
   const rest = parts.slice(index);
   if (bytes > 0 && rest[0]) rest[0] = rest[0].subarray(bytes);
   return rest;
-}
-
-/** Puts a whole file in place under its name, or nothing: written aside, synced, renamed. */
-export async function writeWholeFile(
-  files: SpoolFileSystem,
-  directory: string,
-  name: string,
-  content: readonly Buffer[] | AsyncIterable<Buffer>,
-): Promise<void> {
-  const aside = `${directory}/${name}.tmp`;
-  await files.remove(aside).catch(() => undefined);
-  const file = await files.create(aside);
-  try {
-    await writeContent(file, content)
-      .then(() => file.sync())
-      .finally(() => file.close());
-    await files.rename(aside, `${directory}/${name}`);
-  } catch (error) {
-    // A full disk has no room for what is left over.
-    await files.remove(aside).catch(() => undefined);
-    throw error;
-  }
-  await files.syncDirectory(directory);
-}
-
-/** The whole content of a file; what the disk does not read of it comes as filler, which no checksum fits. */
-export async function readWholeFile(files: SpoolFileSystem, path: string): Promise<Buffer> {
-  const file = await files.open(path, 'read');
-  try {
-    const size = await file.size();
-    return await new SalvagedFile(file, () => size).read(size, 0);
-  } finally {
-    await file.close();
-  }
-}
-
-async function writeContent(
-  file: SpoolFile,
-  content: readonly Buffer[] | AsyncIterable<Buffer>,
-): Promise<void> {
-  if (!(Symbol.asyncIterator in content)) return await writeFully(file, content, 0);
-  let at = 0;
-  for await (const part of content) {
-    await writeFully(file, [part], at);
-    at += part.length;
-  }
 }

@@ -1,7 +1,8 @@
 import { Checkpoint } from './checkpoint.js';
 import { dropReplay, pendingReplay } from './replay.request.js';
-import { QUARANTINE } from './segment.store.js';
-import { readWholeFile, writeWholeFile, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
+import { QUARANTINE } from './segment.js';
+import { type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
+import { readWholeFile, writeWholeFile } from './whole.file.js';
 import { listSegments, surveySegment, type Found, type SegmentFile } from './spool.survey.js';
 
 const COPY_BYTES = 1024 * 1024;

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { firstNumberOf, segmentNames } from './segment.store.js';
+import { firstNumberOf, segmentNames } from './segment.js';
 import { SegmentReader, type SegmentPiece } from './segment.reader.js';
 import type { SpoolFile, SpoolFileSystem } from './spool.file-system.js';
 import { HEADER_BYTES, type RecordHeader } from './spool.record.js';

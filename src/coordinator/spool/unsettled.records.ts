@@ -1,4 +1,4 @@
-import type { Segment } from './segment.store.js';
+import type { Segment } from './segment.js';
 
 const SECOND = 1_000;
 const MICROS_PER_SECOND = 1_000_000;
