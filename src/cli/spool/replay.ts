@@ -1,5 +1,4 @@
 import { formatTimestamp } from '../../bars/timestamp.js';
-import { Checkpoint } from '../../coordinator/spool/checkpoint.js';
 import { requestReplay } from '../../coordinator/spool/replay.request.js';
 import { nodeFileSystem } from '../../coordinator/spool/spool.file-system.js';
 import { listSegments, surveySegment } from '../../coordinator/spool/spool.survey.js';
@@ -12,7 +11,7 @@ import { untilVanished } from './vanished.js';
 interface ReplayPlan {
   /** The first record received at or after the time asked for; null when there is none. */
   readonly from: number | null;
-  /** Settled records from there on. */
+  /** All from there on: the checkpoint of a running service lags, and does not tell which of them are committed. */
   readonly records: number;
   readonly rows: number;
   /** When the oldest record that is still there was received, RFC 3339; null when the spool is empty. */
@@ -30,7 +29,7 @@ export async function replay(options: {
 }): Promise<ExitCode> {
   const place = await findPlace(options.dir);
   const { from, records, rows, oldest } = await look(place, options.since);
-  const requested = from !== undefined && records > 0 && !options.dryRun;
+  const requested = from !== undefined && !options.dryRun;
   if (requested) {
     await requireOwner(place);
     await requestReplay(nodeFileSystem, place.spool, from);
@@ -56,7 +55,6 @@ interface Kept {
 }
 
 async function look({ spool, holder }: DataPlace, since: number): Promise<Kept> {
-  const checkpoint = (await Checkpoint.look(nodeFileSystem, spool))?.sequence ?? 0;
   const live = holder !== undefined;
   let from: number | undefined;
   let oldest: number | undefined;
@@ -71,7 +69,7 @@ async function look({ spool, holder }: DataPlace, since: number): Promise<Kept> 
       oldest = Math.min(oldest ?? Infinity, header.time);
       // From the first on all of them, also those received earlier: a dead letter replayed keeps its own time.
       if (header.time >= since) from ??= header.sequence;
-      if (from === undefined || header.sequence >= checkpoint) continue;
+      if (from === undefined) continue;
       records++;
       rows += header.rows;
     }
@@ -84,8 +82,6 @@ function textOf(plan: ReplayPlan, since: number, oldest: number | undefined, { h
   const at = formatTimestamp(since);
   if (plan.from === null)
     return `No record in the spool was received at ${at} or later; nothing is to be done.\n`;
-  if (records === 0)
-    return `All records received since ${at} wait in the spool and will be written anyway; nothing is to be done.\n`;
   const what = `${counted(rows, 'row')} in ${counted(records, 'record')}`;
   const begin =
     holder === undefined
