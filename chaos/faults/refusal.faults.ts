@@ -23,23 +23,25 @@ export const REFUSAL_FAULTS: readonly Fault[] = [
   },
   {
     name: 'serialization',
-    what: 'with repeatable read, a rival changes bars that the service is about to change (40001)',
-    inflict: async (stage) => {
-      const { database, service } = stage;
-      await database.sql(`ALTER ROLE ${SERVICE_ROLE} SET default_transaction_isolation = 'repeatable read'`);
+    what: 'two writes are refused as not serializable (40001), which the isolation level asked for rules out',
+    inflict: async ({ database, service }) => {
+      const failed = service.says(/could not serialize access/);
+      // The sequence counts on though the write is undone.
+      await database.sql(
+        'CREATE SEQUENCE refusals',
+        `CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+         BEGIN
+           IF nextval('refusals') <= 2 THEN
+             RAISE EXCEPTION 'could not serialize access' USING ERRCODE = 'serialization_failure';
+           END IF;
+           RETURN NULL;
+         END $$`,
+        'CREATE TRIGGER refuse BEFORE INSERT ON bars FOR EACH STATEMENT EXECUTE FUNCTION refuse()',
+      );
       try {
-        await database.endSessions();
-        const failed = service.says(/could not serialize access/);
-        await withRival(stage, async (rival, { last }) => {
-          await rival.query('BEGIN');
-          await rival.query(`UPDATE bars SET volume = volume WHERE series_id = ${last}`);
-          await untilBlocked(stage, rival);
-          await rival.query('COMMIT');
-        });
         await failed;
       } finally {
-        await database.sql(`ALTER ROLE ${SERVICE_ROLE} RESET default_transaction_isolation`);
-        await database.endSessions();
+        await database.sql('DROP TRIGGER refuse ON bars', 'DROP FUNCTION refuse', 'DROP SEQUENCE refusals');
       }
     },
   },
