@@ -201,25 +201,39 @@ const json = fc
   .tuple(rows, around)
   .map(([rows, [before = '', after = '']]) => before + rows.map(jsonOf).join(',') + after);
 
-/** A value as a CSV field: text bare or quoted, numbers bare. */
-const csvField = (value: string, quoted: boolean): string => {
+type Quoting = 'bare' | 'quoted' | 'unclosed' | 'beside' | 'inside';
+
+/** A value as a CSV field. */
+function csvField(value: string, quoting: Quoting): string {
   const text = value.startsWith('"') && value.length > 1 ? value.slice(1, -1) : value;
-  return quoted ? `"${text}"` : text;
-};
+  const written: Record<Quoting, string> = {
+    bare: text,
+    quoted: `"${text}"`,
+    unclosed: `"${text} `,
+    beside: `"${text}"x`,
+    inside: `${text}"`,
+  };
+  return written[quoting];
+}
+
+const quoting: fc.Arbitrary<Quoting> = fc.oneof(
+  { weight: 20, arbitrary: fc.constantFrom<Quoting[]>('bare', 'bare', 'quoted') },
+  { weight: 1, arbitrary: fc.constantFrom<Quoting[]>('unclosed', 'beside', 'inside') },
+);
 const csv = fc
   .tuple(
     rows,
     fc.shuffledSubarray([...ROW_FIELDS, 'note'], { minLength: 9 }),
     fc.constantFrom('\n', '\n', '\r\n', '\n\n', '\r\n\r\n', '\r'),
-    fc.array(fc.constantFrom(false, false, true), { minLength: 1, maxLength: 5 }),
+    fc.array(quoting, { minLength: 1, maxLength: 5 }),
     fc.boolean(),
   )
   .map(([rows, header, end, quotes, last]) => {
     let next = 0;
-    const quoted = (): boolean => quotes[next++ % quotes.length] ?? false;
+    const quoting = (): Quoting => quotes[next++ % quotes.length] ?? 'bare';
     const lines = rows.map(({ members, blanks }) => {
       const values = new Map(members);
-      const fields = header.map((name) => csvField(values.get(name) ?? 'x', quoted()));
+      const fields = header.map((name) => csvField(values.get(name) ?? 'x', quoting()));
       return fields.join(blanks.length === 3 ? `${blanks[0] ?? ''},` : ',');
     });
     return [header.join(','), ...lines].join(end) + (last ? end : '');

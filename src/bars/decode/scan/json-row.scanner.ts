@@ -56,8 +56,7 @@ export class JsonRowScanner {
       if (field === UNKNOWN) {
         at = this.#skipMember(at);
       } else {
-        // JSON.parse takes the last of two; leave that to it.
-        if ((found & (1 << field)) !== 0) return -1;
+        // Of two members with one key the last counts, as with JSON.parse: its value replaces the other.
         found |= 1 << field;
         at = this.#skipBlanks(at + (KEY_BYTES[field] ?? 0));
         if (bytes[at] !== COLON) return -1;
