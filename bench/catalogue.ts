@@ -81,5 +81,8 @@ export const CATALOGUE: Readonly<Record<string, Measured | Program>> = {
   },
   feedback: { about: "From a change of the queue's level to the applied rate", program: 'feedback.bench.js' },
   spool: { about: 'What the spool costs, and from a decoded batch to its 202', program: 'spool.bench.js' },
-  decode: { about: 'How fast bodies are decoded: scanned, and with every row parsed', program: 'decode.bench.js' },
+  decode: {
+    about: 'How fast bodies are decoded: scanned, and with every row parsed',
+    program: 'decode.bench.js',
+  },
 };
