@@ -1,7 +1,7 @@
 import type { BarBatch } from './bar.batch.js';
 import type { SeriesKey } from './series.key.js';
 import { TooManyBarsError } from './too-many-bars.error.js';
-import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE } from './tuple.js';
+import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, viewOf } from './tuple.js';
 
 const TWO_32 = 2 ** 32;
 const LEAST_CAPACITY_ROWS = 8;
@@ -160,8 +160,4 @@ export class BarBatchBuilder {
     }
     return tuples.subarray(start);
   }
-}
-
-function viewOf(bytes: Buffer): DataView {
-  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
