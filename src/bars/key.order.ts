@@ -15,7 +15,7 @@ export interface KeyOrder {
 
 /**
  * Puts the tuples of batches that are written together in the order of the primary key: neighbours share a page of
- * its index, which saves PostgreSQL a sixth of its time, and writers that go in one order cannot deadlock. Of a key
+ * its index, which saves PostgreSQL a sixth of its time, and writers of one partition do not deadlock. Of a key
  * that several batches hold, the first order has the version received first, the second the next, and so on.
  */
 export function orderByKey(batches: readonly ResolvedBatch[]): KeyOrder[] {
