@@ -1,5 +1,6 @@
 import type { BarBatch } from '../src/bars/bar.batch.js';
 import { barBatchCodec } from '../src/bars/bar.batch.codec.js';
+import { seriesName } from '../src/bars/series.key.js';
 import { OFFSET, TUPLE_BYTES, TUPLE_TEMPLATE, writeTimestamp } from '../src/bars/tuple.js';
 import { Spool } from '../src/coordinator/spool/spool.js';
 import { tsOf } from './bar.model.js';
@@ -36,7 +37,7 @@ function barsFrom(symbol: string, first: number, receivedAt: number): BarBatch {
   return {
     rows: ROWS,
     lines: ROWS,
-    series: [{ provider: 'chaos', symbol, interval: '1m' }],
+    series: [seriesName('chaos', symbol, '1m')],
     years: new Set([yearOf(first), yearOf(first + ROWS - 1)]),
     tuples,
     receivedAt,

@@ -1,5 +1,5 @@
 import type { BarBatch } from './bar.batch.js';
-import type { SeriesKey } from './series.key.js';
+import { seriesName } from './series.key.js';
 import { TooManyBarsError } from './too-many-bars.error.js';
 import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, viewOf } from './tuple.js';
 
@@ -14,15 +14,13 @@ export class BarBatchBuilder {
   #tuples: Buffer;
   #view: DataView;
   #lines = 0;
-  readonly #series: SeriesKey[] = [];
+  readonly #series: string[] = [];
   readonly #lastTs: number[] = [];
-  readonly #indexes = new Map<string, Map<string, Map<string, number>>>();
+  readonly #indexes = new Map<string, number>();
   readonly #years = new Set<number>();
   #yearStart = Infinity;
   #yearEnd = -Infinity;
   #ascending = true;
-  #lastKey: SeriesKey | undefined;
-  #lastIndex = -1;
 
   /** `expectedLines` is a guess at how many bars will be added, `maxLines` the most that may be. */
   constructor(expectedLines = LEAST_CAPACITY_ROWS, maxLines = Infinity) {
@@ -96,36 +94,26 @@ export class BarBatchBuilder {
     close: number,
     volume: number,
   ): void {
-    const series = this.seriesIndex(provider, symbol, interval);
-    this.append(series, tsMicros, open, high, low, close, volume);
+    this.append(
+      this.seriesIndex(seriesName(provider, symbol, interval)),
+      tsMicros,
+      open,
+      high,
+      low,
+      close,
+      volume,
+    );
   }
 
   /**
-   * Index of the series whose key has these parts, in their stored form; it is added when it is new. No part may be a
-   * slice of a longer string, which it would keep in memory for as long as the batch waits.
+   * Index of the series of this name (see seriesName); it is added when it is new. The name may not be a slice of a
+   * longer string, which it would keep in memory for as long as the batch waits.
    */
-  seriesIndex(provider: string, symbol: string, interval: string): number {
-    const last = this.#lastKey;
-    if (last?.symbol === symbol && last.provider === provider && last.interval === interval)
-      return this.#lastIndex;
-    const index =
-      this.#indexes.get(provider)?.get(interval)?.get(symbol) ?? this.#addSeries(provider, symbol, interval);
-    this.#lastKey = this.#series[index];
-    this.#lastIndex = index;
-    return index;
-  }
-
-  /** The key of the series of this index; undefined when there is none. */
-  keyOf(series: number): SeriesKey | undefined {
-    return this.#series[series];
-  }
-
-  #addSeries(provider: string, symbol: string, interval: string): number {
-    const index = this.#series.push({ provider, symbol, interval }) - 1;
-    // Symbols innermost: a body has many of them, but few providers and intervals.
-    const intervals = this.#indexes.get(provider) ?? new Map<string, Map<string, number>>();
-    const symbols = intervals.get(interval) ?? new Map<string, number>();
-    this.#indexes.set(provider, intervals.set(interval, symbols.set(symbol, index)));
+  seriesIndex(name: string): number {
+    const known = this.#indexes.get(name);
+    if (known !== undefined) return known;
+    const index = this.#series.push(name) - 1;
+    this.#indexes.set(name, index);
     return index;
   }
 

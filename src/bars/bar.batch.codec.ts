@@ -1,6 +1,6 @@
 import type { EntryCodec } from '../coordinator/durable.options.js';
 import type { BarBatch } from './bar.batch.js';
-import type { SeriesKey } from './series.key.js';
+import { parseSeriesName } from './series.key.js';
 import { formatTimestamp } from './timestamp.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
@@ -9,14 +9,13 @@ const LENGTH_BYTES = 4;
 
 /**
  * A batch as bytes: the length of its head, the head, and the tuples as they are. The head is text: a line with the
- * number of lines accepted and the years, then a line for each series (no part of a key holds a space).
+ * number of lines accepted and the years, then the name of each series.
  */
 export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   encode(batch) {
     const { lines, years, series, tuples } = batch.rows < batch.series.length ? withOwnSeries(batch) : batch;
     const first = `${lines} ${[...years].join(',')}`;
-    const names = series.map(({ provider, symbol, interval }) => `${provider} ${symbol} ${interval}`);
-    const head = Buffer.from([first, ...names].join('\n'), 'latin1');
+    const head = Buffer.from([first, ...series].join('\n'), 'latin1');
     const length = Buffer.alloc(LENGTH_BYTES);
     length.writeUInt32BE(head.length);
     return [length, head, tuples];
@@ -24,14 +23,15 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
 
   decode(payload, time) {
     const headEnd = LENGTH_BYTES + payload.readUInt32BE();
-    const [first = '', ...names] = payload.toString('latin1', LENGTH_BYTES, headEnd).split('\n');
+    const [first = '', ...series] = payload.toString('latin1', LENGTH_BYTES, headEnd).split('\n');
     const [lines = '', years = ''] = first.split(' ');
     const tuples = payload.subarray(headEnd);
+    series.forEach(parseSeriesName);
     return {
       rows: tuples.length / TUPLE_BYTES,
       lines: Number(lines),
       years: new Set(years.split(',').map(Number)),
-      series: names.map(parseKey),
+      series,
       tuples,
       receivedAt: time,
     };
@@ -45,7 +45,7 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
       const number = (field: 'open' | 'high' | 'low' | 'close' | 'volume') =>
         tuples.readDoubleBE(at + OFFSET[field]);
       return {
-        ...series[tuples.readInt32BE(at + OFFSET.series)],
+        ...parseSeriesName(series[tuples.readInt32BE(at + OFFSET.series)] ?? ''),
         ts: formatTimestamp(readTimestamp(tuples, at + OFFSET.ts)),
         open: number('open'),
         high: number('high'),
@@ -74,23 +74,16 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     })),
 };
 
-function parseKey(text: string): SeriesKey {
-  const [provider, symbol, interval] = text.split(' ');
-  if (provider === undefined || symbol === undefined || interval === undefined)
-    throw new Error('the bytes of a batch name a series that has no three parts');
-  return { provider, symbol, interval };
-}
-
 /** The same batch with only those series in its dictionary that it has bars of. */
 function withOwnSeries(batch: BarBatch): BarBatch {
   const tuples = Buffer.from(batch.tuples);
-  const series: SeriesKey[] = [];
+  const series: string[] = [];
   const indexes = new Map<number, number>();
   for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
     const old = tuples.readInt32BE(at);
-    const key = batch.series[old];
-    if (key === undefined) throw new Error('a tuple names a series that is not in its batch');
-    const index = indexes.get(old) ?? series.push(key) - 1;
+    const name = batch.series[old];
+    if (name === undefined) throw new Error('a tuple names a series that is not in its batch');
+    const index = indexes.get(old) ?? series.push(name) - 1;
     indexes.set(old, index);
     tuples.writeInt32BE(index, at);
   }

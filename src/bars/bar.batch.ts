@@ -1,5 +1,4 @@
 import type { Entry } from '../coordinator/sink.js';
-import type { SeriesKey } from './series.key.js';
 
 /**
  * Bars decoded once, in the form in which PostgreSQL takes them. Invariant: no two tuples have the same series
@@ -10,8 +9,11 @@ export interface BarBatch extends Entry {
   readonly rows: number;
   /** Lines accepted, at least `rows`: lines that a later line of the same body replaced count here only. */
   readonly lines: number;
-  /** The batch's own dictionary: the series field of a tuple is an index into it until the sink maps it. */
-  readonly series: readonly SeriesKey[];
+  /**
+   * The batch's own dictionary of names (see seriesName): the series field of a tuple is an index into it until the
+   * sink maps it.
+   */
+  readonly series: readonly string[];
   /** UTC years in which bars of the batch lie: the partitions it needs. */
   readonly years: ReadonlySet<number>;
   /** `rows` binary COPY tuples (see tuple.ts); the series field is a dictionary index, received_at is zero. */

@@ -1,6 +1,7 @@
 import type { Sink } from '../coordinator/sink.js';
 import type { Metrics } from '../metrics/metrics.catalogue.js';
 import type { BarBatch } from './bar.batch.js';
+import { parseSeriesName } from './series.key.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
@@ -42,7 +43,12 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
       const ts = readTimestamp(tuples, at + OFFSET.ts);
       if (ts > (newest[index] ?? Infinity)) newest[index] = ts;
     }
-    series.forEach(({ provider, interval }, index) => {
+    // Neighbours in the dictionary mostly have provider and interval in common.
+    let provider = '';
+    let interval = '';
+    series.forEach((key, index) => {
+      if (!key.startsWith(`${provider} `) || !key.endsWith(` ${interval}`))
+        ({ provider, interval } = parseSeriesName(key));
       const name = `${provider} ${interval}`;
       const ts = newest[index] ?? -Infinity;
       if (ts <= (this.newest.get(name) ?? -Infinity)) return;

@@ -17,3 +17,16 @@ export function isProvider(text: string): boolean {
 export function isSymbol(text: string): boolean {
   return SYMBOL.test(text);
 }
+
+/** The parts of a key as one text. None may hold a space, so two keys never have the same. */
+export function seriesName(provider: string, symbol: string, interval: string): string {
+  return `${provider} ${symbol} ${interval}`;
+}
+
+/** The parts of a name. @throws Error when it has not three */
+export function parseSeriesName(name: string): SeriesKey {
+  const [provider, symbol, interval, ...more] = name.split(' ');
+  if (provider === undefined || symbol === undefined || interval === undefined || more.length > 0)
+    throw new Error('the name of a series has not three parts');
+  return { provider, symbol, interval };
+}

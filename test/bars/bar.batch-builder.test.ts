@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import { seriesName } from '../../src/bars/series.key.js';
 import { OFFSET, TUPLE_BYTES, TUPLE_TEMPLATE, writeTimestamp } from '../../src/bars/tuple.js';
 import { barsOf } from './decode.samples.js';
 
@@ -22,7 +23,7 @@ describe('BarBatchBuilder', () => {
     expect(builder.finish()).toEqual({
       rows: 1,
       lines: 1,
-      series: [{ provider: 'ibkr', symbol: 'SPY', interval: '1m' }],
+      series: ['ibkr SPY 1m'],
       years: new Set([2024]),
       tuples: expected,
       receivedAt: 0,
@@ -72,9 +73,7 @@ describe('BarBatchBuilder', () => {
       builder.add(provider, symbol, interval, 0, 1, 1, 1, 1, 1);
     }
     const batch = builder.finish();
-    expect(batch.series).toEqual(
-      keys.map(([provider, symbol, interval]) => ({ provider, symbol, interval })),
-    );
+    expect(batch.series).toEqual(keys.map((parts) => seriesName(...parts)));
     expect(batch.rows).toBe(keys.length);
     expect(batch.lines).toBe(2 * keys.length);
   });

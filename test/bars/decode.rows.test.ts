@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ROW_ERROR_CODES, type RowErrorCode } from '../../src/bars/decode/row-error.codes.js';
 import { ROW_FIELDS } from '../../src/bars/decode/row.fields.js';
+import { parseSeriesName } from '../../src/bars/series.key.js';
 import { barsOf, csvRow, decodeText, jsonRow } from './decode.samples.js';
 
 /** One bad row of each kind, as NDJSON or, where only CSV has it, as CSV. */
@@ -171,7 +172,10 @@ describe('a symbol', () => {
 describe('an interval', () => {
   it('is stored as 5m when sent as 5min', () => {
     const text = ['5m', '5min', '60m'].map((interval) => jsonRow({ interval: `"${interval}"` })).join('\n');
-    expect(decodeText(text, 'ndjson').batch?.series.map((key) => key.interval)).toEqual(['5m', '60m']);
+    expect(decodeText(text, 'ndjson').batch?.series.map((name) => parseSeriesName(name).interval)).toEqual([
+      '5m',
+      '60m',
+    ]);
   });
 });
 

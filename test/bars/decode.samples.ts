@@ -1,5 +1,6 @@
 import type { BarBatch } from '../../src/bars/bar.batch.js';
 import { decodeBars, type BodyFormat, type DecodeResult } from '../../src/bars/decode/bars.decoder.js';
+import { parseSeriesName } from '../../src/bars/series.key.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from '../../src/bars/tuple.js';
 
 /** A row that every decoder accepts. */
@@ -29,11 +30,11 @@ export function barsOf(batch: BarBatch | null): SampleBar[] {
   if (batch === null) return [];
   return Array.from({ length: batch.rows }, (_, row) => {
     const at = row * TUPLE_BYTES;
-    const key = batch.series[batch.tuples.readInt32BE(at + OFFSET.series)];
-    if (key === undefined) throw new Error(`row ${row} has a series that is not in the dictionary`);
+    const name = batch.series[batch.tuples.readInt32BE(at + OFFSET.series)];
+    if (name === undefined) throw new Error(`row ${row} has a series that is not in the dictionary`);
     const { open, high, low, close, volume } = OFFSET;
     const prices = [open, high, low, close, volume].map((offset) => batch.tuples.readDoubleBE(at + offset));
-    return { ...key, ts: readTimestamp(batch.tuples, at + OFFSET.ts), prices };
+    return { ...parseSeriesName(name), ts: readTimestamp(batch.tuples, at + OFFSET.ts), prices };
   });
 }
 

@@ -6,6 +6,8 @@ import {
   decodeStrictly,
   type DecodeResult,
 } from '../../src/bars/decode/bars.decoder.js';
+import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { parseSeriesName } from '../../src/bars/series.key.js';
 import { barsOf, csvRow, jsonRow } from './decode.samples.js';
 
 const FORMATS: readonly BodyFormat[] = ['ndjson', 'json', 'csv'];
@@ -32,6 +34,10 @@ function decodeTwice(body: Buffer, format: BodyFormat): DecodeResult {
   return scanned;
 }
 
+function symbolsOf(batch: BarBatch | null): string[] | undefined {
+  return batch?.series.map((name) => parseSeriesName(name).symbol);
+}
+
 /** FNV-1a, by which the scanner hashes a symbol. */
 function hashOf(text: string): number {
   let hash = 0x811c9dc5;
@@ -48,7 +54,7 @@ describe('the series of a scanned row', () => {
       Array.from({ length: 40 }, (_, row) => ({ symbol: twins[row % 2] ?? '', ts: String(row) })),
     );
     const { batch } = decodeTwice(body, format);
-    expect(batch?.series.map(({ symbol }) => symbol)).toEqual(['COSTARRING', 'LIQUID']);
+    expect(symbolsOf(batch)).toEqual(['COSTARRING', 'LIQUID']);
     expect(barsOf(batch).map(({ symbol }) => symbol)).toEqual(
       Array.from({ length: 40 }, (_, row) => (twins[row % 2] ?? '').toUpperCase()),
     );
@@ -59,12 +65,12 @@ describe('the series of a scanned row', () => {
     for (let n = 0; symbols.length < 300; n++) {
       // The slot is of the low bits of the hash, exclusive or 15 bits higher up; the rest of the key is the same.
       const hash = hashOf(`X${n}`);
-      if (((hash ^ (hash >>> 15)) & 0x3ff) === 7) symbols.push(`X${n}`);
+      if (((hash ^ (hash >>> 15)) & 0x7ff) === 7) symbols.push(`X${n}`);
     }
     const rows = [...symbols, ...symbols.toReversed()].map((symbol, row) => ({ symbol, ts: String(row) }));
     for (const format of FORMATS) {
       const { batch } = decodeTwice(bodyOf(format, rows), format);
-      expect(batch?.series.map(({ symbol }) => symbol)).toEqual(symbols);
+      expect(symbolsOf(batch)).toEqual(symbols);
       expect(barsOf(batch).map(({ symbol }) => symbol)).toEqual(rows.map(({ symbol }) => symbol));
     }
   });
@@ -84,6 +90,27 @@ describe('the series of a scanned row', () => {
     const escaped = `${jsonRow({ symbol: '"S\\u0050Y"', ts: '9' })}\n`;
     const mixed = Buffer.from(`${escaped}${jsonRow({ symbol: '"spy"' })}\n${escaped}`);
     expect(decodeTwice(mixed, 'ndjson').batch?.series).toHaveLength(1);
+  });
+
+  it('is right though the bodies before had others, and more than are remembered', () => {
+    const symbols = (first: number, count: number) =>
+      Array.from({ length: count }, (_, at) => ({ symbol: `S${first + at}`, ts: String(at) }));
+    const known = [...symbols(0, 3), { symbol: 'S1', ts: '7' }];
+    for (const bodies of [[symbols(2, 4)], [symbols(1_000, 150_000), symbols(500_000, 150_000)]]) {
+      for (const body of bodies)
+        expect(decodeBars(bodyOf('csv', body), 'csv', 'abort').batch?.rows).toBe(body.length);
+      const { batch } = decodeTwice(bodyOf('ndjson', known), 'ndjson');
+      expect(symbolsOf(batch)).toEqual(['S0', 'S1', 'S2']);
+      expect(barsOf(batch).map(({ symbol }) => symbol)).toEqual(known.map(({ symbol }) => symbol));
+    }
+  });
+
+  it('is not taken for one that was read before when its parts are cut elsewhere', () => {
+    decodeBars(bodyOf('ndjson', [{ provider: 'ab', symbol: 'C' }]), 'ndjson', 'abort');
+    for (const format of FORMATS) {
+      const { batch } = decodeTwice(bodyOf(format, [{ provider: 'a', symbol: 'BC' }]), format);
+      expect(batch?.series).toEqual(['a BC 1d']);
+    }
   });
 
   it('is no series when a part of its key is not right, whatever the row before was', () => {

@@ -4,6 +4,7 @@ import * as fc from 'fast-check';
 import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
 import type { ResolvedBatch } from '../../src/bars/resolved.batch.js';
 import { orderByKey } from '../../src/bars/key.order.js';
+import { parseSeriesName } from '../../src/bars/series.key.js';
 import { OFFSET, readTimestamp } from '../../src/bars/tuple.js';
 
 interface Bar {
@@ -19,7 +20,7 @@ function resolved(bars: readonly Bar[], receivedAt: number): ResolvedBatch {
   for (const { series, minute } of bars)
     builder.add('test', String(series), '1m', minute * 60_000_000, 1, 1, 1, 1, 1);
   const batch = Object.assign(builder.finish(), { receivedAt });
-  return { batch, ids: Int32Array.from(batch.series, ({ symbol }) => idOf(symbol)) };
+  return { batch, ids: Int32Array.from(batch.series, (name) => idOf(parseSeriesName(name).symbol)) };
 }
 
 /** The keys, and times of receipt, that an order goes through. */

@@ -8,6 +8,8 @@ import { decodeNdjson } from './ndjson.decoder.js';
 import { RowErrorList } from './row-error.list.js';
 import type { RowError } from './row.error.js';
 import { RowValidator } from './row.validator.js';
+import { BarScanner } from './scan/bar.scanner.js';
+import { CsvRowScanner } from './scan/csv-row.scanner.js';
 import { JsonRowScanner } from './scan/json-row.scanner.js';
 
 /** How the bars of a body are written. */
@@ -31,6 +33,10 @@ export interface DecodeResult {
   readonly errorsTruncated: boolean;
 }
 
+/** They know the series of the bodies before. Decoding is not interrupted, so that one of each is enough. */
+const bars = new BarScanner();
+const json = new JsonRowScanner(bars);
+
 /**
  * Decodes and validates a request body of at most `maxBars` good rows: the usual rows by scanners that read the bytes
  * where they lie, the others as decodeStrictly does.
@@ -47,12 +53,19 @@ export function decodeBars(
   const builder = new BarBatchBuilder(text.length / LEAST_ROW_BYTES[format], maxBars);
   const errors = new RowErrorList(onError === 'skip');
   const rows = new RowValidator(builder, errors);
-  if (format === 'csv') decodeCsv(text, rows, errors, builder);
-  else if (format === 'ndjson') decodeNdjson(text, rows, errors, new JsonRowScanner(text, true, builder));
-  else {
-    const document = withoutBlanks(text);
-    const scanner = new JsonRowScanner(document, false, builder);
-    if (!scanJson(document, scanner, rows, errors)) return decodeChecked(text, format, onError, maxBars);
+  try {
+    if (format === 'csv') {
+      decodeCsv(text, rows, errors, (fields) => new CsvRowScanner(bars, text, fields, builder));
+    } else if (format === 'ndjson') {
+      json.begin(text, true, builder);
+      decodeNdjson(text, rows, errors, json);
+    } else {
+      const document = withoutBlanks(text);
+      json.begin(document, false, builder);
+      if (!scanJson(document, json, rows, errors)) return decodeChecked(text, format, onError, maxBars);
+    }
+  } finally {
+    json.end();
   }
   return result(builder, errors, onError);
 }

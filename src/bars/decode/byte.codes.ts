@@ -19,3 +19,6 @@ export const CLOSE_OBJECT = 0x7d;
 
 /** Stands for the byte behind a text's last: no checked body holds it. */
 export const NO_BYTE = 0;
+
+/** A text without any. */
+export const NO_BYTES: Buffer = Buffer.alloc(0);

@@ -1,21 +1,20 @@
-import type { BarBatchBuilder } from '../bar.batch-builder.js';
 import { CsvReader, MAX_CSV_FIELDS } from './csv.reader.js';
 import { parseJsonNumber } from './json.number.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
 import { ROW_FIELDS, type RowField } from './row.fields.js';
 import type { RowValidator } from './row.validator.js';
-import { CsvRowScanner } from './scan/csv-row.scanner.js';
+import type { CsvRowScanner } from './scan/csv-row.scanner.js';
 
 /**
  * Decodes a CSV text: a header row, then one row per record. Empty lines are neither. The usual rows are scanned
- * straight into `scanned`, if it is given.
+ * if there is a scanner for columns of these fields.
  */
 export function decodeCsv(
   body: Buffer,
   rows: RowValidator,
   errors: RowErrorList,
-  scanned?: BarBatchBuilder,
+  scannerOf?: (fields: readonly number[]) => CsvRowScanner,
 ): void {
   const reader = new CsvReader(body);
   const header = reader.read();
@@ -27,7 +26,7 @@ export function decodeCsv(
   }
   const names = fields.map((name) => name.trim());
   const at = columns(names);
-  const scanner = scanned && new CsvRowScanner(body, names.map(fieldOf), scanned);
+  const scanner = scannerOf?.(names.map(fieldOf));
 
   for (let line = 1; !errors.enough; line++) {
     const behind = scanner === undefined ? -1 : scanner.add(reader.at);

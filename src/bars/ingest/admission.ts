@@ -51,17 +51,24 @@ export class Admission {
 
   /** Rows of each registered provider. */
   private limitedRows({ series, rows, tuples }: BarBatch): Map<string, number> {
-    const names = new Set(series.map(({ provider }) => provider));
-    const limited = new Map([...names].filter((name) => this.buckets.has(name)).map((name) => [name, 0]));
     // The usual batch is of one provider: its rows are known without looking at any.
-    const [only] = names;
-    if (names.size === 1 && only !== undefined) return limited.has(only) ? new Map([[only, rows]]) : limited;
+    const only = providerOf(series[0] ?? '');
+    if (series.every((name) => name.startsWith(`${only} `)))
+      return new Map(this.buckets.has(only) ? [[only, rows]] : []);
+    const providers = series.map(providerOf);
+    const limited = new Map(
+      [...new Set(providers)].filter((name) => this.buckets.has(name)).map((name) => [name, 0]),
+    );
     if (limited.size === 0) return limited;
     for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
-      const provider = series[tuples.readInt32BE(at)]?.provider ?? '';
+      const provider = providers[tuples.readInt32BE(at)] ?? '';
       const count = limited.get(provider);
       if (count !== undefined) limited.set(provider, count + 1);
     }
     return limited;
   }
+}
+
+function providerOf(seriesName: string): string {
+  return seriesName.slice(0, seriesName.indexOf(' '));
 }

@@ -6,6 +6,7 @@ import { barBatchCodec } from '../../bars/bar.batch.codec.js';
 import type { BarBatch } from '../../bars/bar.batch.js';
 import { BAR_LAYOUTS, type TextFormat } from '../../bars/read/bar.layout.js';
 import type { BarRow } from '../../bars/read/bar.row.js';
+import { parseSeriesName } from '../../bars/series.key.js';
 import { barCsv, barJson } from '../../bars/read/bar.text.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from '../../bars/tuple.js';
 import { Checkpoint } from '../../coordinator/spool/checkpoint.js';
@@ -98,10 +99,10 @@ function linesOf({ tuples, series }: BarBatch, first: number, end: number, forma
   let text = '';
   for (let at = first * TUPLE_BYTES; at < end * TUPLE_BYTES; at += TUPLE_BYTES) {
     const seriesId = tuples.readInt32BE(at + OFFSET.series);
-    const key = series[seriesId];
-    if (!key) throw new Error('a record names a series that is not in it');
+    const name = series[seriesId];
+    if (name === undefined) throw new Error('a record names a series that is not in it');
     const bar: BarRow = {
-      ...key,
+      ...parseSeriesName(name),
       seriesId,
       ts: readTimestamp(tuples, at + OFFSET.ts),
       open: tuples.readDoubleBE(at + OFFSET.open),

@@ -17,19 +17,19 @@ export const VOLUME = 8;
 
 /** Reads the values of one row after the other where they lie in the text, without making any object or string. */
 export class BarScanner {
-  readonly #batch: BarBatchBuilder;
-  readonly #series: SeriesScanner;
-  readonly #numbers: NumberScanner;
-  readonly #timestamps: TimestampScanner;
+  #batch: BarBatchBuilder | undefined;
+  readonly #series = new SeriesScanner();
+  readonly #numbers = new NumberScanner();
+  readonly #timestamps = new TimestampScanner();
   /** By field; those of the key are unused. */
   readonly #values = new Float64Array(VOLUME + 1);
 
-  /** `delimiter` is a byte that, beside the quote, cannot be in a text that is written plainly. */
-  constructor(bytes: Buffer, delimiter: number, batch: BarBatchBuilder) {
+  /** Turns to another text. `delimiter` is a byte that, beside the quote, cannot be in a part that is written plainly. */
+  begin(bytes: Buffer, delimiter: number, batch: BarBatchBuilder | undefined): void {
     this.#batch = batch;
-    this.#series = new SeriesScanner(bytes, delimiter, batch);
-    this.#numbers = new NumberScanner(bytes);
-    this.#timestamps = new TimestampScanner(bytes);
+    this.#series.begin(bytes, delimiter, batch);
+    this.#numbers.begin(bytes);
+    this.#timestamps.begin(bytes);
   }
 
   /**
@@ -71,7 +71,7 @@ export class BarScanner {
     if (!consistent || !(volume >= 0)) return false;
     const series = this.#series.index();
     if (series < 0) return false;
-    this.#batch.append(series, values[TS] ?? NaN, open, high, low, close, volume);
+    this.#batch?.append(series, values[TS] ?? NaN, open, high, low, close, volume);
     return true;
   }
 }

@@ -8,14 +8,18 @@ export const UNKNOWN_COLUMN = -1;
 /** Reads the rows of a CSV text in place. */
 export class CsvRowScanner {
   readonly #bytes: Buffer;
-  readonly #bar: BarScanner;
   readonly #fields: readonly number[];
 
   /** `fields` tells the field of each column: its index in ROW_FIELDS, or UNKNOWN_COLUMN. */
-  constructor(bytes: Buffer, fields: readonly number[], batch: BarBatchBuilder) {
+  constructor(
+    private readonly bar: BarScanner,
+    bytes: Buffer,
+    fields: readonly number[],
+    batch: BarBatchBuilder,
+  ) {
     this.#bytes = bytes;
-    this.#bar = new BarScanner(bytes, COMMA, batch);
     this.#fields = fields;
+    bar.begin(bytes, COMMA, batch);
   }
 
   /**
@@ -31,7 +35,7 @@ export class CsvRowScanner {
       if (at < 0) return -1;
     }
     const next = this.#lineEnd(at);
-    return next >= 0 && this.#bar.append() ? next : -1;
+    return next >= 0 && this.bar.append() ? next : -1;
   }
 
   #read(field: number, start: number): number {
@@ -39,7 +43,7 @@ export class CsvRowScanner {
     const quoted = bytes[start] === QUOTE;
     const first = quoted ? start + 1 : start;
     // No JSON number has a minus between digits.
-    const end = this.#bar.read(field, first, field === TS && bytes[first + 4] === MINUS);
+    const end = this.bar.read(field, first, field === TS && bytes[first + 4] === MINUS);
     if (!quoted || end < 0) return end;
     return bytes[end] === QUOTE ? end + 1 : -1;
   }

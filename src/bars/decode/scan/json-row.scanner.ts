@@ -1,4 +1,5 @@
 import type { BarBatchBuilder } from '../../bar.batch-builder.js';
+import { viewOf } from '../../tuple.js';
 import {
   BACKSLASH,
   CLOSE_OBJECT,
@@ -6,6 +7,7 @@ import {
   COMMA,
   LINE_FEED,
   NO_BYTE,
+  NO_BYTES,
   OPEN_OBJECT,
   QUOTE,
   RETURN,
@@ -25,17 +27,23 @@ const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
 
 /** Reads the rows of a JSON text in place. */
 export class JsonRowScanner {
-  readonly #bytes: Buffer;
-  readonly #view: DataView;
-  readonly #bar: BarScanner;
-  readonly #linesEndRows: boolean;
+  #bytes: Buffer = NO_BYTES;
+  #view = viewOf(this.#bytes);
+  #linesEndRows = false;
 
-  /** With `linesEndRows` a line feed is not a blank. */
-  constructor(bytes: Buffer, linesEndRows: boolean, batch: BarBatchBuilder) {
+  constructor(private readonly bar: BarScanner) {}
+
+  /** Turns to another text. With `linesEndRows` a line feed is not a blank. */
+  begin(bytes: Buffer, linesEndRows: boolean, batch: BarBatchBuilder | undefined): void {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-    this.#bar = new BarScanner(bytes, BACKSLASH, batch);
+    this.#view = viewOf(bytes);
     this.#linesEndRows = linesEndRows;
+    this.bar.begin(bytes, BACKSLASH, batch);
+  }
+
+  /** Lets go of the text. */
+  end(): void {
+    this.begin(NO_BYTES, false, undefined);
   }
 
   /**
@@ -64,7 +72,7 @@ export class JsonRowScanner {
         const isText = bytes[at] === QUOTE;
         if (field < TS && !isText) return -1;
         if (field > TS && isText) return -1;
-        at = this.#bar.read(field, isText ? at + 1 : at, isText);
+        at = this.bar.read(field, isText ? at + 1 : at, isText);
         if (isText && at >= 0 && bytes[at++] !== QUOTE) return -1;
       }
       if (at < 0) return -1;
@@ -76,7 +84,7 @@ export class JsonRowScanner {
 
   /** Adds the row read last to the batch; false when it is not a good one. */
   append(): boolean {
-    return this.#bar.append();
+    return this.bar.append();
   }
 
   #skipBlanks(start: number): number {
@@ -129,7 +137,7 @@ export class JsonRowScanner {
       const end = at + literal.length;
       if (this.#bytes[at] === literal[0]) return this.#bytes.subarray(at, end).equals(literal) ? end : -1;
     }
-    return this.#bar.skipNumber(at);
+    return this.bar.skipNumber(at);
   }
 
   #skipString(open: number): number {

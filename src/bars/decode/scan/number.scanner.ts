@@ -1,4 +1,4 @@
-import { DOT, MINUS, NINE, NO_BYTE, PLUS, ZERO } from '../byte.codes.js';
+import { DOT, MINUS, NINE, NO_BYTE, NO_BYTES, PLUS, ZERO } from '../byte.codes.js';
 import { parseJsonNumber } from '../json.number.js';
 
 /** Powers of ten that a double holds exactly. */
@@ -8,10 +8,11 @@ const E = 0x45;
 
 /** Reads the numbers of a text in place. */
 export class NumberScanner {
-  readonly #bytes: Buffer;
+  #bytes: Buffer = NO_BYTES;
   #end = 0;
 
-  constructor(bytes: Buffer) {
+  /** Turns to another text. */
+  begin(bytes: Buffer): void {
     this.#bytes = bytes;
   }
 

@@ -1,18 +1,23 @@
 import type { BarBatchBuilder } from '../../bar.batch-builder.js';
 import { parseInterval } from '../../interval.js';
-import { isProvider, isSymbol } from '../../series.key.js';
-import { NO_BYTE, QUOTE, SPACE } from '../byte.codes.js';
+import { isProvider, isSymbol, seriesName } from '../../series.key.js';
+import { NO_BYTE, NO_BYTES, QUOTE, SPACE } from '../byte.codes.js';
 
-/** The parts of a series key, in the order of a row's fields. */
-const PARTS = 3;
 const LAST_PRINTABLE = 0x7e;
 const FNV_OFFSET = 0x811c9dc5 | 0;
 const FNV_PRIME = 0x01000193;
 
-/** An entry: its hash, where each part starts and ends in the text, and the index of its series in the batch. */
-const ENTRY_SIZE = 8;
-const SERIES = 7;
-const FIRST_ENTRIES = 16;
+/** An entry: its hash, where its spelling starts, the lengths of its parts, the text that used it last, its index in that batch. */
+const ENTRY_SIZE = 5;
+const START = 1;
+const LENGTHS = 2;
+const TEXT = 3;
+const INDEX = 4;
+
+const FIRST_ENTRIES = 1_024;
+/** Beyond so many spellings, about 50 MB, all are forgotten when the next text begins. */
+const MOST_ENTRIES = 262_144;
+const MOST_BYTES_OF_KEY = 256;
 
 /**
  * Entries looked at before a key is looked up as strings: who makes keys with equal hashes on purpose must not make
@@ -20,25 +25,35 @@ const FIRST_ENTRIES = 16;
  */
 const MAX_PROBES = 32;
 
-/** Finds the series of a row by the bytes of its key: a string is made only of a spelling that is new in the text. */
+/**
+ * Finds the series of a row by the bytes of its key. What it learns it keeps for the texts that follow: a string is made
+ * only of a spelling that none of them had.
+ */
 export class SeriesScanner {
-  readonly #bytes: Buffer;
-  readonly #batch: BarBatchBuilder;
-  readonly #delimiter: number;
+  #bytes: Buffer = NO_BYTES;
+  #delimiter = QUOTE;
+  #batch: BarBatchBuilder | undefined;
+  #text = 0;
   readonly #starts = [0, 0, 0];
-  readonly #ends = [0, 0, 0];
+  readonly #lengths = [0, 0, 0];
   readonly #hashes = [0, 0, 0];
-  /** Open addressing: a slot holds the offset of an entry, or -1. */
-  #slots = new Int32Array(2 * FIRST_ENTRIES).fill(-1);
+  /** Open addressing: a slot holds the number of an entry, or -1. */
+  #slots = emptySlots(FIRST_ENTRIES);
   #entries = new Int32Array(FIRST_ENTRIES * ENTRY_SIZE);
-  #entriesEnd = 0;
-  #last = -1;
+  /** By entry. */
+  #names: string[] = [];
+  /** Bytes of the spellings, one after the other. */
+  #spellings = Buffer.allocUnsafeSlow(FIRST_ENTRIES * 16);
+  #spellingsEnd = 0;
+  #last = 0;
 
-  /** `delimiter` is a byte that, beside the quote, cannot be in a part that is written plainly. */
-  constructor(bytes: Buffer, delimiter: number, batch: BarBatchBuilder) {
+  /** Turns to another text. `delimiter` is a byte that, beside the quote, cannot be in a part that is written plainly. */
+  begin(bytes: Buffer, delimiter: number, batch: BarBatchBuilder | undefined): void {
     this.#bytes = bytes;
     this.#delimiter = delimiter;
     this.#batch = batch;
+    this.#text = (this.#text + 1) | 0;
+    if (this.#names.length > MOST_ENTRIES) this.#forget();
   }
 
   /** Reads a part of the key (0 to 2, in the order of ROW_FIELDS); returns the offset of the first byte behind it. */
@@ -53,7 +68,7 @@ export class SeriesScanner {
       byte = bytes[++at] ?? NO_BYTE;
     }
     this.#starts[part] = start;
-    this.#ends[part] = at;
+    this.#lengths[part] = at - start;
     this.#hashes[part] = hash;
     return at;
   }
@@ -62,7 +77,7 @@ export class SeriesScanner {
   index(): number {
     const [provider = 0, symbol = 0, interval = 0] = this.#hashes;
     const hash = Math.imul(Math.imul(provider, 31) ^ interval, FNV_PRIME) ^ symbol;
-    if (this.#last >= 0 && this.#isEntry(this.#last, hash)) return this.#entries[this.#last + SERIES] ?? -1;
+    if (this.#isEntry(this.#last, hash)) return this.#indexOf(this.#last);
     const mask = this.#slots.length - 1;
     let slot = (hash ^ (hash >>> 15)) & mask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
@@ -70,77 +85,104 @@ export class SeriesScanner {
       if (entry < 0) return this.#add(slot, hash);
       if (this.#isEntry(entry, hash)) {
         this.#last = entry;
-        return this.#entries[entry + SERIES] ?? -1;
+        return this.#indexOf(entry);
       }
       slot = (slot + 1) & mask;
     }
-    return this.#resolve();
+    const name = this.#name();
+    return name === undefined ? -1 : (this.#batch?.seriesIndex(name) ?? -1);
   }
 
   /** Equal hashes only make it worth while to compare the bytes. */
   #isEntry(entry: number, hash: number): boolean {
-    return (
-      this.#entries[entry] === hash &&
-      this.#hasPart(entry, 1) &&
-      this.#hasPart(entry, 0) &&
-      this.#hasPart(entry, 2)
-    );
-  }
-
-  /** Whether a part of the entry has the bytes that were read last. */
-  #hasPart(entry: number, part: number): boolean {
+    const at = entry * ENTRY_SIZE;
+    if (this.#entries[at] !== hash || this.#entries[at + LENGTHS] !== this.#packedLengths()) return false;
     const bytes = this.#bytes;
-    let known = this.#entries[entry + 1 + 2 * part] ?? 0;
-    const knownEnd = this.#entries[entry + 2 + 2 * part] ?? 0;
-    let at = this.#starts[part] ?? 0;
-    if ((this.#ends[part] ?? 0) - at !== knownEnd - known) return false;
-    while (known < knownEnd) if (bytes[at++] !== bytes[known++]) return false;
+    const spellings = this.#spellings;
+    let known = this.#entries[at + START] ?? 0;
+    for (let part = 0; part < 3; part++) {
+      let from = this.#starts[part] ?? 0;
+      for (const end = from + (this.#lengths[part] ?? 0); from < end; from++, known++)
+        if (bytes[from] !== spellings[known]) return false;
+    }
     return true;
   }
 
+  /** One number for the three lengths; -1 when one does not fit, which is then none of a key's. */
+  #packedLengths(): number {
+    const [provider = 0, symbol = 0, interval = 0] = this.#lengths;
+    return (provider | symbol | interval) > 0xff ? -1 : provider | (symbol << 8) | (interval << 16);
+  }
+
+  #indexOf(entry: number): number {
+    const at = entry * ENTRY_SIZE;
+    if (this.#entries[at + TEXT] !== this.#text) {
+      this.#entries[at + TEXT] = this.#text;
+      this.#entries[at + INDEX] = this.#batch?.seriesIndex(this.#names[entry] ?? '') ?? -1;
+    }
+    return this.#entries[at + INDEX] ?? -1;
+  }
+
   #add(slot: number, hash: number): number {
-    const series = this.#resolve();
-    if (series < 0) return -1;
-    const entry = this.#entriesEnd;
-    this.#entriesEnd += ENTRY_SIZE;
-    this.#entries.set([hash, 0, 0, 0, 0, 0, 0, series], entry);
-    for (let part = 0; part < PARTS; part++) {
-      this.#entries[entry + 1 + 2 * part] = this.#starts[part] ?? 0;
-      this.#entries[entry + 2 + 2 * part] = this.#ends[part] ?? 0;
+    const name = this.#name();
+    if (name === undefined) return -1;
+    const entry = this.#names.push(name) - 1;
+    this.#entries.set(
+      [hash, this.#spellingsEnd, this.#packedLengths(), this.#text - 1, -1],
+      entry * ENTRY_SIZE,
+    );
+    for (let part = 0; part < 3; part++) {
+      const start = this.#starts[part] ?? 0;
+      const end = start + (this.#lengths[part] ?? 0);
+      this.#spellingsEnd += this.#bytes.copy(this.#spellings, this.#spellingsEnd, start, end);
     }
     this.#slots[slot] = entry;
     this.#last = entry;
-    if (this.#entriesEnd === this.#entries.length) this.#grow();
-    return series;
+    if (this.#entries.length === this.#names.length * ENTRY_SIZE) this.#grow();
+    if (this.#spellings.length - this.#spellingsEnd < MOST_BYTES_OF_KEY)
+      this.#spellings = Buffer.concat([this.#spellings], 2 * this.#spellings.length);
+    return this.#indexOf(entry);
   }
 
   #grow(): void {
+    const count = this.#names.length;
     const entries = new Int32Array(2 * this.#entries.length);
     entries.set(this.#entries);
     this.#entries = entries;
-    this.#slots = new Int32Array(2 * this.#slots.length).fill(-1);
+    this.#slots = emptySlots(2 * count);
     const mask = this.#slots.length - 1;
-    for (let entry = 0; entry < this.#entriesEnd; entry += ENTRY_SIZE) {
-      const hash = entries[entry] ?? 0;
+    for (let entry = 0; entry < count; entry++) {
+      const hash = entries[entry * ENTRY_SIZE] ?? 0;
       let slot = (hash ^ (hash >>> 15)) & mask;
       while ((this.#slots[slot] ?? -1) >= 0) slot = (slot + 1) & mask;
       this.#slots[slot] = entry;
     }
   }
 
-  #resolve(): number {
-    // Most series of a text have the provider and the interval of the one that was new before.
-    const before = this.#entriesEnd - ENTRY_SIZE;
-    const key = before < 0 ? undefined : this.#batch.keyOf(this.#entries[before + SERIES] ?? -1);
-    const provider = key !== undefined && this.#hasPart(before, 0) ? key.provider : this.#text(0);
-    const interval =
-      key !== undefined && this.#hasPart(before, 2) ? key.interval : parseInterval(this.#text(2));
-    const symbol = this.#text(1);
-    if (!isProvider(provider) || !isSymbol(symbol) || interval === undefined) return -1;
-    return this.#batch.seriesIndex(provider, symbol.toUpperCase(), interval);
+  #forget(): void {
+    this.#slots = emptySlots(FIRST_ENTRIES);
+    this.#entries = new Int32Array(FIRST_ENTRIES * ENTRY_SIZE);
+    this.#names = [];
+    this.#spellings = Buffer.allocUnsafeSlow(FIRST_ENTRIES * 16);
+    this.#spellingsEnd = 0;
+    this.#last = 0;
   }
 
-  #text(part: number): string {
-    return this.#bytes.toString('latin1', this.#starts[part], this.#ends[part]);
+  /** The name of the series whose parts were read last; undefined when they are no key. */
+  #name(): string | undefined {
+    const provider = this.#part(0);
+    const symbol = this.#part(1);
+    const interval = parseInterval(this.#part(2));
+    if (!isProvider(provider) || !isSymbol(symbol) || interval === undefined) return undefined;
+    return seriesName(provider, symbol.toUpperCase(), interval);
   }
+
+  #part(part: number): string {
+    const start = this.#starts[part] ?? 0;
+    return this.#bytes.toString('latin1', start, start + (this.#lengths[part] ?? 0));
+  }
+}
+
+function emptySlots(entries: number): Int32Array {
+  return new Int32Array(2 * entries).fill(-1);
 }

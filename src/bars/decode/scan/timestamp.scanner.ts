@@ -1,5 +1,6 @@
-import { COLON, DOT, MINUS, NINE, NO_BYTE, PLUS, ZERO } from '../byte.codes.js';
+import { COLON, DOT, MINUS, NINE, NO_BYTE, NO_BYTES, PLUS, ZERO } from '../byte.codes.js';
 import { parseTimestamp } from '../../timestamp.js';
+import { viewOf } from '../../tuple.js';
 
 const UPPER = ~0x20;
 const T = 0x54;
@@ -9,8 +10,8 @@ const SECOND_US = 1_000_000;
 
 /** Reads the times of a text in place. */
 export class TimestampScanner {
-  readonly #bytes: Buffer;
-  readonly #view: DataView;
+  #bytes: Buffer = NO_BYTES;
+  #view = viewOf(this.#bytes);
   #end = 0;
   // Neighbouring rows are mostly of one day: its ten bytes, and its first instant.
   #year = 0;
@@ -18,9 +19,10 @@ export class TimestampScanner {
   #day = 0;
   #midnight = NaN;
 
-  constructor(bytes: Buffer) {
+  /** Turns to another text. */
+  begin(bytes: Buffer): void {
     this.#bytes = bytes;
-    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    this.#view = viewOf(bytes);
   }
 
   /** Offset of the first byte behind the time read last. */
