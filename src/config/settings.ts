@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { hostname } from 'node:os';
+import { availableParallelism, hostname } from 'node:os';
 
 import { plainToInstance } from 'class-transformer';
 import { validateSync } from 'class-validator';
@@ -82,7 +82,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
     problems.push(`MDS_COORDINATOR_LOW_WATERMARK must be below the high watermark of ${highWatermark} rows`);
   }
   const poolMax = env.DB_POOL_MAX ?? 10;
-  const workers = env.MDS_COORDINATOR_WORKERS ?? 4;
+  const workers = env.MDS_COORDINATOR_WORKERS ?? defaultWorkers();
   if (workers >= poolMax) {
     problems.push(
       `DB_POOL_MAX must be above MDS_COORDINATOR_WORKERS (${workers}), or nothing is left for reads`,
@@ -113,7 +113,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
       highWatermark,
       lowWatermark,
       workers,
-      batchSize: env.MDS_COORDINATOR_BATCH_SIZE ?? 10_000,
+      batchSize: env.MDS_COORDINATOR_BATCH_SIZE ?? 20_000,
       flushIntervalMs: (env.MDS_COORDINATOR_FLUSH_INTERVAL ?? 0.25) * SECOND,
     },
     spool: {
@@ -140,4 +140,9 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
 
 function readFileText(path: string): string {
   return readFileSync(path, 'utf8');
+}
+
+/** More writers than processors only take turns, and time from those who answer. */
+function defaultWorkers(): number {
+  return Math.min(4, Math.max(2, availableParallelism()));
 }

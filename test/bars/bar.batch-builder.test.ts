@@ -73,7 +73,9 @@ describe('BarBatchBuilder', () => {
       builder.add(provider, symbol, interval, 0, 1, 1, 1, 1, 1);
     }
     const batch = builder.finish();
-    expect(batch.series).toEqual(keys.map((parts) => seriesName(...parts)));
+    expect(batch.series).toEqual(
+      keys.map(([provider, symbol, interval]) => seriesName(provider, symbol, interval)),
+    );
     expect(batch.rows).toBe(keys.length);
     expect(batch.lines).toBe(2 * keys.length);
   });

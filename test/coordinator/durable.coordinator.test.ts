@@ -207,14 +207,16 @@ describe('a spool that takes nothing', () => {
   });
 
   it('because the disk hangs does not hold up the end', async () => {
-    const hanging = new Promise<void>(() => undefined);
+    const hanging = new Promise<never>(() => undefined);
     let hung = false;
     const spoolFiles: SpoolFileSystem = {
       ...nodeFileSystem,
       create: async (path) => {
-        const file = await nodeFileSystem.create(path);
-        const sync = file.sync.bind(file);
-        return Object.assign(file, { sync: () => (hung ? hanging : sync()) });
+        const file = await nodeFileSystem.create(path, { writeThrough: true });
+        const write = file.write.bind(file);
+        return Object.assign(file, {
+          write: async (...args: Parameters<typeof write>) => (hung ? await hanging : await write(...args)),
+        });
       },
     };
     const one = await start(new Table(), { spoolFiles });

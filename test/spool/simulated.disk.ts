@@ -192,29 +192,33 @@ export class SimulatedDisk {
     this.mounted = mount;
     const run = <V>(operation: Operation, path: string, action: () => V): Promise<V> =>
       this.run(mount, operation, path, action);
-    const fileOf = (path: string, content: Content): SpoolFile => ({
+    const sync = async (path: string, content: Content): Promise<void> => {
+      try {
+        await run('sync', path, () => content.sync());
+      } catch (error) {
+        // Linux marks the pages clean that it could not write, and says so once.
+        if ((error as NodeJS.ErrnoException).code === 'EIO' && mount.powered)
+          content.lose(this.afterFailedSync ?? this.chance);
+        throw error;
+      }
+    };
+    const fileOf = (path: string, content: Content, writeThrough = false): SpoolFile => ({
       size: () => run('size', path, () => content.now.length),
-      write: (parts, position) =>
-        run('write', path, () => {
+      write: async (parts, position) => {
+        const written = await run('write', path, () => {
           const bytes = Buffer.concat(parts).subarray(0, this.mostPerWrite);
           content.change({ at: position, bytes });
           return bytes.length;
-        }),
+        });
+        if (writeThrough) await sync(path, content);
+        return written;
+      },
       read: (length, position) =>
         run('read', path, () => {
           if (this.unreadable?.(path, position, position + length)) throw failureOf('EIO');
           return Buffer.from(content.now.subarray(position, position + length));
         }),
-      sync: async () => {
-        try {
-          await run('sync', path, () => content.sync());
-        } catch (error) {
-          // Linux marks the pages clean that it could not write, and says so once.
-          if ((error as NodeJS.ErrnoException).code === 'EIO' && mount.powered)
-            content.lose(this.afterFailedSync ?? this.chance);
-          throw error;
-        }
-      },
+      sync: () => sync(path, content),
       truncate: (length) => run('truncate', path, () => content.change({ length })),
       close: () => Promise.resolve(),
     });
@@ -224,13 +228,13 @@ export class SimulatedDisk {
           if (!this.directories.has(path)) this.directories.set(path, new Directory());
         }),
       list: (path) => run('list', path, () => [...(this.directories.get(path)?.now.keys() ?? [])]),
-      create: (path) =>
+      create: (path, { writeThrough = false } = {}) =>
         run('create', path, () => {
           const [directory, name] = this.placeOf(path);
           if (directory.now.has(name)) throw failureOf('EEXIST');
           const content = new Content();
           directory.change((entries) => entries.set(name, content));
-          return fileOf(path, content);
+          return fileOf(path, content, writeThrough);
         }),
       open: (path) => run('open', path, () => fileOf(path, this.contentOf(path))),
       rename: (from, to) =>

@@ -11,7 +11,7 @@ import { HEADER_BYTES } from './spool.record.js';
 
 const SECOND = 1_000;
 const MIB = 1024 * 1024;
-/** Bytes that one fdatasync covers at most: a larger group would make the first in it wait for the last. */
+/** Bytes that one write covers at most: a larger group would make the first in it wait for the last. */
 const GROUP_BYTES = 16 * MIB;
 const MAX_WAITING_BYTES = 128 * MIB;
 
@@ -34,7 +34,7 @@ export interface Append<T> extends GroupEntry {
   readonly waiter: Waiter<number>;
 }
 
-/** Writes what waits in groups: one write and one fdatasync for all of a group. */
+/** Writes what waits in groups: one write, through to the disk, for all of a group. */
 export class GroupCommit<T> {
   private readonly waiting = new RingDeque<Append<T>>();
   private waitingBytes = 0;
@@ -52,7 +52,7 @@ export class GroupCommit<T> {
     private readonly onSafe: (segment: Segment, group: readonly Append<T>[], first: number) => void,
   ) {}
 
-  /** How long the fdatasync that runs now has taken. */
+  /** How long the write that runs now has taken. */
   get syncingSeconds(): number {
     return this.syncStartedAt === undefined ? 0 : (performance.now() - this.syncStartedAt) / SECOND;
   }
@@ -109,16 +109,15 @@ export class GroupCommit<T> {
     const first = this.store.takeSequences(group.length);
     if ((this.store.current?.bytes ?? 0) >= this.segmentBytes) await this.store.seal({ cut: false });
     const segment = await this.store.writable(first);
-    await this.store.write(groupBytes(group, first));
-    await this.sync();
+    await this.timed(this.store.write(groupBytes(group, first)));
     this.onSafe(segment, group, first);
   }
 
-  private async sync(): Promise<void> {
+  private async timed(write: Promise<void>): Promise<void> {
     const startedAt = performance.now();
     this.syncStartedAt = startedAt;
     try {
-      await this.store.sync();
+      await write;
       this.options.observer?.onSync?.((performance.now() - startedAt) / SECOND);
     } finally {
       this.syncStartedAt = undefined;

@@ -57,7 +57,7 @@ export class SegmentStore {
   async writable(nextSequence: number): Promise<Segment> {
     if (this.active) return this.active.segment;
     const segment = this.newSegment(`${String(nextSequence).padStart(16, '0')}${SUFFIX}`, nextSequence);
-    const file = await this.files.create(segment.path);
+    const file = await this.files.create(segment.path, { writeThrough: true });
     try {
       await this.files.syncDirectory(this.directory);
     } catch (error) {
@@ -75,15 +75,13 @@ export class SegmentStore {
     return this.active?.segment;
   }
 
-  /** Writes at the end of the active segment. What is written is safe, and counted, only after `sync`. */
+  /**
+   * Writes at the end of the active segment; resolves when it is safe. It is counted by whoever raises the segment's
+   * bytes. After it has rejected the segment must be given up.
+   */
   async write(parts: readonly Buffer[]): Promise<void> {
     const { file, segment } = this.requireActive();
     await writeFully(file, parts, segment.bytes);
-  }
-
-  /** Makes what was written safe. After it has rejected the segment must be given up. */
-  async sync(): Promise<void> {
-    await this.requireActive().file.sync();
   }
 
   /**
@@ -105,7 +103,6 @@ export class SegmentStore {
     await this.writable(this.takeSequences(1));
     const { file } = this.requireActive();
     await writeFully(file, [Buffer.alloc(PROBE_BYTES)], 0);
-    await file.sync();
     await file.truncate(0);
   }
 

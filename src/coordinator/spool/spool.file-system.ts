@@ -22,8 +22,11 @@ export interface SpoolFileSystem {
   makeDirectory(path: string): Promise<void>;
   /** Names in the directory, in no particular order; none when there is no such directory. */
   list(path: string): Promise<string[]>;
-  /** Opens a new file; rejects with EEXIST when it is there. */
-  create(path: string): Promise<SpoolFile>;
+  /**
+   * Opens a new file; rejects with EEXIST when it is there. With `writeThrough` each write resolves when its bytes are
+   * on disk, and needs no sync.
+   */
+  create(path: string, options?: { readonly writeThrough?: boolean }): Promise<SpoolFile>;
   /** Opens a file that is there. */
   open(path: string, access: 'read' | 'write'): Promise<SpoolFile>;
   rename(from: string, to: string): Promise<void>;
@@ -32,15 +35,26 @@ export interface SpoolFileSystem {
   syncDirectory(path: string): Promise<void>;
 }
 
+/**
+ * One system call in place of two, with no turn of the event loop between them: what `fdatasync` does after a write,
+ * the write does itself (open(2)). Elsewhere it promises less.
+ */
+const WRITE_THROUGH = process.platform === 'linux' ? constants.O_DSYNC : 0;
+
 class NodeFile implements SpoolFile {
-  constructor(private readonly handle: FileHandle) {}
+  constructor(
+    private readonly handle: FileHandle,
+    private readonly syncsWrites = false,
+  ) {}
 
   async size(): Promise<number> {
     return (await this.handle.stat()).size;
   }
 
   async write(parts: readonly Buffer[], position: number): Promise<number> {
-    return (await this.handle.writev([...parts], position)).bytesWritten;
+    const { bytesWritten } = await this.handle.writev([...parts], position);
+    if (this.syncsWrites) await this.sync();
+    return bytesWritten;
   }
 
   async read(length: number, position: number): Promise<Buffer> {
@@ -86,8 +100,11 @@ export const nodeFileSystem: SpoolFileSystem = {
       throw error;
     }
   },
-  create: async (path) =>
-    new NodeFile(await open(path, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL, ONLY_OWNER)),
+  create: async (path, { writeThrough = false } = {}) => {
+    const flags =
+      constants.O_RDWR | constants.O_CREAT | constants.O_EXCL | (writeThrough ? WRITE_THROUGH : 0);
+    return new NodeFile(await open(path, flags, ONLY_OWNER), writeThrough && WRITE_THROUGH === 0);
+  },
   open: async (path, access) => new NodeFile(await open(path, access === 'read' ? 'r' : 'r+')),
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),

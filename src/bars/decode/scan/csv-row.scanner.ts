@@ -1,6 +1,6 @@
 import type { BarBatchBuilder } from '../../bar.batch-builder.js';
 import { COMMA, LINE_FEED, MINUS, NO_BYTE, QUOTE, RETURN } from '../byte.codes.js';
-import { BarScanner, TS } from './bar.scanner.js';
+import { type BarScanner, TS } from './bar.scanner.js';
 
 /** A column that is none of a row's fields. */
 export const UNKNOWN_COLUMN = -1;

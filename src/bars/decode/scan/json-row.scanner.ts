@@ -14,7 +14,7 @@ import {
   SPACE,
   TAB,
 } from '../byte.codes.js';
-import { BarScanner, CLOSE, HIGH, INTERVAL, LOW, OPEN, PROVIDER, SYMBOL, TS, VOLUME } from './bar.scanner.js';
+import { type BarScanner, CLOSE, HIGH, INTERVAL, LOW, OPEN, PROVIDER, SYMBOL, TS, VOLUME } from './bar.scanner.js';
 
 /** Bytes of the longest key and its closing quote. */
 const LONGEST_KEY_BYTES = 9;
