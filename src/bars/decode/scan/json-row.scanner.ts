@@ -14,7 +14,19 @@ import {
   SPACE,
   TAB,
 } from '../byte.codes.js';
-import { type BarScanner, CLOSE, HIGH, INTERVAL, LOW, OPEN, PROVIDER, SYMBOL, TS, VOLUME } from './bar.scanner.js';
+import {
+  type BarScanner,
+  CLOSE,
+  HIGH,
+  INTERVAL,
+  LOW,
+  OPEN,
+  PROVIDER,
+  SYMBOL,
+  TS,
+  VOLUME,
+} from './bar.scanner.js';
+import { RowShape } from './row.shape.js';
 
 /** Bytes of the longest key and its closing quote. */
 const LONGEST_KEY_BYTES = 9;
@@ -30,6 +42,9 @@ export class JsonRowScanner {
   #bytes: Buffer = NO_BYTES;
   #view = viewOf(this.#bytes);
   #linesEndRows = false;
+  /** How the row was written that was read last member by member, if it was a good one. */
+  readonly #shape = new RowShape();
+  #shapeKnown = false;
 
   constructor(private readonly bar: BarScanner) {}
 
@@ -51,10 +66,33 @@ export class JsonRowScanner {
    * first byte behind both, -1 when the row is not surely a good one or is written in an unusual way.
    */
   read(start: number): number {
+    const end = this.#shapeKnown ? this.#readAlike(start) : -1;
+    return end >= 0 ? end : this.#readMembers(start);
+  }
+
+  /** The same for a row that is written as the one before. */
+  #readAlike(start: number): number {
     const bytes = this.#bytes;
+    const { fields } = this.#shape;
+    let at = start;
+    for (let member = 0; member < fields.length; member++) {
+      const field = fields[member] ?? 0;
+      const value = this.#shape.valueOf(member, this.#view, bytes.length, at);
+      if (value < 0) return -1;
+      at = this.bar.read(field, value, bytes[value - 1] === QUOTE);
+      if (at < 0) return -1;
+    }
+    return bytes[at] === CLOSE_OBJECT ? this.#skipBlanks(at + 1) : -1;
+  }
+
+  #readMembers(start: number): number {
+    const bytes = this.#bytes;
+    this.#shapeKnown = false;
+    this.#shape.clear();
     const open = this.#skipBlanks(start);
     if (bytes[open] !== OPEN_OBJECT) return -1;
     let at = open;
+    let behindValue = start;
     let found = 0;
     do {
       at = this.#skipBlanks(at + 1);
@@ -72,13 +110,17 @@ export class JsonRowScanner {
         const isText = bytes[at] === QUOTE;
         if (field < TS && !isText) return -1;
         if (field > TS && isText) return -1;
-        at = this.bar.read(field, isText ? at + 1 : at, isText);
+        if (isText) at++;
+        this.#shape.add(field, this.#view, behindValue, at);
+        at = this.bar.read(field, at, isText);
+        behindValue = at;
         if (isText && at >= 0 && bytes[at++] !== QUOTE) return -1;
       }
       if (at < 0) return -1;
       at = this.#skipBlanks(at);
     } while (bytes[at] === COMMA);
     if (bytes[at] !== CLOSE_OBJECT || found !== ALL_FIELDS) return -1;
+    this.#shapeKnown = this.#shape.complete && at === behindValue;
     return this.#skipBlanks(at + 1);
   }
 
