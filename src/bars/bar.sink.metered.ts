@@ -2,7 +2,7 @@ import type { Sink } from '../coordinator/sink.js';
 import type { Metrics } from '../metrics/metrics.catalogue.js';
 import type { BarBatch } from './bar.batch.js';
 import { parseSeriesName } from './series.key.js';
-import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
+import { OFFSET, timestampAt, TUPLE_BYTES, viewOf } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
 /** Most pairs of provider and interval that are told apart. */
@@ -38,9 +38,10 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
   /** The newest ts of each provider and interval, over the tuples: one read and one comparison a row. */
   private noteNewest({ series, tuples }: BarBatch): void {
     const newest = new Float64Array(series.length).fill(-Infinity);
+    const view = viewOf(tuples);
     for (let at = 0; at < tuples.length; at += TUPLE_BYTES) {
-      const index = tuples.readInt32BE(at + OFFSET.series);
-      const ts = readTimestamp(tuples, at + OFFSET.ts);
+      const index = view.getInt32(at + OFFSET.series);
+      const ts = timestampAt(view, at + OFFSET.ts);
       if (ts > (newest[index] ?? Infinity)) newest[index] = ts;
     }
     // Neighbours in the dictionary mostly have provider and interval in common.

@@ -4,6 +4,7 @@ import { finished } from 'node:stream/promises';
 import type { PoolClient } from 'pg';
 import { from as copyFrom } from 'pg-copy-streams';
 
+import type { BarBatch } from './bar.batch.js';
 import type { KeyOrder } from './key.order.js';
 import type { ResolvedBatch } from './resolved.batch.js';
 import { copyTuple, OFFSET, TUPLE_BYTES, viewOf, writeTimestamp } from './tuple.js';
@@ -53,7 +54,7 @@ function gatherer(
   const sources = batches.map(({ batch, ids }) => ({
     ids,
     view: viewOf(batch.tuples),
-    receivedAt: batch.receivedAt,
+    receivedAt: receivedAtOf(batch),
   }));
   return (first, end) => {
     const chunk = Buffer.allocUnsafe((end - first) * TUPLE_BYTES);
@@ -63,8 +64,16 @@ function gatherer(
       if (source === undefined) throw new Error('an order names a batch that is not among those written');
       copyTuple(source.view, order.at[row] ?? 0, view, to);
       view.setInt32(to + OFFSET.series, source.ids[view.getInt32(to + OFFSET.series)] ?? 0);
-      writeTimestamp(chunk, source.receivedAt, to + OFFSET.receivedAt);
+      view.setInt32(to + OFFSET.receivedAt, source.receivedAt.getInt32(0));
+      view.setInt32(to + OFFSET.receivedAt + 4, source.receivedAt.getInt32(4));
     }
     return chunk;
   };
+}
+
+/** A batch's time of receipt as its tuples have it. */
+function receivedAtOf({ receivedAt }: BarBatch): DataView {
+  const bytes = Buffer.alloc(8);
+  writeTimestamp(bytes, receivedAt, 0);
+  return viewOf(bytes);
 }

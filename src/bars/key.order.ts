@@ -1,5 +1,7 @@
 import type { ResolvedBatch } from './resolved.batch.js';
-import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
+import { OFFSET, timestampAt, TUPLE_BYTES, viewOf } from './tuple.js';
+
+const NO_TUPLES = new DataView(new ArrayBuffer(0));
 
 /** Tuples of several batches in ascending order of series id and ts, each key once. */
 export interface KeyOrder {
@@ -19,8 +21,9 @@ export interface KeyOrder {
  * that several batches hold, the first order has the version received first, the second the next, and so on.
  */
 export function orderByKey(batches: readonly ResolvedBatch[]): KeyOrder[] {
+  const views = batches.map(({ batch }) => viewOf(batch.tuples));
   const slots = slotsOf(batches);
-  const starts = startsOf(batches, slots);
+  const starts = startsOf(views, slots);
   const rows = starts[starts.length - 1] ?? 0;
   const order = {
     batch: new Uint32Array(rows),
@@ -32,11 +35,12 @@ export function orderByKey(batches: readonly ResolvedBatch[]): KeyOrder[] {
   const lastTs = new Float64Array(starts.length).fill(-Infinity);
   const ascending = new Uint8Array(starts.length).fill(1);
   for (const index of inOrderOfReceipt(batches)) {
-    const { tuples } = batches[index]?.batch ?? { tuples: Buffer.alloc(0) };
+    const view = views[index] ?? NO_TUPLES;
     const slot = slots[index] ?? new Int32Array();
-    for (let at = 0; at < tuples.length; at += TUPLE_BYTES) {
-      const series = slot[tuples.readInt32BE(at + OFFSET.series)] ?? 0;
-      const ts = readTimestamp(tuples, at + OFFSET.ts);
+    const end = view.byteLength;
+    for (let at = 0; at < end; at += TUPLE_BYTES) {
+      const series = slot[view.getInt32(at + OFFSET.series)] ?? 0;
+      const ts = timestampAt(view, at + OFFSET.ts);
       if (ts <= (lastTs[series] ?? 0)) ascending[series] = 0;
       lastTs[series] = ts;
       if (ts < order.firstTs) order.firstTs = ts;
@@ -47,7 +51,7 @@ export function orderByKey(batches: readonly ResolvedBatch[]): KeyOrder[] {
       next[series] = place + 1;
     }
   }
-  return ascending.includes(0) ? sortedInRounds(batches, order, starts, ascending) : [order];
+  return ascending.includes(0) ? sortedInRounds(views, order, starts, ascending) : [order];
 }
 
 function inOrderOfReceipt(batches: readonly ResolvedBatch[]): number[] {
@@ -57,20 +61,27 @@ function inOrderOfReceipt(batches: readonly ResolvedBatch[]): number[] {
 
 /** For each batch and each entry of its dictionary: the rank of its series id among all of them. */
 function slotsOf(batches: readonly ResolvedBatch[]): Int32Array[] {
-  const ids = Int32Array.from(new Set(batches.flatMap((batch) => [...batch.ids]))).sort();
+  const ids = new Int32Array(batches.reduce((sum, batch) => sum + batch.ids.length, 0));
+  let filled = 0;
+  for (const batch of batches) {
+    ids.set(batch.ids, filled);
+    filled += batch.ids.length;
+  }
+  ids.sort();
   const ranks = new Map<number, number>();
-  ids.forEach((id, rank) => ranks.set(id, rank));
+  for (const id of ids) if (!ranks.has(id)) ranks.set(id, ranks.size);
   return batches.map((batch) => batch.ids.map((id) => ranks.get(id) ?? 0));
 }
 
 /** Where the tuples of each slot begin, and at the end the number of all. */
-function startsOf(batches: readonly ResolvedBatch[], slots: readonly Int32Array[]): Uint32Array {
+function startsOf(views: readonly DataView[], slots: readonly Int32Array[]): Uint32Array {
   const count = slots.reduce((most, slot) => slot.reduce((max, rank) => Math.max(max, rank + 1), most), 0);
   const starts = new Uint32Array(count + 1);
-  batches.forEach(({ batch: { tuples } }, index) => {
+  views.forEach((view, index) => {
     const slot = slots[index];
-    for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
-      const rank = slot?.[tuples.readInt32BE(at)];
+    const end = view.byteLength;
+    for (let at = OFFSET.series; at < end; at += TUPLE_BYTES) {
+      const rank = slot?.[view.getInt32(at)];
       if (rank === undefined) throw new Error('a tuple names a series that is not in its batch');
       starts[rank + 1] = (starts[rank + 1] ?? 0) + 1;
     }
@@ -81,16 +92,13 @@ function startsOf(batches: readonly ResolvedBatch[], slots: readonly Int32Array[
 
 /** Sorts the slots that are not ascending, and moves versions of a key that is there already to later orders. */
 function sortedInRounds(
-  batches: readonly ResolvedBatch[],
+  views: readonly DataView[],
   order: KeyOrder,
   starts: Uint32Array,
   ascending: Uint8Array,
 ): KeyOrder[] {
   const tsAt = (place: number) =>
-    readTimestamp(
-      batches[order.batch[place] ?? 0]?.batch.tuples ?? Buffer.alloc(0),
-      (order.at[place] ?? 0) + OFFSET.ts,
-    );
+    timestampAt(views[order.batch[place] ?? 0] ?? NO_TUPLES, (order.at[place] ?? 0) + OFFSET.ts);
   const rounds: number[][] = [];
   for (let slot = 0; slot + 1 < starts.length; slot++) {
     const start = starts[slot] ?? 0;
