@@ -24,7 +24,11 @@ await new Command('npm run chaos --')
   )
   .option('--rounds <n>', 'faults to inflict: each once, then as the seed says; or restarts', wholeNumber, 25)
   .option('--seed <n>', 'repeats a run', wholeNumber, Date.now() % 2 ** 31)
-  .option('--faults <list>', 'comma list of faults; default all that this machine allows', faultList)
+  .option(
+    '--faults <list>',
+    'comma list of faults; default all that this machine allows, but for the slow',
+    faultList,
+  )
   .option('--scenario <name>', 'instead of faults', scenarioOf)
   .option('--seconds <n>', 'of an outage; a backlog is watched for 20 of them', wholeNumber, 300)
   .option('--mib <n>', 'of a backlog', wholeNumber, 2_048)
@@ -59,7 +63,7 @@ async function inflict({ rounds, seed, faults }: Options): Promise<readonly stri
 function allThatCanBe(): Fault[] {
   const obstacle = SmallDisk.obstacle();
   if (obstacle !== undefined) print(`without full disks: ${obstacle}`);
-  return FAULTS.filter(({ smallDisks }) => !smallDisks || obstacle === undefined);
+  return FAULTS.filter(({ smallDisks, slow }) => !slow && (!smallDisks || obstacle === undefined));
 }
 
 function listOf(entries: readonly { readonly name: string; readonly what: string }[]): string {

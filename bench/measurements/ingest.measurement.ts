@@ -57,7 +57,7 @@ export const measureIngest: Measurement = async (rig, { rounds, scale }, tell) =
   ].map((other) => ({ ...other, samples: [] as number[] }));
 
   // Not counted: code is compiled, series and partitions are made.
-  const warmUp: BarBlock = { symbols: SYMBOLS, firstMinute: 0, minutes: Math.ceil(minutes / 4) };
+  const warmUp: BarBlock = { symbols: SYMBOLS, firstMinute: 0, minutes };
   await turnOfService(warmUp);
   for (const { turn } of others) await turn(warmUp);
   for (const samples of [acknowledged, committed, loopDelay]) samples.length = 0;

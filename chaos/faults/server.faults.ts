@@ -39,4 +39,14 @@ export const SERVER_FAULTS: readonly Fault[] = [
       await stage.database.signalAll('SIGCONT');
     },
   },
+  {
+    name: 'freeze-postgres-long',
+    what: 'SIGSTOP to all processes of PostgreSQL for 20 s; only when it is named',
+    slow: true,
+    inflict: async (stage) => {
+      await stage.database.signalAll('SIGSTOP');
+      await stage.pause(20_000, 20_000);
+      await stage.database.signalAll('SIGCONT');
+    },
+  },
 ];
