@@ -61,7 +61,7 @@ export class Metrics {
   });
   readonly spoolFsync = new Histogram({
     name: 'mds_spool_fsync_seconds',
-    help: 'Time of each fdatasync of the spool.',
+    help: 'Time of each write of the spool until it is on disk.',
     buckets: LATENCY_BUCKETS,
   });
   readonly deadLetters = new Gauge({

@@ -2,7 +2,7 @@ import type { SpoolFileSystem } from './spool.file-system.js';
 
 /** Told of what an operator wants to know. Must not throw. */
 export interface SpoolObserver {
-  /** A group of entries is safe; `seconds` is the time of its fdatasync. */
+  /** A group of entries is safe; `seconds` is the time of its write, until it was on disk. */
   onSync?(seconds: number): void;
   /** The spool cannot be written from now on, or its quota is used up. */
   onFault?(error: Error): void;
@@ -51,6 +51,6 @@ export interface SpoolSnapshot {
   readonly fault: Error | undefined;
   /** True while entries that are not settled use up the quota, and until they use clearly less of it. */
   readonly overQuota: boolean;
-  /** How long the fdatasync that runs now has taken. */
+  /** How long the write that runs now has taken. */
   readonly syncingSeconds: number;
 }
