@@ -177,7 +177,16 @@ function jsonOf({ members, blanks }: Row): string {
   return `${blank()}{${texts.join(',')}}${blank()}`;
 }
 
-const rows = fc.array(row, { minLength: 1, maxLength: 4 });
+/** The row, written as another is. */
+function writtenAs({ members, blanks }: Row, row: Row): Row {
+  const values = new Map(row.members);
+  return { blanks, members: members.map(([key, value]) => [key, values.get(key) ?? value]) };
+}
+
+/** Each in its own way, or all as the first. */
+const rows = fc
+  .tuple(fc.array(row, { minLength: 1, maxLength: 4 }), fc.boolean())
+  .map(([rows, alike]) => (alike ? rows.map((one) => writtenAs(rows[0] ?? one, one)) : rows));
 const between = fc.constantFrom('\n', '\n', '\r\n', '\n\n', '\n \t\n', ' \n', 'x\n', ',\n');
 const ndjson = fc
   .tuple(rows, between, fc.boolean())
