@@ -13,6 +13,9 @@ import { copyTuple, OFFSET, TUPLE_BYTES, viewOf, writeTimestamp } from './tuple.
 const HEADER = Buffer.from('PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0', 'latin1');
 const TRAILER = Buffer.from([0xff, 0xff]);
 
+/** Of a tuple, by name: a table that a newer version gave one more column is written as before. */
+const COLUMNS = 'series_id, ts, open, high, low, close, volume, received_at';
+
 /** About 128 KiB: fewer socket writes than one per row, and little held twice. */
 const CHUNK_ROWS = 1_400;
 
@@ -23,7 +26,7 @@ export async function copyBars(
   batches: readonly ResolvedBatch[],
   order: KeyOrder,
 ): Promise<void> {
-  const stream = client.query(copyFrom(`COPY ${table} FROM STDIN (FORMAT binary)`));
+  const stream = client.query(copyFrom(`COPY ${table} (${COLUMNS}) FROM STDIN (FORMAT binary)`));
   const done = finished(stream);
   // Waited for below; this keeps an early failure from being unhandled while we wait for the socket to drain.
   done.catch(() => undefined);

@@ -46,8 +46,13 @@ export async function mergeBars(
   }
   await client.query('COMMIT');
 
+  // Parts of one body, replayed from the dead letters, share its time of receipt: they share what was counted.
   return batches.map(({ batch }) => {
-    const { inserted, updated } = countsOf(counts, String(batch.receivedAt));
+    const left = countsOf(counts, String(batch.receivedAt));
+    const inserted = Math.min(left.inserted, batch.rows);
+    const updated = Math.min(left.updated, batch.rows - inserted);
+    left.inserted -= inserted;
+    left.updated -= updated;
     return { inserted, updated, unchanged: batch.lines - inserted - updated };
   });
 }

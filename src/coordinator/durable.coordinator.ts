@@ -69,6 +69,10 @@ export class DurableCoordinator<T extends Entry, R> {
       signal: this.stopping.signal,
       isAwaited: (sequence) => this.awaited.has(sequence),
       onSettled: (item, deadRows) => this.settle(item, deadRows),
+      onKnownLetter: (rows) => {
+        this.ledger.accepted -= rows;
+        this.ledger.deadLettered -= rows;
+      },
       onOutcome: (sequence, outcome) => this.answer(sequence, outcome),
     });
     const { rows } = spool.recovered;

@@ -10,6 +10,7 @@ import { SeriesStore } from '../../src/bars/series.store.js';
 import { Database } from '../../src/database/database.js';
 import { PartitionStore } from '../../src/database/partition.store.js';
 import { SchemaMigrator } from '../../src/database/schema.migrator.js';
+import type { WriteCounts } from '../../src/bars/write.counts.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 
 const DAY_US = 86_400_000_000;
@@ -125,6 +126,16 @@ describe('the sink', () => {
       { inserted: 0, updated: 1, unchanged: 1 },
     ]);
     await expect(closes('TOGETHER')).resolves.toEqual([3, 4, 7]);
+  });
+
+  it('counts each bar once when parts of one body are given again together', async () => {
+    await sink.write([batch(moment(2), 'PARTS', [5])]);
+    const part = (...closes: (number | undefined)[]) => batch(moment(1), 'PARTS', closes);
+    const counts = await sink.write([part(1), part(undefined, 2), part(undefined, undefined, 3)]);
+    const sum = (name: keyof WriteCounts) => counts.reduce((total, count) => total + count[name], 0);
+    expect([sum('inserted'), sum('updated'), sum('unchanged')]).toEqual([2, 0, 1]);
+    expect(Math.min(...counts.map(({ unchanged }) => unchanged))).toBe(0);
+    await expect(closes('PARTS')).resolves.toEqual([5, 2, 3]);
   });
 
   it('counts a batch whose commit was not heard of as the first try would have', async () => {

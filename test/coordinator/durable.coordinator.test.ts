@@ -296,6 +296,7 @@ describe('a row that the sink refuses', () => {
     await isSettled(second);
     expect(second.deadLetters.letters).toBe(1);
     expect(table.rows).toEqual(new Set([1, 2]));
+    expect(second.coordinator.snapshot().rows).toMatchObject({ accepted: 3, deadLettered: 1, residual: 0 });
   });
 
   it('is kept while the disk of the dead letters is full', async () => {

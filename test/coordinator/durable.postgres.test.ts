@@ -89,6 +89,20 @@ const stored = async (symbol: string): Promise<number> =>
 const isSettled = () =>
   eventually('all is written', 15_000, () => Promise.resolve(coordinator.snapshot().rows.spooled === 0));
 
+describe('a table with one more column than we know', () => {
+  it('is written as before: a newer replica may have migrated it', async () => {
+    await test.query('ALTER TABLE bars ADD COLUMN note text');
+    try {
+      await coordinator.accept(batch('WIDER', 100));
+      await isSettled();
+      expect(await stored('WIDER')).toBe(100);
+      expect(coordinator.snapshot()).toMatchObject({ deadLetters: 0, circuitState: 'closed' });
+    } finally {
+      await test.query('ALTER TABLE bars DROP COLUMN note');
+    }
+  });
+});
+
 describe('a database that lacks what every row needs', () => {
   it.each([
     [

@@ -1,4 +1,5 @@
-import fileSystem, { mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { constants } from 'node:fs';
+import fileSystem, { mkdtemp, readdir, readFile, readlink, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
@@ -97,6 +98,30 @@ describe('on a real file system', () => {
     expect(await readdir(path)).toEqual(['checkpoint']);
     expect((await stat(path)).mode & 0o777).toBe(0o700);
   });
+
+  // A write that only reached the memory of the system would pass every other test.
+  (process.platform === 'linux' ? it : it.skip)(
+    'writes its segments through to the disk (Linux)',
+    async () => {
+      const spool = await Spool.open<string>(optionsFor(directory));
+      try {
+        await spool.append({ payload: [Buffer.from('x')], rows: 1, time: 1, entry: 'x' });
+        const links = await Promise.all(
+          (await readdir('/proc/self/fd')).map(async (fd) => ({
+            fd,
+            path: await readlink(`/proc/self/fd/${fd}`).catch(() => ''),
+          })),
+        );
+        const segments = links.filter(({ path }) => path.startsWith(directory) && path.endsWith('.seg'));
+        expect(segments).toHaveLength(1);
+        const info = await readFile(`/proc/self/fdinfo/${segments[0]?.fd ?? ''}`, 'utf8');
+        const flags = Number.parseInt(/^flags:\s+(\d+)$/m.exec(info)?.[1] ?? '', 8);
+        expect(flags & constants.O_DSYNC).toBe(constants.O_DSYNC);
+      } finally {
+        await spool.close();
+      }
+    },
+  );
 
   it('makes new directories so that they outlive a power cut, each in the one above', async () => {
     const opened = jest.spyOn(fileSystem, 'open');

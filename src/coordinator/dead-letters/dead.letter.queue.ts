@@ -83,13 +83,18 @@ export class DeadLetterQueue {
     return { letters: this.damagedCount, rows: this.damagedRowSum };
   }
 
-  /** Resolves when the letter is safe on disk. Adding the same letter again changes nothing. */
-  async add(letter: DeadLetter): Promise<void> {
+  /**
+   * Resolves when the letter is safe on disk. Adding the same letter again changes nothing.
+   * @returns whether it was not there
+   */
+  async add(letter: DeadLetter): Promise<boolean> {
     const { id, rows } = letter;
     const name = `${id}.${rows}.dlq`;
     await this.files.makeDirectory(this.directory);
     await writeWholeFile(this.files, this.directory, name, encodeLetter(letter));
-    if (!this.filed.has(id)) this.note({ id, name, rows });
+    if (this.filed.has(id)) return false;
+    this.note({ id, name, rows });
+    return true;
   }
 
   /** At most `limit` ids after the id `after`, by time of receipt. */
