@@ -7,9 +7,11 @@ import type { PartitionStore } from '../database/partition.store.js';
 import type { BarBatch } from './bar.batch.js';
 import { copyBars } from './copy.stream.js';
 import type { ResolvedBatch } from './resolved.batch.js';
-import { orderByKey } from './key.order.js';
+import { orderByKey, type KeyOrder } from './key.order.js';
 import { mergeBars } from './merge.lane.js';
 import type { SeriesStore } from './series.store.js';
+import { formatTimestamp } from './timestamp.js';
+import { OFFSET, readTimestamp } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
 /** The two ways into the table: straight COPY of new bars, or staging and merge when some are stored already. */
@@ -28,6 +30,9 @@ const CHECK_VIOLATION = '23514';
 
 /** Writes batches of bars into PostgreSQL. */
 export class BarSink implements Sink<BarBatch, WriteCounts> {
+  /** Whether the COPY before met a bar that is stored: then the next one may, and leaves a thousand dead rows behind. */
+  private metStored = false;
+
   constructor(
     private readonly database: Database,
     private readonly series: SeriesStore,
@@ -67,9 +72,10 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     const [order, ...rounds] = orderByKey(batches);
     if (order === undefined) return batches.map(() => ({ inserted: 0, updated: 0, unchanged: 0 }));
     // Two versions of one key cannot both be new.
-    if (rounds.length === 0) {
+    if (rounds.length === 0 && !(this.metStored && (await isFirstStored(client, batches, order)))) {
       try {
         await this.timed('COPY', batches, () => copyBars(client, 'bars', batches, order));
+        this.metStored = false;
         return batches.map(({ batch }) => ({
           inserted: batch.rows,
           updated: 0,
@@ -77,6 +83,7 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
         }));
       } catch (error) {
         if (!TAKES_OTHER_LANE.has(codeOf(error))) throw error;
+        this.metStored = true;
       }
     }
     return await this.timed('UPSERT', batches, () => mergeBars(client, batches, [order, ...rounds]));
@@ -96,6 +103,22 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
       throw error;
     }
   }
+}
+
+async function isFirstStored(
+  client: PoolClient,
+  batches: readonly ResolvedBatch[],
+  order: KeyOrder,
+): Promise<boolean> {
+  const [at = 0] = order.at;
+  const first = batches[order.batch[0] ?? 0];
+  if (first === undefined) return false;
+  const { tuples } = first.batch;
+  const { rowCount } = await client.query('SELECT FROM bars WHERE series_id = $1 AND ts = $2', [
+    first.ids[tuples.readInt32BE(at + OFFSET.series)],
+    formatTimestamp(readTimestamp(tuples, at + OFFSET.ts)),
+  ]);
+  return rowCount === 1;
 }
 
 function codeOf(error: unknown): unknown {

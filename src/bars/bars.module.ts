@@ -46,7 +46,6 @@ const STALL_LIMIT_MS = 60 * SECOND;
       useFactory: (database: Database) =>
         new BarsAnswer(
           new BarReader(database),
-          new SeriesReader(database),
           new BarsStream(new BarExport(database), {
             stallLimitMs: STALL_LIMIT_MS,
             onStalled: () =>

@@ -98,16 +98,14 @@ export class Database {
   }
 
   /**
-   * Runs a statement that reads. Only so many at once that writers always find a connection; the others wait.
+   * Runs `work`, which reads, with a connection of its own. Only so many at once that writers always find one; the
+   * others wait.
    * @throws DatabaseTimeoutError when it takes longer than 30 s
    */
-  async query<Row extends object>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+  async read<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
     await this.readers.enter();
     try {
-      return await this.withClient(
-        async (client) => (await client.query<Row>(text, [...values])).rows,
-        READ_LIMIT_MS,
-      );
+      return await this.withClient(work, READ_LIMIT_MS);
     } finally {
       this.readers.leave();
     }

@@ -132,6 +132,23 @@ describe('GET /v1/bars in pages', () => {
     }
   });
 
+  it('reads on over more series than it looks up at once, of which some have no bars', async () => {
+    const many = Array.from({ length: 600 }, (_, at) =>
+      bar({ symbol: `MANY${String(at).padStart(3, '0')}`, provider: 'many', interval: '1d', ts: instant(0) }),
+    );
+    await served.service.post(write(many, 'csv'), TYPES.csv);
+    await served.database.query(
+      "DELETE FROM bars USING series WHERE id = series_id AND symbol IN ('MANY001', 'MANY255', 'MANY256')",
+    );
+    const kept = many.filter((_, at) => at !== 1 && at !== 255 && at !== 256);
+    for (const limit of [7, 597, 598]) expect((await allPages('provider=many', limit)).flat()).toEqual(kept);
+    const symbols = many.map((one) => one.symbol).join(',');
+    expect((await allPages(`symbols=${symbols}`, 256)).flat()).toEqual(kept);
+    const latest = JSON.parse(await served.get(`/v1/bars/latest?symbols=${symbols}`)) as Page<Bar>;
+    expect(latest.bars.map(name)).toEqual(kept.map(name));
+    await served.database.query("DELETE FROM bars USING series WHERE id = series_id AND provider = 'many'");
+  });
+
   it('refuses tokens that it did not give', async () => {
     const forged = [
       ['AAPL', 1, 'x'],

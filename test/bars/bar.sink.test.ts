@@ -88,6 +88,31 @@ describe('the sink', () => {
     await expect(closes('LANES')).resolves.toEqual([1, 3, 4]);
   });
 
+  it('finds the way of each write after one that met a stored bar', async () => {
+    await sink.write([batch(moment(1), 'WAYS', [1, 2])]);
+    lanes = [];
+    const closesOf = [
+      [3],
+      [4, 5],
+      [undefined, undefined, 6, 7],
+      [undefined, 8],
+      [undefined, undefined, 9, 9, 9],
+    ];
+    const counts = [];
+    for (const [index, values] of closesOf.entries()) {
+      counts.push(...(await sink.write([batch(moment(index + 2), 'WAYS', values)])));
+    }
+    expect(lanes).toEqual(['UPSERT', 'UPSERT', 'COPY', 'UPSERT', 'UPSERT']);
+    expect(counts.map(({ inserted, updated }) => [inserted, updated])).toEqual([
+      [0, 1],
+      [0, 2],
+      [2, 0],
+      [0, 1],
+      [1, 2],
+    ]);
+    await expect(closes('WAYS')).resolves.toEqual([4, 8, 9, 9, 9]);
+  });
+
   it('keeps the values received last when batches are committed in the opposite order', async () => {
     await sink.write([batch(moment(20), 'ORDER', [2])]);
     await expect(sink.write([batch(moment(10), 'ORDER', [1])])).resolves.toEqual([

@@ -142,7 +142,7 @@ describe('an accepted entry', () => {
     table.down = failure('57P03');
     const one = await start(table);
     for (let i = 0; i < 50; i++) await one.coordinator.accept(valuesOf([i]));
-    await until(() => one.coordinator.snapshot().circuitState !== 'closed');
+    await until(() => one.coordinator.snapshot().circuitState === 'open');
     await expect(one.coordinator.accept(valuesOf([1]), { awaitCommit: true })).rejects.toMatchObject({
       name: 'CircuitOpenError',
     });

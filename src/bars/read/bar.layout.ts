@@ -1,5 +1,8 @@
 import type { SeriesKey } from '../series.key.js';
 
+/** The forms in which bars are answered. */
+export type Format = 'json' | TextFormat;
+
 /** The forms in which a whole range is streamed. */
 export type TextFormat = 'csv' | 'ndjson';
 
@@ -25,7 +28,21 @@ export interface BarLayout {
 /** Column order of CSV and key order of JSON. */
 const BAR_COLUMNS = 'provider,symbol,interval,ts,open,high,low,close,volume';
 
-export const BAR_LAYOUTS: Readonly<Record<TextFormat, BarLayout>> = {
+const jsonPrefix = ({ provider, symbol, interval }: SeriesKey): string =>
+  `{"provider":${JSON.stringify(provider)},"symbol":${JSON.stringify(symbol)},"interval":"${interval}","ts":"`;
+
+const JSON_SEPARATORS = ['","open":', ',"high":', ',"low":', ',"close":', ',"volume":'].map((text) =>
+  Buffer.from(text),
+);
+
+export const BAR_LAYOUTS: Readonly<Record<Format, BarLayout>> = {
+  json: {
+    header: '{"bars":[',
+    // Each bar with a comma before it; the answer leaves out the first one.
+    prefix: (series) => `,${jsonPrefix(series)}`,
+    separators: JSON_SEPARATORS,
+    end: Buffer.from('}'),
+  },
   csv: {
     header: `${BAR_COLUMNS}\n`,
     // RFC 4180; neither providers nor intervals can have a comma or a quote.
@@ -35,11 +52,8 @@ export const BAR_LAYOUTS: Readonly<Record<TextFormat, BarLayout>> = {
   },
   ndjson: {
     header: '',
-    prefix: ({ provider, symbol, interval }) =>
-      `{"provider":${JSON.stringify(provider)},"symbol":${JSON.stringify(symbol)},"interval":"${interval}","ts":"`,
-    separators: ['","open":', ',"high":', ',"low":', ',"close":', ',"volume":'].map((text) =>
-      Buffer.from(text),
-    ),
+    prefix: jsonPrefix,
+    separators: JSON_SEPARATORS,
     end: Buffer.from('}\n'),
   },
 };

@@ -1,14 +1,24 @@
+import type { SeriesKey } from '../series.key.js';
 import { formatTimestamp } from '../timestamp.js';
-import type { BarRow } from './bar.row.js';
+
+/** A bar. */
+export interface BarRow extends SeriesKey {
+  /** Start of the bar, Unix epoch microseconds. */
+  readonly ts: number;
+  readonly open: number;
+  readonly high: number;
+  readonly low: number;
+  readonly close: number;
+  readonly volume: number;
+}
 
 /** A bar as a JSON object; every number reads back to the same bits. */
-export function barJson(bar: BarRow, ageSeconds?: number): string {
+export function barJson(bar: BarRow): string {
   const { provider, symbol, interval, ts, open, high, low, close, volume } = bar;
-  const age = ageSeconds === undefined ? '' : `,"age_seconds":${ageSeconds}`;
   return (
     `{"provider":${JSON.stringify(provider)},"symbol":${JSON.stringify(symbol)},"interval":"${interval}",` +
     `"ts":"${formatTimestamp(ts)}","open":${numberText(open)},"high":${numberText(high)},"low":${numberText(low)},` +
-    `"close":${numberText(close)},"volume":${numberText(volume)}${age}}`
+    `"close":${numberText(close)},"volume":${numberText(volume)}}`
   );
 }
 

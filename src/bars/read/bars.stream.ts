@@ -6,7 +6,7 @@ import { onceEnded } from '../../http/request.end.js';
 import { withDatabaseProblem } from '../ingest/write.problems.js';
 import type { BarExport } from './bar.export.js';
 import { BAR_LAYOUTS, CONTENT_TYPES, type TextFormat } from './bar.layout.js';
-import type { BarQuery } from './bar.reader.js';
+import type { BarQuery } from './bar.query.js';
 
 /** What a stream of bars needs to know. */
 export interface BarsStreamOptions {

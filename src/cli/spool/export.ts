@@ -5,9 +5,8 @@ import { pipeline } from 'node:stream/promises';
 import { barBatchCodec } from '../../bars/bar.batch.codec.js';
 import type { BarBatch } from '../../bars/bar.batch.js';
 import { BAR_LAYOUTS, type TextFormat } from '../../bars/read/bar.layout.js';
-import type { BarRow } from '../../bars/read/bar.row.js';
+import { barCsv, barJson, type BarRow } from '../../bars/read/bar.text.js';
 import { parseSeriesName } from '../../bars/series.key.js';
-import { barCsv, barJson } from '../../bars/read/bar.text.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from '../../bars/tuple.js';
 import { Checkpoint } from '../../coordinator/spool/checkpoint.js';
 import { nodeFileSystem } from '../../coordinator/spool/spool.file-system.js';
@@ -98,12 +97,10 @@ function batchOf({ payload, header }: Extract<Found, { kind: 'record' }>): BarBa
 function linesOf({ tuples, series }: BarBatch, first: number, end: number, format: TextFormat): string {
   let text = '';
   for (let at = first * TUPLE_BYTES; at < end * TUPLE_BYTES; at += TUPLE_BYTES) {
-    const seriesId = tuples.readInt32BE(at + OFFSET.series);
-    const name = series[seriesId];
+    const name = series[tuples.readInt32BE(at + OFFSET.series)];
     if (name === undefined) throw new Error('a record names a series that is not in it');
     const bar: BarRow = {
       ...parseSeriesName(name),
-      seriesId,
       ts: readTimestamp(tuples, at + OFFSET.ts),
       open: tuples.readDoubleBE(at + OFFSET.open),
       high: tuples.readDoubleBE(at + OFFSET.high),
