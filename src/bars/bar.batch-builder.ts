@@ -4,7 +4,7 @@ import { TooManyBarsError } from './too-many-bars.error.js';
 import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, viewOf } from './tuple.js';
 
 const TWO_32 = 2 ** 32;
-const LEAST_CAPACITY_ROWS = 8;
+const LEAST_CAPACITY_ROWS = 1;
 /** A guess at the number of bars that is far too high must not take much memory. */
 const MOST_FIRST_CAPACITY_ROWS = 16_384;
 
@@ -25,7 +25,7 @@ export class BarBatchBuilder {
   /** `expectedLines` is a guess at how many bars will be added, `maxLines` the most that may be. */
   constructor(expectedLines = LEAST_CAPACITY_ROWS, maxLines = Infinity) {
     this.#maxLines = maxLines;
-    const rows = Math.ceil(
+    const rows = Math.floor(
       Math.min(Math.max(expectedLines, LEAST_CAPACITY_ROWS), MOST_FIRST_CAPACITY_ROWS, maxLines),
     );
     this.#tuples = Buffer.allocUnsafe(rows * TUPLE_BYTES).fill(TUPLE_TEMPLATE);

@@ -34,8 +34,17 @@ export class AdminTokenGuard implements CanActivate {
 
     const request = context.switchToHttp().getRequest<GuardedRequest>();
     const scope = request.scope ?? this.authenticator.authenticate(request.headers.authorization);
-    if (scope === undefined) throw new UnauthorizedException('A known bearer token is needed.');
-    if (scope === required || scope === 'admin') return true;
-    throw new ForbiddenException(`The token may only ${scope === 'read' ? 'read' : 'write bars'}.`);
+    requireScope(scope, required);
+    return true;
   }
+}
+
+/**
+ * Lets a caller go on whose token has the scope; the admin token has every one.
+ * @throws UnauthorizedException without a known token, ForbiddenException when it may only do something else
+ */
+export function requireScope(scope: Scope | undefined, required: Scope): void {
+  if (scope === undefined) throw new UnauthorizedException('A known bearer token is needed.');
+  if (scope === required || scope === 'admin') return;
+  throw new ForbiddenException(`The token may only ${scope === 'read' ? 'read' : 'write bars'}.`);
 }

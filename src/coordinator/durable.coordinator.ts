@@ -4,7 +4,7 @@ import type { CircuitChange } from './circuit.breaker.js';
 import { CoordinatorStoppedError } from './coordinator.errors.js';
 import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
 import type { DeadLetter } from './dead-letters/dead.letter.js';
-import type { DurableCoordinatorOptions, DurableSnapshot } from './durable.options.js';
+import type { DurableCoordinatorOptions, DurableSnapshot, QueueLoad } from './durable.options.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
 import type { Entry } from './sink.js';
@@ -151,9 +151,15 @@ export class DurableCoordinator<T extends Entry, R> {
     }
   }
 
+  /** How full it is: what every answer tells. */
+  get load(): QueueLoad {
+    const { spool, capacity } = this.options;
+    return { queueSize: spool.rows, capacity, utilization: spool.rows / capacity, level: this.level };
+  }
+
   /** The coordinator now. */
   snapshot(): DurableSnapshot {
-    const { id, spool, deadLetters, capacity } = this.options;
+    const { id, spool, deadLetters } = this.options;
     const { workersAlive, circuitState, circuitCause } = this.writes.snapshot();
     const spoolNow = spool.snapshot();
     const { accepted, committed } = this.ledger;
@@ -161,12 +167,9 @@ export class DurableCoordinator<T extends Entry, R> {
     const deadLettered = this.ledger.deadLettered - deadLetters.damaged.rows;
     const spooled = spoolNow.rows;
     return {
+      ...this.load,
       coordinatorId: id,
       workersAlive,
-      queueSize: spooled,
-      capacity,
-      utilization: spooled / capacity,
-      level: this.level,
       circuitState,
       circuitCause,
       rows: {

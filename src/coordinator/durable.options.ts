@@ -49,3 +49,6 @@ export interface DurableSnapshot extends Omit<CoordinatorSnapshot, 'rows'> {
   /** Letters that were found damaged and put aside since the start. */
   readonly damagedLetters: number;
 }
+
+/** How full the queue is at one moment. */
+export type QueueLoad = Pick<DurableSnapshot, 'queueSize' | 'capacity' | 'utilization' | 'level'>;

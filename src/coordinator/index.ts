@@ -27,6 +27,7 @@ export type {
   DurableCoordinatorOptions,
   DurableLedger,
   DurableSnapshot,
+  QueueLoad,
   EntryCodec,
 } from './durable.options.js';
 export {

@@ -182,3 +182,13 @@ describe('good and bad rows mixed, with on_error=skip', () => {
     expect(await stored()).toEqual(TWO);
   });
 });
+
+it('makes room for the next large body once one is answered', async () => {
+  const headers = { 'content-encoding': 'gzip' };
+  const body = Buffer.alloc(8 * 1024 * 1024);
+  // Each is reckoned with a quarter of what all may take at once.
+  for (let turn = 1; turn <= 6; turn++) {
+    const { status, json } = await served.service.post(body, TYPES.ndjson, '', headers);
+    expect([turn, status, json.code]).toEqual([turn, 400, 'malformed-body']);
+  }
+});

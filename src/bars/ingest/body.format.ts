@@ -2,11 +2,11 @@ import { BODY_TYPES } from '../../http/body.limits.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BodyFormat } from '../decode/bars.decoder.js';
 
-const FORMATS: Readonly<Record<string, BodyFormat>> = {
-  'application/json': 'json',
-  'application/x-ndjson': 'ndjson',
-  'text/csv': 'csv',
-};
+const FORMATS: ReadonlyMap<string, BodyFormat> = new Map([
+  ['application/json', 'json'],
+  ['application/x-ndjson', 'ndjson'],
+  ['text/csv', 'csv'],
+]);
 
 const UTF_8_CHARSET = /^"?utf-?8"?$/i;
 
@@ -14,9 +14,11 @@ const UTF_8_CHARSET = /^"?utf-?8"?$/i;
  * The format that a Content-Type names.
  * @throws ProblemError `unsupported-media-type` also for a charset other than UTF-8
  */
-export function bodyFormat(contentType: string | undefined): BodyFormat {
-  const [type = '', ...parameters] = (contentType ?? '').split(';');
-  const format = FORMATS[type.trim().toLowerCase()];
+export function bodyFormat(contentType = ''): BodyFormat {
+  const plain = FORMATS.get(contentType);
+  if (plain !== undefined) return plain;
+  const [type = '', ...parameters] = contentType.split(';');
+  const format = FORMATS.get(type.trim().toLowerCase());
   const charset = parameters
     .map((text) => text.trim().split('='))
     .find(([name]) => name?.toLowerCase() === 'charset');

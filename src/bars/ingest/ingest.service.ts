@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto';
 
 import { SECOND } from '../../config/units.js';
-import type { DurableCoordinator, DurableSnapshot } from '../../coordinator/index.js';
+import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarBatch } from '../bar.batch.js';
-import { type BodyFormat, decodeBars, type DecodeResult, type OnRowError } from '../decode/bars.decoder.js';
+import {
+  type BodyFormat,
+  decodeBars,
+  type DecodeResult,
+  decodeStrictly,
+  type OnRowError,
+} from '../decode/bars.decoder.js';
 import { MalformedBodyError } from '../decode/malformed-body.error.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
@@ -18,6 +24,9 @@ import { unconfirmed, writeProblem } from './write.problems.js';
 
 /** Longest wait for the disk or the commit, milliseconds, before the client is told that it is not confirmed. */
 const LONGEST_WAIT_MS = 15 * SECOND;
+
+/** Of two bars or so: to make the scanners for fewer takes longer than they save. */
+const LEAST_SCANNED_BYTES = 400;
 
 /** A body as it came over HTTP. */
 export interface IngestRequest {
@@ -38,7 +47,7 @@ export interface IngestResult {
   readonly errorsTruncated: boolean;
   /** What the commit did; undefined when it was not waited for. */
   readonly counts: WriteCounts | undefined;
-  readonly queue: DurableSnapshot;
+  readonly queue: QueueLoad;
 }
 
 /** Takes bodies of bars and answers when they are safe on disk, or committed. */
@@ -65,7 +74,7 @@ export class IngestService {
     if (request.body.length === 0) throw new ProblemError('no-bars', 'The body is empty.');
     const format = bodyFormat(request.contentType);
     const body = await inflateBody(request.body, request.contentEncoding);
-    const decoded = decode(body, format, request.onError, this.coordinator.snapshot().capacity);
+    const decoded = decode(body, format, request.onError, this.coordinator.load.capacity);
     const batch = this.requireBatch(decoded);
     const admitted = this.admission.admit(batch);
     batch.receivedAt = this.clock.next();
@@ -77,7 +86,7 @@ export class IngestService {
       rejected: decoded.rejected,
       errors: decoded.errors,
       errorsTruncated: decoded.errorsTruncated,
-      queue: this.coordinator.snapshot(),
+      queue: this.coordinator.load,
     };
   }
 
@@ -111,22 +120,19 @@ export class IngestService {
     }
   }
 
-  private async inTime<V>(work: Promise<V>, late: () => Error): Promise<V> {
-    let timer: NodeJS.Timeout | undefined;
-    const expired = new Promise<never>((_resolve, reject) => {
-      timer = setTimeout(() => reject(late()), this.longestWaitMs);
+  /** The outcome of the work, or `late` when it takes too long. */
+  private inTime<V>(work: Promise<V>, late: () => Error): Promise<V> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(late()), this.longestWaitMs);
+      void work.then(resolve, reject).then(() => clearTimeout(timer));
     });
-    try {
-      return await Promise.race([work, expired]);
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }
 
 function decode(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
+  const decodeBody = body.length < LEAST_SCANNED_BYTES ? decodeStrictly : decodeBars;
   try {
-    return decodeBars(body, format, onError, maxBars);
+    return decodeBody(body, format, onError, maxBars);
   } catch (error) {
     if (error instanceof TooManyBarsError)
       throw new ProblemError('body-too-large', error.message, { cause: error });
