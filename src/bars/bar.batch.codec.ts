@@ -14,11 +14,11 @@ const LENGTH_BYTES = 4;
 export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   encode(batch) {
     const { lines, years, series, tuples } = batch.rows < batch.series.length ? withOwnSeries(batch) : batch;
-    const first = `${lines} ${[...years].join(',')}`;
-    const head = Buffer.from([first, ...series].join('\n'), 'latin1');
-    const length = Buffer.alloc(LENGTH_BYTES);
-    length.writeUInt32BE(head.length);
-    return [length, head, tuples];
+    const text = `${lines} ${[...years].join(',')}\n${series.join('\n')}`;
+    const head = Buffer.allocUnsafe(LENGTH_BYTES + text.length);
+    head.writeUInt32BE(text.length);
+    head.write(text, LENGTH_BYTES, 'latin1');
+    return [head, tuples];
   },
 
   decode(payload, time) {

@@ -5,13 +5,7 @@ import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarBatch } from '../bar.batch.js';
-import {
-  type BodyFormat,
-  decodeBars,
-  type DecodeResult,
-  decodeStrictly,
-  type OnRowError,
-} from '../decode/bars.decoder.js';
+import { type BodyFormat, decodeBars, type DecodeResult, type OnRowError } from '../decode/bars.decoder.js';
 import { MalformedBodyError } from '../decode/malformed-body.error.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
@@ -24,9 +18,6 @@ import { unconfirmed, writeProblem } from './write.problems.js';
 
 /** Longest wait for the disk or the commit, milliseconds, before the client is told that it is not confirmed. */
 const LONGEST_WAIT_MS = 15 * SECOND;
-
-/** Of two bars or so: to make the scanners for fewer takes longer than they save. */
-const LEAST_SCANNED_BYTES = 400;
 
 /** A body as it came over HTTP. */
 export interface IngestRequest {
@@ -130,9 +121,8 @@ export class IngestService {
 }
 
 function decode(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
-  const decodeBody = body.length < LEAST_SCANNED_BYTES ? decodeStrictly : decodeBars;
   try {
-    return decodeBody(body, format, onError, maxBars);
+    return decodeBars(body, format, onError, maxBars);
   } catch (error) {
     if (error instanceof TooManyBarsError)
       throw new ProblemError('body-too-large', error.message, { cause: error });
