@@ -3,8 +3,9 @@ import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { CircuitChange } from './circuit.breaker.js';
 import { CoordinatorStoppedError } from './coordinator.errors.js';
 import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
-import type { DeadLetter } from './dead-letters/dead.letter.js';
+import { DeadLetterUndecodableError, type DeadLetter } from './dead-letters/dead.letter.js';
 import type { DurableCoordinatorOptions, DurableSnapshot } from './durable.options.js';
+import { decodeWhole } from './entry.decoding.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
 import type { Entry } from './sink.js';
@@ -125,6 +126,7 @@ export class DurableCoordinator<T extends Entry, R> {
   /**
    * Gives a dead letter's rows to the spool once more; false when there is no letter of that id. A crash between
    * the two steps leaves the letter where it was: writing its rows twice is harmless.
+   * @throws DeadLetterDamagedError, DeadLetterUndecodableError, CoordinatorStoppedError, and what a spool refuses with
    */
   replayDeadLetter(id: string): Promise<boolean> {
     const replaying = this.replaying.get(id) ?? this.replay(id).finally(() => this.replaying.delete(id));
@@ -212,12 +214,13 @@ export class DurableCoordinator<T extends Entry, R> {
   }
 
   private async replay(id: string): Promise<boolean> {
-    const { spool, deadLetters } = this.options;
+    const { spool, deadLetters, codec } = this.options;
     if (this.state !== 'running') throw new CoordinatorStoppedError(this.options.id, 0, false);
     const letter = await deadLetters.read(id);
     if (!letter) return false;
     const { payload, rows, time } = letter;
-    const entry = this.options.codec.decode(Buffer.concat(payload), time);
+    const entry = decodeWhole(codec, Buffer.concat(payload), letter);
+    if (entry instanceof Error) throw new DeadLetterUndecodableError(id, entry);
     await spool.append({
       payload,
       rows,
