@@ -3,9 +3,9 @@ import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { CircuitChange } from './circuit.breaker.js';
 import { CoordinatorStoppedError } from './coordinator.errors.js';
 import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
-import { DeadLetterUndecodableError, type DeadLetter } from './dead-letters/dead.letter.js';
+import type { DeadLetter } from './dead-letters/dead.letter.js';
+import { DeadLetterReplay } from './dead.letter.replay.js';
 import type { DurableCoordinatorOptions, DurableSnapshot } from './durable.options.js';
-import { decodeWhole } from './entry.decoding.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
 import type { Entry } from './sink.js';
@@ -36,6 +36,7 @@ export interface Accepted<R> {
 export class DurableCoordinator<T extends Entry, R> {
   private readonly writes: WriteCoordinator<T, R>;
   private readonly feed: SpoolFeed<T, R>;
+  private readonly replays: DeadLetterReplay<T, R>;
   private readonly observer: Required<WriteObserver>;
   private readonly watermarks: Watermarks;
   private readonly levelListeners: GuardedListeners<LevelChange>;
@@ -45,8 +46,6 @@ export class DurableCoordinator<T extends Entry, R> {
   private readonly stopping = new AbortController();
   /** True while the spool takes nothing. */
   private blocked: boolean;
-  /** Dead letters that are being given to the spool again. */
-  private readonly replaying = new Map<string, Promise<boolean>>();
   private state: 'idle' | 'running' | 'stopping' = 'idle';
   private feeding: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
@@ -71,6 +70,10 @@ export class DurableCoordinator<T extends Entry, R> {
       isAwaited: (sequence) => this.awaited.has(sequence),
       onSettled: (item, deadRows) => this.settle(item, deadRows),
       onOutcome: (sequence, outcome) => this.answer(sequence, outcome),
+    });
+    this.replays = new DeadLetterReplay(options, (replayed) => {
+      this.ledger.deadLettered -= replayed;
+      this.updateLevel();
     });
     const { rows } = spool.recovered;
     this.ledger = { accepted: rows + deadLetters.rows, committed: 0, deadLettered: deadLetters.rows };
@@ -128,10 +131,9 @@ export class DurableCoordinator<T extends Entry, R> {
    * the two steps leaves the letter where it was: writing its rows twice is harmless.
    * @throws DeadLetterDamagedError, DeadLetterUndecodableError, CoordinatorStoppedError, and what a spool refuses with
    */
-  replayDeadLetter(id: string): Promise<boolean> {
-    const replaying = this.replaying.get(id) ?? this.replay(id).finally(() => this.replaying.delete(id));
-    this.replaying.set(id, replaying);
-    return replaying;
+  async replayDeadLetter(id: string): Promise<boolean> {
+    if (this.state !== 'running') throw new CoordinatorStoppedError(this.options.id, 0, false);
+    return await this.replays.replay(id);
   }
 
   /** What the sink refused. */
@@ -211,28 +213,6 @@ export class DurableCoordinator<T extends Entry, R> {
   stop({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     this.stopped ??= this.shutDown(performance.now() + deadlineMs);
     return this.stopped;
-  }
-
-  private async replay(id: string): Promise<boolean> {
-    const { spool, deadLetters, codec } = this.options;
-    if (this.state !== 'running') throw new CoordinatorStoppedError(this.options.id, 0, false);
-    const letter = await deadLetters.read(id);
-    if (!letter) return false;
-    const { payload, rows, time } = letter;
-    const entry = decodeWhole(codec, Buffer.concat(payload), letter);
-    if (entry instanceof Error) throw new DeadLetterUndecodableError(id, entry);
-    await spool.append({
-      payload,
-      rows,
-      time,
-      entry,
-      onSafe: () => {
-        this.ledger.deadLettered -= rows;
-        this.updateLevel();
-      },
-    });
-    await deadLetters.remove(id);
-    return true;
   }
 
   private get level(): BackpressureLevel {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import {
   DeadLetterDamagedError,
@@ -332,6 +332,32 @@ describe('a row that the sink refuses', () => {
       rows: { accepted: 1, committed: 1, deadLettered: 0, residual: 0 },
     });
     await expect(coordinator.replayDeadLetter(id)).resolves.toBe(false);
+  });
+
+  it('is stored and counted once when the disk does not let go of its dead letter at the first try', async () => {
+    let stuck = true;
+    const letterFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      remove: (path) => (stuck ? Promise.reject(failure('EIO')) : nodeFileSystem.remove(path)),
+    };
+    const table = new Table();
+    const one = await start(table, { letterFiles });
+    await one.coordinator.accept(valuesOf([POISON]));
+    await isSettled(one);
+    const [id = ''] = one.deadLetters.ids({ limit: 1 });
+    const write = jest.fn((entries: readonly Values[]) => Promise.resolve(entries.map(({ rows }) => rows)));
+    table.write = write;
+    const { coordinator } = one;
+    for (let tries = 0; tries < 2; tries++)
+      await expect(coordinator.replayDeadLetter(id)).rejects.toThrow('EIO');
+    stuck = false;
+    await expect(coordinator.replayDeadLetter(id)).resolves.toBe(true);
+    await isSettled(one);
+    expect(write).toHaveBeenCalledTimes(1);
+    expect(coordinator.snapshot()).toMatchObject({
+      deadLetters: 0,
+      rows: { accepted: 1, committed: 1, deadLettered: 0, residual: 0 },
+    });
   });
 
   it('can be replayed from a dead letter that is heavier than the capacity is now', async () => {
