@@ -156,7 +156,8 @@ export class DurableCoordinator<T extends Entry, R> {
     const { id, spool, deadLetters, capacity } = this.options;
     const { workersAlive, circuitState, circuitCause } = this.writes.snapshot();
     const spoolNow = spool.snapshot();
-    const { accepted, committed } = this.ledger;
+    const { committed } = this.ledger;
+    const accepted = this.ledger.accepted + spool.foundRows;
     // What was damaged on disk is in the queue no more: a loss, which the residual shows.
     const deadLettered = this.ledger.deadLettered - deadLetters.damaged.rows;
     const spooled = spoolNow.rows;

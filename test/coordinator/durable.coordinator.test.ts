@@ -242,6 +242,41 @@ describe('a spool that takes nothing', () => {
   });
 });
 
+describe('a segment that cannot be read at the start', () => {
+  it.each([
+    ['sized', 1],
+    ['looked through', 2],
+  ])('as it cannot be %s is counted when it can be read, and the ledger balances', async (_, turn) => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const before = await start(table);
+    for (let i = 0; i < 3; i++) await before.coordinator.accept(valuesOf([i]));
+    await before.coordinator.stop({ deadlineMs: 0 });
+
+    let opened = 0;
+    const refuse = () => Promise.reject(failure('EMFILE'));
+    const spoolFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      open: async (path, access) => {
+        const file = await nodeFileSystem.open(path, access);
+        if (!path.endsWith('.seg') || ++opened !== turn) return file;
+        return Object.assign(file, { size: refuse, read: refuse });
+      },
+    };
+    table.down = undefined;
+    const after = await start(table, { spoolFiles });
+    await isSettled(after);
+    await until(() => table.rows.size === 3);
+    expect(after.coordinator.snapshot().rows).toEqual({
+      accepted: 3,
+      committed: 3,
+      spooled: 0,
+      deadLettered: 0,
+      residual: 0,
+    });
+  });
+});
+
 describe('a row that the sink refuses', () => {
   it('costs about 2 log2(n) writes more and one dead letter, which a replay mends', async () => {
     const table = new Table();

@@ -38,7 +38,10 @@ export async function lookAtBacklog(
       found.heaviest = Math.max(found.heaviest, rows);
       found.oldestTime ??= time;
     };
+    const { records, rows } = found;
     if (end > checkpoint) await scan(files, segment, checkpoint, note);
+    // What was found in it now is found again with the rest.
+    if (!segment.counted) Object.assign(found, { records, rows });
     if (end < Infinity) segment.last = end - 1;
   }
   return found;
@@ -52,6 +55,7 @@ async function scan(
 ): Promise<void> {
   if (segment.unreadable) {
     segment.last += FREE_NUMBERS;
+    segment.counted = false;
     return;
   }
   const file = await files.open(segment.path, 'read');
@@ -69,7 +73,10 @@ async function scan(
     // A record that cannot be read may be the last, and any number of gaps may lie before it: the segment is not
     // settled before a reader has been there.
     if (damaged) segment.last = Math.max(segment.last + 1, checkpoint);
-    if (salvaged.badBlocks > 0) segment.last += FREE_NUMBERS;
+    if (salvaged.badBlocks > 0) {
+      segment.last += FREE_NUMBERS;
+      segment.counted = false;
+    }
   } finally {
     await file.close();
   }

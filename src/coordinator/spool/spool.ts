@@ -97,6 +97,11 @@ export class Spool<T> {
     return this.records.rows;
   }
 
+  /** Rows found since the start in what could not be read at the start; `recovered` does not have them. */
+  get foundRows(): number {
+    return this.records.found;
+  }
+
   /** The spool now. */
   snapshot(): SpoolSnapshot {
     return {
