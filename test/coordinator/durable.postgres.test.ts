@@ -89,6 +89,11 @@ const stored = async (symbol: string): Promise<number> =>
 const isSettled = () =>
   eventually('all is written', 15_000, () => Promise.resolve(coordinator.snapshot().rows.spooled === 0));
 
+const RAISE = `
+  CREATE FUNCTION raise() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'unexpected page' USING ERRCODE = 'index_corrupted'; END $$;
+  CREATE TRIGGER raise BEFORE INSERT ON bars FOR EACH ROW EXECUTE FUNCTION raise()`;
+
 describe('a database that lacks what every row needs', () => {
   it.each([
     [
@@ -112,6 +117,22 @@ describe('a database that lacks what every row needs', () => {
       '42703',
       /volume/,
     ],
+    [
+      'the same columns',
+      'ALTER TABLE bars ADD COLUMN more int',
+      'ALTER TABLE bars DROP COLUMN more',
+      '22P04',
+      /field count/,
+    ],
+    [
+      'the same types',
+      `ALTER TABLE bars RENAME TO bars_gone; CREATE TABLE bars (LIKE bars_gone);
+       ALTER TABLE bars ALTER volume TYPE real; GRANT ALL ON bars TO ROLE`,
+      'DROP TABLE bars; ALTER TABLE bars_gone RENAME TO bars',
+      '22P03',
+      /incorrect binary data format/,
+    ],
+    ['a sound index', RAISE, 'DROP FUNCTION raise CASCADE', 'XX002', /unexpected page/],
   ])(
     'by the lack of %s stops the lane and says so; no row is a dead letter, and all are stored when it is mended',
     async (_, breakIt, mendIt, sqlstate, message) => {
