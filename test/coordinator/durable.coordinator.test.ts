@@ -244,9 +244,10 @@ describe('a spool that takes nothing', () => {
 
 describe('a segment that cannot be read at the start', () => {
   it.each([
-    ['sized', 1],
-    ['looked through', 2],
-  ])('as it cannot be %s is counted when it can be read, and the ledger balances', async (_, turn) => {
+    ['opened', 1, 'open'],
+    ['opened again', 2, 'open'],
+    ['looked through', 2, 'read'],
+  ])('as it cannot be %s is counted when it can be, and the ledger balances', async (_, turn, failing) => {
     const table = new Table();
     table.down = failure('57P03');
     const before = await start(table);
@@ -258,9 +259,10 @@ describe('a segment that cannot be read at the start', () => {
     const spoolFiles: SpoolFileSystem = {
       ...nodeFileSystem,
       open: async (path, access) => {
+        const refused = path.endsWith('.seg') && ++opened === turn;
+        if (refused && failing === 'open') return await refuse();
         const file = await nodeFileSystem.open(path, access);
-        if (!path.endsWith('.seg') || ++opened !== turn) return file;
-        return Object.assign(file, { size: refuse, read: refuse });
+        return refused ? Object.assign(file, { read: refuse }) : file;
       },
     };
     table.down = undefined;

@@ -53,12 +53,12 @@ async function scan(
   checkpoint: number,
   note: (header: RecordHeader) => void,
 ): Promise<void> {
-  if (segment.unreadable) {
-    segment.last += FREE_NUMBERS;
-    segment.counted = false;
+  const file = segment.unreadable ? undefined : await files.open(segment.path, 'read').catch(() => undefined);
+  if (!file) {
+    leaveToReader(segment);
+    segment.unreadable = true;
     return;
   }
-  const file = await files.open(segment.path, 'read');
   try {
     const salvaged = new SalvagedFile(file, () => segment.bytes);
     const reader = new SegmentReader(salvaged, { first: segment.first, payloads: false });
@@ -73,11 +73,14 @@ async function scan(
     // A record that cannot be read may be the last, and any number of gaps may lie before it: the segment is not
     // settled before a reader has been there.
     if (damaged) segment.last = Math.max(segment.last + 1, checkpoint);
-    if (salvaged.badBlocks > 0) {
-      segment.last += FREE_NUMBERS;
-      segment.counted = false;
-    }
+    if (salvaged.badBlocks > 0) leaveToReader(segment);
   } finally {
     await file.close();
   }
+}
+
+/** What is in it, and how much, is not known yet. */
+function leaveToReader(segment: Segment): void {
+  segment.last += FREE_NUMBERS;
+  segment.counted = false;
 }
