@@ -1,4 +1,5 @@
 import type { Server } from 'node:http';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 import {
   Inject,
@@ -24,8 +25,10 @@ import { DrainState } from './http/drain.state.js';
 
 /** The part of the shutdown time that may go into writing what is queued; the rest is for closing. */
 const DRAIN_SHARE = 0.75;
-/** Time for answers that are on their way. */
-const ANSWER_GRACE_MS = 2 * SECOND;
+/** Another part of it, for answers that are on their way. */
+const ANSWER_SHARE = 0.1;
+/** Time for taking leave of the database. One that hangs never answers. */
+const FAREWELL_MS = 0.5 * SECOND;
 
 /** Stops the parts in the order in which bars flow through them. Nest closes the HTTP server between the two steps. */
 @Injectable()
@@ -52,20 +55,23 @@ export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicatio
     this.logger.log('shutting down: no new bars are taken, what is queued is written');
     this.drain.start();
     this.loop.refuseWaiting();
-    await this.coordinator.stop({ deadlineMs: this.settings.shutdownTimeoutMs * DRAIN_SHARE });
+    const { shutdownTimeoutMs } = this.settings;
+    await this.coordinator.stop({ deadlineMs: shutdownTimeoutMs * DRAIN_SHARE });
     // Readers never hang up by themselves; the server would wait for them.
     this.stream.close();
     // A slow reader of an export would hold the server open until the time-out.
     const server = this.host.httpAdapter.getHttpServer() as Server;
-    this.answerGrace = setTimeout(() => server.closeAllConnections(), ANSWER_GRACE_MS).unref();
+    this.answerGrace = setTimeout(
+      () => server.closeAllConnections(),
+      shutdownTimeoutMs * ANSWER_SHARE,
+    ).unref();
   }
 
   async onApplicationShutdown(): Promise<void> {
     clearTimeout(this.answerGrace);
     this.loop.stop();
     await this.channels.stop();
-    await this.probe.close();
-    await this.database.close();
+    await Promise.race([Promise.all([this.probe.close(), this.database.close()]), sleep(FAREWELL_MS)]);
     await this.server.stop();
     await this.directory.release();
     this.logger.log('stopped');

@@ -11,7 +11,11 @@ import {
 import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
 import { ProblemError } from '../http/problem.error.js';
 import { queryPipe } from '../http/query.pipe.js';
-import { DeadLetterDamagedError, type DeadLetter } from './dead-letters/dead.letter.js';
+import {
+  DeadLetterDamagedError,
+  DeadLetterUndecodableError,
+  type DeadLetter,
+} from './dead-letters/dead.letter.js';
 import {
   DeadLetterContentDto,
   DeadLetterDto,
@@ -89,9 +93,8 @@ export class DeadLettersController {
     'draining',
   )
   async replay(@Param('id') id: string): Promise<ReplayedDto> {
-    await this.read(id);
-    const replayed = await this.replayOne(id);
-    return { replayed: replayed ? 1 : 0 };
+    if (!(await this.replayOne(id).catch(asDamaged))) throw unknown(id);
+    return { replayed: 1 };
   }
 
   @Post('replay')
@@ -123,11 +126,7 @@ export class DeadLettersController {
   }
 
   private async read(id: string): Promise<DeadLetter> {
-    const letter = await this.coordinator.deadLetters.read(id).catch((error: unknown) => {
-      if (error instanceof DeadLetterDamagedError)
-        throw new ProblemError('damaged-record', `${error.message}.`);
-      throw error;
-    });
+    const letter = await this.coordinator.deadLetters.read(id).catch(asDamaged);
     if (!letter) throw unknown(id);
     return letter;
   }
@@ -141,9 +140,17 @@ export class DeadLettersController {
   }
 }
 
-/** What is damaged was put aside, and the operator told. */
+/** What is damaged was put aside, and the operator told; what cannot be understood must not hold up the others. */
 function ignoreDamage(error: unknown): undefined {
-  if (!(error instanceof DeadLetterDamagedError)) throw error;
+  if (!isDamage(error)) throw error;
+}
+
+function asDamaged(error: unknown): never {
+  throw isDamage(error) ? new ProblemError('damaged-record', `${error.message}.`, { cause: error }) : error;
+}
+
+function isDamage(error: unknown): error is DeadLetterDamagedError | DeadLetterUndecodableError {
+  return error instanceof DeadLetterDamagedError || error instanceof DeadLetterUndecodableError;
 }
 
 function unknown(id: string): ProblemError {

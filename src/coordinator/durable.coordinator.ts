@@ -4,6 +4,7 @@ import type { CircuitChange } from './circuit.breaker.js';
 import { CoordinatorStoppedError } from './coordinator.errors.js';
 import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
 import type { DeadLetter } from './dead-letters/dead.letter.js';
+import { DeadLetterReplay } from './dead.letter.replay.js';
 import type { DurableCoordinatorOptions, DurableSnapshot, QueueLoad } from './durable.options.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
@@ -35,6 +36,7 @@ export interface Accepted<R> {
 export class DurableCoordinator<T extends Entry, R> {
   private readonly writes: WriteCoordinator<T, R>;
   private readonly feed: SpoolFeed<T, R>;
+  private readonly replays: DeadLetterReplay<T, R>;
   private readonly observer: Required<WriteObserver>;
   private readonly watermarks: Watermarks;
   private readonly levelListeners: GuardedListeners<LevelChange>;
@@ -44,8 +46,6 @@ export class DurableCoordinator<T extends Entry, R> {
   private readonly stopping = new AbortController();
   /** True while the spool takes nothing. */
   private blocked: boolean;
-  /** Dead letters that are being given to the spool again. */
-  private readonly replaying = new Map<string, Promise<boolean>>();
   private state: 'idle' | 'running' | 'stopping' = 'idle';
   private feeding: Promise<void> | undefined;
   private stopped: Promise<void> | undefined;
@@ -74,6 +74,10 @@ export class DurableCoordinator<T extends Entry, R> {
         this.ledger.deadLettered -= rows;
       },
       onOutcome: (sequence, outcome) => this.answer(sequence, outcome),
+    });
+    this.replays = new DeadLetterReplay(options, (replayed) => {
+      this.ledger.deadLettered -= replayed;
+      this.updateLevel();
     });
     const { rows } = spool.recovered;
     this.ledger = { accepted: rows + deadLetters.rows, committed: 0, deadLettered: deadLetters.rows };
@@ -129,11 +133,11 @@ export class DurableCoordinator<T extends Entry, R> {
   /**
    * Gives a dead letter's rows to the spool once more; false when there is no letter of that id. A crash between
    * the two steps leaves the letter where it was: writing its rows twice is harmless.
+   * @throws DeadLetterDamagedError, DeadLetterUndecodableError, CoordinatorStoppedError, and what a spool refuses with
    */
-  replayDeadLetter(id: string): Promise<boolean> {
-    const replaying = this.replaying.get(id) ?? this.replay(id).finally(() => this.replaying.delete(id));
-    this.replaying.set(id, replaying);
-    return replaying;
+  async replayDeadLetter(id: string): Promise<boolean> {
+    if (this.state !== 'running') throw new CoordinatorStoppedError(this.options.id, 0, false);
+    return await this.replays.replay(id);
   }
 
   /** What the sink refused. */
@@ -162,7 +166,8 @@ export class DurableCoordinator<T extends Entry, R> {
     const { id, spool, deadLetters } = this.options;
     const { workersAlive, circuitState, circuitCause } = this.writes.snapshot();
     const spoolNow = spool.snapshot();
-    const { accepted, committed } = this.ledger;
+    const { committed } = this.ledger;
+    const accepted = this.ledger.accepted + spool.foundRows;
     // What was damaged on disk is in the queue no more: a loss, which the residual shows.
     const deadLettered = this.ledger.deadLettered - deadLetters.damaged.rows;
     const spooled = spoolNow.rows;
@@ -216,27 +221,6 @@ export class DurableCoordinator<T extends Entry, R> {
   stop({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     this.stopped ??= this.shutDown(performance.now() + deadlineMs);
     return this.stopped;
-  }
-
-  private async replay(id: string): Promise<boolean> {
-    const { spool, deadLetters } = this.options;
-    if (this.state !== 'running') throw new CoordinatorStoppedError(this.options.id, 0, false);
-    const letter = await deadLetters.read(id);
-    if (!letter) return false;
-    const { payload, rows, time } = letter;
-    const entry = this.options.codec.decode(Buffer.concat(payload), time);
-    await spool.append({
-      payload,
-      rows,
-      time,
-      entry,
-      onSafe: () => {
-        this.ledger.deadLettered -= rows;
-        this.updateLevel();
-      },
-    });
-    await deadLetters.remove(id);
-    return true;
   }
 
   private get level(): BackpressureLevel {

@@ -16,13 +16,16 @@ type Table = Readonly<Record<string, readonly [FailureClass, string]>>;
 
 /**
  * SQLSTATEs by their names in the PostgreSQL manual (appendix A, "PostgreSQL Error Codes"). Two characters stand
- * for a class; a full code goes before its class. What is not here, 22 and 23 above all, is permanent.
+ * for a class; a full code goes before its class. What is not here, most of 22 and 23 above all, is permanent.
  */
 const SQLSTATES: Table = {
   '08': ['unavailable', 'connection_exception'],
   // A malformed COPY field is reported so too: waiting would not mend it. PgBouncer's use of it: see below.
   '08P01': ['permanent', 'protocol_violation'],
   '0A000': ['transient', 'feature_not_supported'], // "cached plan must not change result type" after a migration
+  // The table has other columns than we send, or of other types: no row is at fault.
+  '22P03': ['unavailable', 'invalid_binary_representation'],
+  '22P04': ['unavailable', 'bad_copy_file_format'],
   '23505': ['transient', 'unique_violation'], // the sink's second lane answers it; here it is a race that was lost
   '25006': ['unavailable', 'read_only_sql_transaction'], // a standby, or a primary being switched over
   '25P03': ['transient', 'idle_in_transaction_session_timeout'],
@@ -48,6 +51,7 @@ const SQLSTATES: Table = {
   '57': ['unavailable', 'operator_intervention'], // 57P01 admin_shutdown, 57P02 crash_shutdown, 57P03 cannot_connect_now
   '57014': ['transient', 'query_canceled'], // statement_timeout: a smaller batch may pass
   '58': ['unavailable', 'system_error'], // 58030 io_error
+  XX: ['unavailable', 'internal_error'], // XX001 data_corrupted, XX002 index_corrupted
 };
 
 /** Codes that Node puts on the errors of its resolver, sockets, TLS and streams. */

@@ -4,6 +4,7 @@ import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors
 import { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
 import type { DeadLetterReason } from './dead-letters/dead.letter.js';
 import type { DurableCoordinatorOptions } from './durable.options.js';
+import { decodeWhole } from './entry.decoding.js';
 import { sqlstateOf } from './failure.table.js';
 import type { Entry } from './sink.js';
 import type { SpoolItem } from './spool/spool.js';
@@ -54,7 +55,8 @@ export class SpoolFeed<T extends Entry, R> {
 
   private async deliver(item: SpoolItem<T>): Promise<void> {
     const { writes, codec, signal, isAwaited, onSettled } = this.options;
-    const entry = this.entryOf(item);
+    const { content } = item;
+    const entry = 'entry' in content ? content.entry : decodeWhole(codec, content.payload, item);
     if (entry instanceof Error) {
       await this.buryWhole(item, entry);
       onSettled(item, item.rows);
@@ -85,16 +87,6 @@ export class SpoolFeed<T extends Entry, R> {
     if (error instanceof WriteRefusedError && error.reason !== 'worker_bug')
       this.options.onSettled(item, deadRows);
     this.options.onOutcome(item.sequence, error);
-  }
-
-  private entryOf({ content, time, rows }: SpoolItem<T>): T | Error {
-    if ('entry' in content) return content.entry;
-    try {
-      const entry = this.options.codec.decode(content.payload, time);
-      return entry.rows === rows ? entry : new Error(`${entry.rows} rows were read, ${rows} were accepted`);
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    }
   }
 
   private async buryWhole(item: SpoolItem<T>, error: Error): Promise<void> {

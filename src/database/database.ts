@@ -1,4 +1,4 @@
-import type { Pool, PoolClient } from 'pg';
+import type { Client, Pool, PoolClient } from 'pg';
 import type { DataSource } from 'typeorm';
 import type { PostgresDriver } from 'typeorm/driver/postgres/PostgresDriver.js';
 
@@ -42,6 +42,8 @@ export class Database {
   private readonly closed = new AbortController();
   private lastFailure: unknown;
   private readonly connectListeners: (() => void)[] = [];
+  /** Connections that somebody uses. */
+  private readonly busy = new Set<Client>();
 
   constructor(
     private readonly dataSource: DataSource,
@@ -141,11 +143,12 @@ export class Database {
     this.connectListeners.push(listener);
   }
 
-  /** Ends the pool. Queries still running are waited for. */
+  /** Ends the pool. Statements still running are cut off: a server that hangs would keep them for ever. */
   async close(): Promise<void> {
     this.closed.abort();
     await this.opening;
     this.pool = undefined;
+    for (const client of this.busy) void client.end();
     if (this.dataSource.isInitialized) await this.dataSource.destroy();
   }
 
@@ -165,6 +168,9 @@ export class Database {
         client.query(COMMITS_LAST).catch(() => undefined);
         for (const listener of this.connectListeners) listener();
       });
+      // A pool's client is a Client; only its type hides `end`.
+      pool.on('acquire', (client) => this.busy.add(client as Client & PoolClient));
+      pool.on('release', (_error, client) => this.busy.delete(client as Client & PoolClient));
       const year = new Date().getUTCFullYear();
       await this.partitions.ensure([year, year + 1]);
       this.pool = pool;

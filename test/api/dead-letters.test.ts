@@ -1,5 +1,12 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
+import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import { barBatchCodec } from '../../src/bars/bar.batch.codec.js';
+import { DeadLetterQueue } from '../../src/coordinator/index.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { startService, TOKENS, type TestService } from '../support/service.js';
@@ -138,5 +145,35 @@ describe('bars that only the database refuses', () => {
         expect((await call(method, path, token)).status).toBe(403);
       }
     }
+  });
+});
+
+describe('a record that cannot be understood', () => {
+  it('is answered as damaged, and the others are replayed', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'mds-dlq-'));
+    const why = { reason: 'r', sqlstate: undefined, detail: '', refusedAt: 1 };
+    const queue = await DeadLetterQueue.open({ directory: join(directory, 'dlq') });
+    const builder = new BarBatchBuilder();
+    builder.add('p', 'BEHIND', '1m', FIRST_TS * 1e6, 1, 1, 1, 1, 1);
+    const batch = Object.assign(builder.finish(), { receivedAt: 2 });
+    await queue.add({ ...why, id: '1-1-0', rows: 3, time: 1, payload: [Buffer.from('?')] });
+    // As many bytes as a batch of one row: what it holds is not what was accepted.
+    await queue.add({ ...why, id: '1-2-0', rows: 2, time: 1, payload: barBatchCodec.encode(batch) });
+    await queue.add({ ...why, id: '2-1-0', rows: 1, time: 2, payload: barBatchCodec.encode(batch) });
+    await service.stop();
+    service = await startService({ DATABASE_URL: database.url, MDS_DATA_DIR: directory });
+
+    expect(await call('POST', '/v1/dlq/replay')).toEqual({ status: 202, json: { replayed: 1 } });
+    await isSettled();
+    expect(await stored('BEHIND')).toBe(1);
+    for (const id of ['1-1-0', '1-2-0']) {
+      const answer = await call('POST', `/v1/dlq/${id}/replay`);
+      expect(answer).toMatchObject({ status: 410, json: { code: 'damaged-record' } });
+    }
+    // They are kept for people, until somebody gives them up.
+    expect((await page()).records.map(({ id }) => id)).toEqual(['1-1-0', '1-2-0']);
+    expect((await call('DELETE', '/v1/dlq/1-1-0')).status).toBe(204);
+    await service.stop();
+    await rm(directory, { recursive: true });
   });
 });

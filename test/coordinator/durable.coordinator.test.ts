@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
 import {
   DeadLetterDamagedError,
@@ -242,6 +242,43 @@ describe('a spool that takes nothing', () => {
   });
 });
 
+describe('a segment that cannot be read at the start', () => {
+  it.each([
+    ['opened', 1, 'open'],
+    ['opened again', 2, 'open'],
+    ['looked through', 2, 'read'],
+  ])('as it cannot be %s is counted when it can be, and the ledger balances', async (_, turn, failing) => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const before = await start(table);
+    for (let i = 0; i < 3; i++) await before.coordinator.accept(valuesOf([i]));
+    await before.coordinator.stop({ deadlineMs: 0 });
+
+    let opened = 0;
+    const refuse = () => Promise.reject(failure('EMFILE'));
+    const spoolFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      open: async (path, access) => {
+        const refused = path.endsWith('.seg') && ++opened === turn;
+        if (refused && failing === 'open') return await refuse();
+        const file = await nodeFileSystem.open(path, access);
+        return refused ? Object.assign(file, { read: refuse }) : file;
+      },
+    };
+    table.down = undefined;
+    const after = await start(table, { spoolFiles });
+    await isSettled(after);
+    await until(() => table.rows.size === 3);
+    expect(after.coordinator.snapshot().rows).toEqual({
+      accepted: 3,
+      committed: 3,
+      spooled: 0,
+      deadLettered: 0,
+      residual: 0,
+    });
+  });
+});
+
 describe('a row that the sink refuses', () => {
   it('costs about 2 log2(n) writes more and one dead letter, which a replay mends', async () => {
     const table = new Table();
@@ -333,6 +370,32 @@ describe('a row that the sink refuses', () => {
       rows: { accepted: 1, committed: 1, deadLettered: 0, residual: 0 },
     });
     await expect(coordinator.replayDeadLetter(id)).resolves.toBe(false);
+  });
+
+  it('is stored and counted once when the disk does not let go of its dead letter at the first try', async () => {
+    let stuck = true;
+    const letterFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      remove: (path) => (stuck ? Promise.reject(failure('EIO')) : nodeFileSystem.remove(path)),
+    };
+    const table = new Table();
+    const one = await start(table, { letterFiles });
+    await one.coordinator.accept(valuesOf([POISON]));
+    await isSettled(one);
+    const [id = ''] = one.deadLetters.ids({ limit: 1 });
+    const write = jest.fn((entries: readonly Values[]) => Promise.resolve(entries.map(({ rows }) => rows)));
+    table.write = write;
+    const { coordinator } = one;
+    for (let tries = 0; tries < 2; tries++)
+      await expect(coordinator.replayDeadLetter(id)).rejects.toThrow('EIO');
+    stuck = false;
+    await expect(coordinator.replayDeadLetter(id)).resolves.toBe(true);
+    await isSettled(one);
+    expect(write).toHaveBeenCalledTimes(1);
+    expect(coordinator.snapshot()).toMatchObject({
+      deadLetters: 0,
+      rows: { accepted: 1, committed: 1, deadLettered: 0, residual: 0 },
+    });
   });
 
   it('can be replayed from a dead letter that is heavier than the capacity is now', async () => {

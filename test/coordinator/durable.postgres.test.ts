@@ -103,6 +103,11 @@ describe('a table with one more column than we know', () => {
   });
 });
 
+const RAISE = `
+  CREATE FUNCTION raise() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN RAISE EXCEPTION 'unexpected page' USING ERRCODE = 'index_corrupted'; END $$;
+  CREATE TRIGGER raise BEFORE INSERT ON bars FOR EACH ROW EXECUTE FUNCTION raise()`;
+
 describe('a database that lacks what every row needs', () => {
   it.each([
     [
@@ -126,6 +131,15 @@ describe('a database that lacks what every row needs', () => {
       '42703',
       /volume/,
     ],
+    [
+      'the same types',
+      `ALTER TABLE bars RENAME TO bars_gone; CREATE TABLE bars (LIKE bars_gone);
+       ALTER TABLE bars ALTER volume TYPE real; GRANT ALL ON bars TO ROLE`,
+      'DROP TABLE bars; ALTER TABLE bars_gone RENAME TO bars',
+      '22P03',
+      /incorrect binary data format/,
+    ],
+    ['a sound index', RAISE, 'DROP FUNCTION raise CASCADE', 'XX002', /unexpected page/],
   ])(
     'by the lack of %s stops the lane and says so; no row is a dead letter, and all are stored when it is mended',
     async (_, breakIt, mendIt, sqlstate, message) => {

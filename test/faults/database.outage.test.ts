@@ -1,3 +1,7 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
@@ -169,3 +173,43 @@ describe('while PostgreSQL is stopped and started under load', () => {
     service = await startService({ DATABASE_URL: url });
   }, 120_000);
 });
+
+describe('while PostgreSQL hangs', () => {
+  it('SIGTERM ends it with 0 within its time, and what was taken is written after the next start', async () => {
+    await service.stop();
+    const settings = {
+      DATABASE_URL: url,
+      MDS_DATA_DIR: join(directory, 'service'),
+      MDS_SHUTDOWN_TIMEOUT_SEC: '8',
+    };
+    service = await startService(settings);
+    const load = produce('HANG', 'durable');
+    await eventually('bars are taken', 10_000, () => load.acknowledged.size > 500);
+    const frozen = await signalAll('SIGSTOP');
+    try {
+      const takenBefore = load.acknowledged.size;
+      await eventually('bars are taken on', 10_000, () => load.acknowledged.size > takenBefore + 500);
+      // A reader waits for the database too.
+      const read = service.fetch('/v1/bars?symbols=HANG').catch((error: unknown) => error);
+      await expect(service.stop()).resolves.toBe(0);
+      await read;
+    } finally {
+      await load.stop();
+      frozen.forEach((pid) => process.kill(pid, 'SIGCONT'));
+    }
+    expect(service.output()).toMatch(/stopped/);
+    service = await startService(settings);
+    await eventually('the spool is written', 30_000, async () => (await coordinator()).rows.spooled === 0);
+    await expect(missingBars(service, load.acknowledged, 'HANG')).resolves.toEqual([]);
+  }, 120_000);
+});
+
+/** Sends a signal to all processes of the server, and tells which: without the others one would go on serving. */
+async function signalAll(signal: NodeJS.Signals): Promise<number[]> {
+  const { pid } = postgres;
+  const { stdout } = await promisify(execFile)('ps', ['-eo', 'pid=,ppid=']);
+  const all = stdout.split('\n').map((line) => line.trim().split(/ +/).map(Number));
+  const pids = all.flatMap(([one = 0, parent]) => (one === pid || parent === pid ? [one] : []));
+  pids.forEach((one) => process.kill(one, signal));
+  return pids;
+}

@@ -283,6 +283,42 @@ describe('the quota', () => {
     await world.close();
   });
 
+  /** With no room but for a small entry, on a disk that fails at it. */
+  async function fullOnABadDisk(): Promise<SpoolWorld> {
+    const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512 });
+    while (await world.append(400));
+    await world.read();
+    fail(world, ['sync'], inSegment, 'EIO');
+    expect(await world.append(100)).toBe(false);
+    expect(world.spool.snapshot()).toMatchObject({ overQuota: true, fault: expect.anything() as unknown });
+    return world;
+  }
+
+  it('that is used up still is not over when the disk that failed meanwhile heals', async () => {
+    const world = await fullOnABadDisk();
+    repair(world);
+    await world.pass(HEAL_MS);
+    expect(world.spool.snapshot()).toMatchObject({ overQuota: true, fault: undefined });
+    expect(world.healed).toBe(0);
+    world.settleAll();
+    await world.pass(CHECKPOINT_MS);
+    expect(world.healed).toBe(1);
+    expect(await world.append(400)).toBe(true);
+    await world.close();
+  });
+
+  it('that has room again does not end a fault of the disk', async () => {
+    const world = await fullOnABadDisk();
+    world.settleAll();
+    await world.pass(CHECKPOINT_MS);
+    expect(world.spool.snapshot()).toMatchObject({ overQuota: false, fault: expect.anything() as unknown });
+    expect(world.healed).toBe(0);
+    repair(world);
+    await world.pass(HEAL_MS);
+    expect(world.healed).toBe(1);
+    await world.close();
+  });
+
   it('refuses what is larger than all of it, and goes on', async () => {
     const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512 });
     await world.append(100);

@@ -32,6 +32,18 @@ export class DeadLetterDamagedError extends Error {
   }
 }
 
+/** The letter is as it was written, but its rows cannot be understood; it stays in the queue. */
+export class DeadLetterUndecodableError extends Error {
+  override readonly name = 'DeadLetterUndecodableError';
+
+  constructor(
+    readonly id: string,
+    cause: Error,
+  ) {
+    super(`the rows of dead letter ${id} cannot be understood: ${cause.message}`, { cause });
+  }
+}
+
 type Envelope = Pick<DeadLetter, 'reason' | 'sqlstate' | 'detail' | 'refusedAt'>;
 
 /** A letter as a file: one record (see spool.record.ts) of the length of the envelope, the envelope, and the rows. */

@@ -97,8 +97,10 @@ export class BacklogReader {
     const piece = await reader.next(segment.bytes);
     if (!piece) await this.endOfSegment(cursor);
     else if (piece.kind === 'damage') await this.passOver(segment, piece);
-    else if (piece.kind === 'record' && piece.payload && !this.isOver(segment, piece.header.sequence))
+    else if (piece.kind === 'record' && piece.payload && !this.isOver(segment, piece.header.sequence)) {
+      this.count(segment, piece.header);
       return { segment, header: piece.header, payload: piece.payload };
+    }
     return undefined;
   }
 
@@ -108,6 +110,10 @@ export class BacklogReader {
    */
   private isOver(segment: Segment, sequence: number): boolean {
     return sequence <= this.records.lastHandedOut || sequence > segment.last;
+  }
+
+  private count({ counted }: Segment, { rows }: RecordHeader): void {
+    if (!counted) this.records.find(rows);
   }
 
   private async endOfSegment({ segment, reader, file }: Cursor): Promise<void> {
@@ -132,8 +138,11 @@ export class BacklogReader {
   ): Promise<void> {
     if (header && this.isOver(segment, header.sequence)) return;
     const after = this.records.lastHandedOut;
-    if (header) this.records.passOver(header.sequence);
-    this.records.rows -= header?.rows ?? 0;
+    if (header) {
+      this.count(segment, header);
+      this.records.passOver(header.sequence);
+      this.records.rows -= header.rows;
+    }
     await this.quarantine.add({ segment, offset, length, rows: header?.rows, after });
   }
 

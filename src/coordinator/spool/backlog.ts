@@ -38,7 +38,10 @@ export async function lookAtBacklog(
       found.heaviest = Math.max(found.heaviest, rows);
       found.oldestTime ??= time;
     };
+    const { records, rows } = found;
     if (end > checkpoint) await scan(files, segment, checkpoint, note);
+    // What was found in it now is found again with the rest.
+    if (!segment.counted) Object.assign(found, { records, rows });
     if (end < Infinity) segment.last = end - 1;
   }
   return found;
@@ -50,11 +53,12 @@ async function scan(
   checkpoint: number,
   note: (header: RecordHeader) => void,
 ): Promise<void> {
-  if (segment.unreadable) {
-    segment.last += FREE_NUMBERS;
+  const file = segment.unreadable ? undefined : await files.open(segment.path, 'read').catch(() => undefined);
+  if (!file) {
+    leaveToReader(segment);
+    segment.unreadable = true;
     return;
   }
-  const file = await files.open(segment.path, 'read');
   try {
     const salvaged = new SalvagedFile(file, () => segment.bytes);
     const reader = new SegmentReader(salvaged, { first: segment.first, payloads: false });
@@ -69,8 +73,14 @@ async function scan(
     // A record that cannot be read may be the last, and any number of gaps may lie before it: the segment is not
     // settled before a reader has been there.
     if (damaged) segment.last = Math.max(segment.last + 1, checkpoint);
-    if (salvaged.badBlocks > 0) segment.last += FREE_NUMBERS;
+    if (salvaged.badBlocks > 0) leaveToReader(segment);
   } finally {
     await file.close();
   }
+}
+
+/** What is in it, and how much, is not known yet. */
+function leaveToReader(segment: Segment): void {
+  segment.last += FREE_NUMBERS;
+  segment.counted = false;
 }

@@ -21,6 +21,8 @@ export class DiskFault {
     private readonly retention: SegmentRetention,
     /** Bytes after which a new segment is begun. */
     private readonly segmentBytes: number,
+    /** Told when the disk takes entries again. */
+    private readonly onEnd: () => void,
   ) {}
 
   /** Undefined while the disk takes entries. */
@@ -69,6 +71,6 @@ export class DiskFault {
       return;
     }
     this.reason = undefined;
-    this.options.observer?.onHealed?.();
+    this.onEnd();
   }
 }

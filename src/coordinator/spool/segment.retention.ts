@@ -23,6 +23,8 @@ export class SegmentRetention {
     private readonly checkpoint: Checkpoint,
     private readonly records: UnsettledRecords,
     private readonly quarantine: Quarantine,
+    /** Told when the quota leaves room again. */
+    private readonly onEnd: () => void,
   ) {
     this.timer = setInterval(() => this.tick(), options.checkpointMs ?? CHECKPOINT_MS).unref();
   }
@@ -98,7 +100,7 @@ export class SegmentRetention {
     const bytes = unsettled.reduce((sum, segment) => sum + segment.bytes, 0);
     if (bytes > QUOTA_FREE * this.options.maxBytes) return;
     this.overQuota = undefined;
-    this.options.observer?.onHealed?.();
+    this.onEnd();
   }
 
   /** Removes settled segments: those kept long enough, and as many more, oldest first, as make `wanted` bytes. */

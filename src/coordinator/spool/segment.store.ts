@@ -159,7 +159,8 @@ export class SegmentStore {
 
   private newSegment(name: string, first: number): Segment {
     const path = `${this.directory}/${name}`;
-    return { name, path, first, last: first - 1, bytes: 0, settledAt: undefined, open: 0, unreadable: false };
+    const segment = { name, path, first, last: first - 1, bytes: 0, settledAt: undefined, open: 0 };
+    return { ...segment, unreadable: false, counted: true };
   }
 
   private requireActive(): { readonly segment: Segment; readonly file: SpoolFile } {

@@ -20,6 +20,8 @@ export interface Segment {
   open: number;
   /** True when the disk could not read some of it: it is put aside and not removed. */
   unreadable: boolean;
+  /** False when it could not be read whole at the start: its rows are counted as they are found. */
+  counted: boolean;
 }
 
 /** Those of the names in a directory that are segments', oldest first. */

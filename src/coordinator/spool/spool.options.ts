@@ -6,7 +6,7 @@ export interface SpoolObserver {
   onSync?(seconds: number): void;
   /** The spool cannot be written from now on, or its quota is used up. */
   onFault?(error: Error): void;
-  /** The spool can be written again, or has room again. */
+  /** The spool can be written again, and has room. */
   onHealed?(): void;
   /** Bytes that cannot be read were put aside; `rows` is known when the record's header could be read. */
   onQuarantine?(file: string, bytes: number, rows: number | undefined): void;

@@ -61,8 +61,9 @@ export class Spool<T> {
     this.tail = new SpoolTail(options.tailBytes ?? TAIL_BYTES);
     this.records = new UnsettledRecords(recovered.rows, before, recovered.oldestTime);
     this.quarantine = new Quarantine(store, options.observer ?? {}, checkpoint.damagedSlots);
-    this.retention = new SegmentRetention(options, store, checkpoint, this.records, this.quarantine);
-    this.fault = new DiskFault(options, store, checkpoint, this.retention, segmentBytes);
+    const onEnd = () => this.tellIfHealed();
+    this.retention = new SegmentRetention(options, store, checkpoint, this.records, this.quarantine, onEnd);
+    this.fault = new DiskFault(options, store, checkpoint, this.retention, segmentBytes, onEnd);
     this.writes = new GroupCommit(options, store, this.retention, this.fault, segmentBytes, (...group) =>
       this.written(...group),
     );
@@ -94,6 +95,11 @@ export class Spool<T> {
   /** Rows that are not settled. */
   get rows(): number {
     return this.records.rows;
+  }
+
+  /** Rows found since the start in what could not be read at the start; `recovered` does not have them. */
+  get foundRows(): number {
+    return this.records.found;
   }
 
   /** The spool now. */
@@ -156,6 +162,11 @@ export class Spool<T> {
     await this.retention.close();
     await this.backlog.close();
     await this.store.seal({ cut: false });
+  }
+
+  /** A fault of the disk and a quota used up may come together; each ends by itself. */
+  private tellIfHealed(): void {
+    if (!this.fault.current && !this.retention.overQuota) this.options.observer?.onHealed?.();
   }
 
   private async readBack(): Promise<SpoolItem<T> | undefined> {

@@ -16,6 +16,8 @@ export class UnsettledRecords {
   private readonly open = new Map<number, Record>();
   /** Time of receipt of the newest record handed out; those on disk only are hardly older. */
   private lastTime: number | undefined;
+  /** Rows that nobody knew of at the start. */
+  found = 0;
 
   constructor(
     /** Rows that are not settled, whether handed out or not. */
@@ -43,6 +45,12 @@ export class UnsettledRecords {
     record.segment.open++;
     this.lastTime = record.time;
     this.lastHandedOut = sequence;
+  }
+
+  /** Rows turned up in a segment that could not be read at the start. */
+  find(rows: number): void {
+    this.rows += rows;
+    this.found += rows;
   }
 
   /** Nothing up to this number is left to hand out. */
