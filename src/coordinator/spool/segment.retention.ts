@@ -5,7 +5,8 @@ import { SpoolFullError } from './spool.errors.js';
 import type { SpoolOptions } from './spool.options.js';
 import type { UnsettledRecords } from './unsettled.records.js';
 
-const CHECKPOINT_MS = 500;
+/** Also a service that is killed again and again must get on: what lies behind the checkpoint is written once more. */
+const CHECKPOINT_MS = 250;
 /** Share of the quota down to which unsettled entries must fall before the spool counts as having room again. */
 const QUOTA_FREE = 0.8;
 
