@@ -14,6 +14,8 @@ import { guardObserver, type RefusalReason, type WriteObserver } from './write.o
 import { WriteTicket, type DeadLetterSink, type Part } from './write.ticket.js';
 
 const SECOND = 1000;
+/** A worker begins with small batches: a service that dies again and again soon after its start must get on. */
+const FIRST_BATCH_ROWS = 1_000;
 
 /** Producers -> bounded queue -> workers -> sink. An entry is accepted when it is in the queue, and then kept. */
 export class WriteCoordinator<T extends Entry, R> {
@@ -173,9 +175,9 @@ export class WriteCoordinator<T extends Entry, R> {
   private async work(workerId: number): Promise<void> {
     const { batchSize, flushIntervalMs: lingerMs } = this.options;
     this.workersAlive++;
-    for (;;) {
+    for (let size = FIRST_BATCH_ROWS; ; size *= 2) {
       // Held: a batch being written takes as much memory as one that waits.
-      const batch = await this.queue.take(batchSize, { lingerMs, hold: true });
+      const batch = await this.queue.take(Math.min(size, batchSize), { lingerMs, hold: true });
       if (batch.length === 0) break;
       try {
         await this.writer.write(

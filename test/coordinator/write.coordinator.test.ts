@@ -88,6 +88,18 @@ describe('writing', () => {
     expect(sink.mostRunning).toBe(3);
   });
 
+  it('begins with small batches, so that a service that dies soon gets on', async () => {
+    const { sink, coordinator } = started(() => undefined, {
+      workers: 1,
+      batchSize: 5_000,
+      capacity: 20_000,
+    });
+    await Promise.all(Array.from({ length: 40 }, (_, i) => coordinator.submit(entry(i, 500))));
+    expect(sink.batches.map((batch) => 500 * batch.length)).toEqual([
+      1_000, 2_000, 4_000, 5_000, 5_000, 3_000,
+    ]);
+  });
+
   it('tries a transient failure again, and refuses with the cause after the last attempt', async () => {
     const cause = failure('40P01');
     const { sink, coordinator } = started((_, call) => {
