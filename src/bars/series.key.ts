@@ -23,6 +23,11 @@ export function seriesName(provider: string, symbol: string, interval: string): 
   return `${provider} ${symbol} ${interval}`;
 }
 
+/** The provider in a name; nothing else of it is looked at. */
+export function providerOf(name: string): string {
+  return name.slice(0, name.indexOf(' '));
+}
+
 /** The parts of a name. @throws Error when it has not three */
 export function parseSeriesName(name: string): SeriesKey {
   const [provider, symbol, interval, ...more] = name.split(' ');

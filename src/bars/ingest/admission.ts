@@ -1,6 +1,7 @@
 import { ProblemError } from '../../http/problem.error.js';
 import type { TokenBucketRateController } from '../../rate-control/index.js';
 import type { BarBatch } from '../bar.batch.js';
+import { providerOf } from '../series.key.js';
 import { OFFSET, TUPLE_BYTES } from '../tuple.js';
 
 /** What the buckets must be able to do. */
@@ -67,8 +68,4 @@ export class Admission {
     }
     return limited;
   }
-}
-
-function providerOf(seriesName: string): string {
-  return seriesName.slice(0, seriesName.indexOf(' '));
 }

@@ -45,7 +45,7 @@ export class SeriesScanner {
   /** Bytes of the spellings, one after the other. */
   #spellings = Buffer.allocUnsafeSlow(FIRST_ENTRIES * 16);
   #spellingsEnd = 0;
-  #last = 0;
+  #last = -1;
 
   /** Turns to another text. `delimiter` is a byte that, beside the quote, cannot be in a part that is written plainly. */
   begin(bytes: Buffer, delimiter: number, batch: BarBatchBuilder | undefined): void {
@@ -77,7 +77,7 @@ export class SeriesScanner {
   index(): number {
     const [provider = 0, symbol = 0, interval = 0] = this.#hashes;
     const hash = Math.imul(Math.imul(provider, 31) ^ interval, FNV_PRIME) ^ symbol;
-    if (this.#isEntry(this.#last, hash)) return this.#indexOf(this.#last);
+    if (this.#last >= 0 && this.#isEntry(this.#last, hash)) return this.#indexOf(this.#last);
     const mask = this.#slots.length - 1;
     let slot = (hash ^ (hash >>> 15)) & mask;
     for (let probe = 0; probe < MAX_PROBES; probe++) {
@@ -165,7 +165,7 @@ export class SeriesScanner {
     this.#names = [];
     this.#spellings = Buffer.allocUnsafeSlow(FIRST_ENTRIES * 16);
     this.#spellingsEnd = 0;
-    this.#last = 0;
+    this.#last = -1;
   }
 
   /** The name of the series whose parts were read last; undefined when they are no key. */
