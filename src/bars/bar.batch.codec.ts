@@ -1,5 +1,6 @@
 import type { EntryCodec } from '../coordinator/durable.options.js';
 import type { BarBatch } from './bar.batch.js';
+import { joinBatches } from './bar.batch.join.js';
 import { parseSeriesName } from './series.key.js';
 import { formatTimestamp } from './timestamp.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
@@ -38,6 +39,8 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   },
 
   timeOf: ({ receivedAt }) => receivedAt,
+
+  join: joinBatches,
 
   show({ series, tuples, rows }, limit) {
     return Array.from({ length: Math.min(rows, limit) }, (_, row) => {

@@ -30,6 +30,7 @@ import { IngestQuery } from './dto/ingest.query.js';
 import { IngestResultDto, StoredResultDto } from './dto/ingest-result.dto.js';
 import { SeriesFilterQuery } from './dto/series-filter.query.js';
 import { IngestService } from './ingest/ingest.service.js';
+import { CONTENT_TYPES } from './read/bar.layout.js';
 import { BarsAnswer } from './read/bars.answer.js';
 
 /** Bars in, bars out. */
@@ -104,7 +105,7 @@ export class BarsController {
     @Query(queryPipe) query: IngestQuery,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<IngestResultDto | StoredResultDto> {
+  ): Promise<string> {
     const { headers, body } = request;
     const result = await this.ingest.ingest({
       body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
@@ -113,10 +114,10 @@ export class BarsController {
       onError: query.on_error ?? 'abort',
       awaitCommit: query.ack === 'stored',
     });
-    void reply.header('x-backpressure', result.queue.level);
-    if (!result.counts) return IngestResultDto.of(result);
+    void reply.header('content-type', CONTENT_TYPES.json).header('x-backpressure', result.queue.level);
+    if (!result.counts) return IngestResultDto.textOf(result);
     void reply.status(200);
-    return StoredResultDto.stored(result, result.counts);
+    return StoredResultDto.storedTextOf(result, result.counts);
   }
 
   @Get()

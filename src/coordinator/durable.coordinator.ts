@@ -6,6 +6,7 @@ import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
 import type { DeadLetter } from './dead-letters/dead.letter.js';
 import { DeadLetterReplay } from './dead.letter.replay.js';
 import type { DurableCoordinatorOptions, DurableSnapshot, QueueLoad } from './durable.options.js';
+import { EntryGathering } from './entry.gathering.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
 import type { Entry } from './sink.js';
@@ -22,8 +23,6 @@ const LOOK_MS = 20;
 
 /** An entry that is safe. */
 export interface Accepted<R> {
-  /** Its number in the spool. */
-  readonly sequence: number;
   /** Settles as `WriteCoordinator.submit` does, when it was asked for. */
   readonly outcome: Promise<R> | undefined;
 }
@@ -37,6 +36,7 @@ export class DurableCoordinator<T extends Entry, R> {
   private readonly writes: WriteCoordinator<T, R>;
   private readonly feed: SpoolFeed<T, R>;
   private readonly replays: DeadLetterReplay<T, R>;
+  private readonly gathering: EntryGathering<T>;
   private readonly observer: Required<WriteObserver>;
   private readonly watermarks: Watermarks;
   private readonly levelListeners: GuardedListeners<LevelChange>;
@@ -53,6 +53,7 @@ export class DurableCoordinator<T extends Entry, R> {
   /** Throws a RangeError on settings that do not fit together. */
   constructor(private readonly options: DurableCoordinatorOptions<T, R>) {
     const { spool, deadLetters, codec, capacity, highWatermark, lowWatermark } = options;
+    this.gathering = new EntryGathering(codec, capacity, (entry) => this.append(entry));
     this.observer = guardObserver(options.observer ?? {});
     this.levelListeners = new GuardedListeners(this.observer.onWorkerBug);
     this.watermarks = new Watermarks(capacity, highWatermark, lowWatermark);
@@ -101,33 +102,22 @@ export class DurableCoordinator<T extends Entry, R> {
    */
   async accept(entry: T, { awaitCommit = false } = {}): Promise<Accepted<R>> {
     const { rows } = entry;
-    const { spool, codec, id } = this.options;
     if (this.state !== 'running') {
       this.observer.onRefused(rows, 'not_running');
-      throw new CoordinatorStoppedError(id, rows, false);
+      throw new CoordinatorStoppedError(this.options.id, rows, false);
     }
     if (awaitCommit) this.writes.assertCircuitClosed(rows);
+    if (!awaitCommit && this.gathering.takes(entry)) {
+      await this.gathering.add(entry);
+      return { outcome: undefined };
+    }
+    // Put together with later ones, the earlier would count as received after this one.
+    this.gathering.flush();
     const waiter = awaitCommit ? new Waiter<R>() : undefined;
     // Nobody may be there to hear it when the disk takes long.
     waiter?.promise.catch(() => undefined);
-    try {
-      const sequence = await spool.append({
-        payload: codec.encode(entry),
-        rows,
-        time: codec.timeOf(entry),
-        entry,
-        onSafe: (safe) => {
-          if (waiter) this.awaited.set(safe, waiter);
-          this.ledger.accepted += rows;
-          this.observer.onAccepted(rows);
-          this.updateLevel();
-        },
-      });
-      return { sequence, outcome: waiter?.promise };
-    } catch (error) {
-      this.observer.onRefused(rows, 'spool');
-      throw error;
-    }
+    await this.append(entry, waiter);
+    return { outcome: waiter?.promise };
   }
 
   /**
@@ -223,6 +213,28 @@ export class DurableCoordinator<T extends Entry, R> {
     return this.stopped;
   }
 
+  private async append(entry: T, waiter?: Waiter<R>): Promise<void> {
+    const { rows } = entry;
+    const { spool, codec } = this.options;
+    try {
+      await spool.append({
+        payload: codec.encode(entry),
+        rows,
+        time: codec.timeOf(entry),
+        entry,
+        onSafe: (safe) => {
+          if (waiter) this.awaited.set(safe, waiter);
+          this.ledger.accepted += rows;
+          this.observer.onAccepted(rows);
+          this.updateLevel();
+        },
+      });
+    } catch (error) {
+      this.observer.onRefused(rows, 'spool');
+      throw error;
+    }
+  }
+
   private get level(): BackpressureLevel {
     return this.blocked ? 'hard' : this.watermarks.level;
   }
@@ -254,6 +266,7 @@ export class DurableCoordinator<T extends Entry, R> {
 
   private async shutDown(deadline: number): Promise<void> {
     this.state = 'stopping';
+    this.gathering.flush();
     const left = () => Math.max(0, deadline - performance.now());
     const { spool } = this.options;
     while (spool.rows > 0 && left() > 0 && this.writes.snapshot().circuitState === 'closed')

@@ -14,6 +14,11 @@ export interface EntryCodec<T extends Entry, R> extends EntryParts<T, R> {
   show(entry: T, limit: number): object[];
   /** When the entry was received: Unix epoch, microseconds. */
   timeOf(entry: T): number;
+  /**
+   * One entry in place of several that are given in the order of their receipt, as if all had been received with the
+   * last; undefined when that is not the same. Without it every entry is written by itself.
+   */
+  join?(entries: readonly T[]): T | undefined;
 }
 
 /** Settings of a DurableCoordinator. */

@@ -76,10 +76,11 @@ afterAll(async () => {
   await rm(directory, { recursive: true, force: true });
 });
 
-function batch(symbol: string, days: number): BarBatch {
+/** Bars of successive days. */
+function batch(symbol: string, days: number, volume = 5): BarBatch {
   const builder = new BarBatchBuilder();
   for (let day = 0; day < days; day++)
-    builder.add('test', symbol, '1d', FIRST_DAY + day * DAY_US, 1, 9, 0, 1, 5);
+    builder.add('test', symbol, '1d', FIRST_DAY + day * DAY_US, 1, 9, 0, 1, volume);
   return Object.assign(builder.finish(), { receivedAt: ++clock });
 }
 
@@ -99,6 +100,38 @@ describe('a table with one more column than we know', () => {
       expect(coordinator.snapshot()).toMatchObject({ deadLetters: 0, circuitState: 'closed' });
     } finally {
       await test.query('ALTER TABLE bars DROP COLUMN note');
+    }
+  });
+});
+
+describe('versions of one bar that are received at nearly the same time, in small bodies and large', () => {
+  it('are all kept, and the one received last is stored', async () => {
+    const days = [1, 100, 1, 1, 2, 100, 1, 2];
+    const symbols = ['TURNA', 'TURNB', 'TURNC'];
+    for (let turn = 0; turn < 5; turn++) {
+      const bodies = days.map((count, i) => symbols.map((symbol) => batch(symbol, count, 10 * turn + i)));
+      await Promise.all(bodies.flat().map((body) => coordinator.accept(body)));
+    }
+    await isSettled();
+    const versions = await test.query(
+      `SELECT symbol, volume, (SELECT count(*)::int FROM bar_revisions AS r WHERE r.series_id = b.series_id AND r.ts = b.ts)
+         FROM bars AS b JOIN series ON series.id = series_id WHERE symbol LIKE 'TURN_' AND ts = to_timestamp($1)
+        ORDER BY symbol`,
+      [FIRST_DAY / 1_000_000],
+    );
+    const count = 5 * days.length - 1;
+    expect(versions).toEqual(symbols.map((symbol) => ({ symbol, volume: 47, count })));
+    expect(coordinator.snapshot()).toMatchObject({ deadLetters: 0, rows: { residual: 0 } });
+  });
+
+  it('do not win by what was received after them and put together with them', async () => {
+    for (let turn = 0; turn < 5; turn++) {
+      const bodies = [batch('EARLY', 1, turn + 0.5), batch('EARLY', 100, turn + 1), batch('LATE', 1, turn)];
+      await Promise.all(bodies.map((body) => coordinator.accept(body)));
+      await isSettled();
+      expect(await test.query(`SELECT DISTINCT volume FROM bars_ohlcv WHERE symbol = 'EARLY'`)).toEqual([
+        { volume: turn + 1 },
+      ]);
     }
   });
 });

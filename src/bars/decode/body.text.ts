@@ -14,7 +14,7 @@ export function checkedBody(body: Buffer): Buffer {
   }
   const nul = body.indexOf(0);
   if (nul >= 0) throw new MalformedBodyError(`The body has a NUL byte at offset ${nul}.`);
-  return body.subarray(0, 3).equals(BYTE_ORDER_MARK) ? body.subarray(3) : body;
+  return BYTE_ORDER_MARK.every((byte, at) => body[at] === byte) ? body.subarray(3) : body;
 }
 
 /** Line, from 1, of the first invalid byte. No UTF-8 character of more than one byte has a line feed's byte in it. */

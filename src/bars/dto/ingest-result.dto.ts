@@ -82,18 +82,16 @@ export class IngestResultDto {
   @ApiProperty({ type: QueueDto })
   queue!: QueueDto;
 
-  /** The result as it is answered. */
-  static of({ batchId, accepted, rejected, errors, errorsTruncated, queue }: IngestResult): IngestResultDto {
-    const { queueSize, capacity, utilization, level } = queue;
-    return {
-      batch_id: batchId,
-      accepted,
-      rejected,
-      errors,
-      errors_truncated: errorsTruncated,
-      queue: { size: queueSize, capacity, utilization, level },
-    };
+  /** The result as the JSON text that is answered, made in place: JSON.stringify takes several times as long. */
+  static textOf(result: IngestResult): string {
+    return `{${membersOf(result)}}`;
   }
+}
+
+function membersOf({ batchId, accepted, rejected, errors, errorsTruncated, queue }: IngestResult): string {
+  const { queueSize, capacity, utilization, level } = queue;
+  const errorsText = errors.length === 0 ? '[]' : JSON.stringify(errors);
+  return `"batch_id":"${batchId}","accepted":${accepted},"rejected":${rejected},"errors":${errorsText},"errors_truncated":${errorsTruncated},"queue":{"size":${queueSize},"capacity":${capacity},"utilization":${utilization},"level":"${level}"}`;
 }
 
 /** What became of the bars of a request that waited for their commit. */
@@ -119,8 +117,8 @@ export class StoredResultDto extends IngestResultDto {
   })
   unchanged!: number;
 
-  /** The result as it is answered after the commit. */
-  static stored(result: IngestResult, { inserted, updated, unchanged }: WriteCounts): StoredResultDto {
-    return Object.assign(IngestResultDto.of(result), { inserted, updated, unchanged });
+  /** The result as the JSON text that is answered after the commit. */
+  static storedTextOf(result: IngestResult, { inserted, updated, unchanged }: WriteCounts): string {
+    return `{${membersOf(result)},"inserted":${inserted},"updated":${updated},"unchanged":${unchanged}}`;
   }
 }

@@ -15,6 +15,8 @@ export interface Admitted {
   readonly giveBack: () => void;
 }
 
+const NOT_LIMITED: Admitted = { taken: () => undefined, giveBack: () => undefined };
+
 /** Lets a batch in when each provider in it may send its rows now; providers that are not registered always may. */
 export class Admission {
   /** `drainMs` tells how long the queue needs to recover: a paused provider cannot go on before. */
@@ -28,9 +30,11 @@ export class Admission {
    * @throws ProblemError `rate-limited`
    */
   admit(batch: BarBatch): Admitted {
+    const limited = this.limitedRows(batch);
+    if (limited.size === 0) return NOT_LIMITED;
     const granted: [string, number][] = [];
     const giveBack = () => granted.forEach(([provider, rows]) => this.buckets.giveBack(provider, rows));
-    for (const [provider, rows] of this.limitedRows(batch)) {
+    for (const [provider, rows] of limited) {
       const result = this.buckets.tryAcquire(provider, rows);
       if (!result.granted) {
         giveBack();

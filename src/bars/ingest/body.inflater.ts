@@ -7,18 +7,23 @@ import { ProblemError } from '../../http/problem.error.js';
 const inflate = promisify(gunzip);
 
 /**
- * Undoes the Content-Encoding, off the main thread.
+ * Undoes the Content-Encoding, off the main thread; a body without one is not waited for.
  * @throws ProblemError `unsupported-media-type`, `malformed-body`, or `body-too-large` once the inflated bytes
  *   pass the limit, however small the body was
  */
-export async function inflateBody(body: Buffer, encoding: string | undefined): Promise<Buffer> {
-  const name = (encoding ?? 'identity').trim().toLowerCase();
+export function inflateBody(body: Buffer, encoding: string | undefined): Buffer | Promise<Buffer> {
+  if (encoding === undefined) return body;
+  const name = encoding.trim().toLowerCase();
   if (name === 'identity' || name === '') return body;
   if (name !== 'gzip' && name !== 'x-gzip') {
     throw new ProblemError('unsupported-media-type', 'The only Content-Encoding taken is gzip.', {
       headers: { 'accept-encoding': 'gzip' },
     });
   }
+  return inflateGzip(body);
+}
+
+async function inflateGzip(body: Buffer): Promise<Buffer> {
   try {
     return await inflate(body, { maxOutputLength: BODY_LIMIT });
   } catch (error) {

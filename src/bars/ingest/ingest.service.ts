@@ -64,7 +64,8 @@ export class IngestService {
     }
     if (request.body.length === 0) throw new ProblemError('no-bars', 'The body is empty.');
     const format = bodyFormat(request.contentType);
-    const body = await inflateBody(request.body, request.contentEncoding);
+    const inflated = inflateBody(request.body, request.contentEncoding);
+    const body = inflated instanceof Promise ? await inflated : inflated;
     const decoded = decode(body, format, request.onError, this.coordinator.load.capacity);
     const batch = this.requireBatch(decoded);
     const admitted = this.admission.admit(batch);
@@ -97,14 +98,13 @@ export class IngestService {
     { taken, giveBack }: Admitted,
   ): Promise<WriteCounts | undefined> {
     const state = { safe: false };
-    const take = async (): Promise<WriteCounts | undefined> => {
-      const { outcome } = await this.coordinator.accept(batch, { awaitCommit });
+    const work = this.coordinator.accept(batch, { awaitCommit }).then(({ outcome }) => {
       state.safe = true;
       taken();
-      return await outcome;
-    };
+      return outcome;
+    });
     try {
-      return await this.inTime(take(), () => unconfirmed(state.safe, this.coordinator.retryAfterMs()));
+      return await this.inTime(work, () => unconfirmed(state.safe, this.coordinator.retryAfterMs()));
     } catch (error) {
       if (!state.safe) giveBack();
       throw writeProblem(error, this.coordinator.retryAfterMs());

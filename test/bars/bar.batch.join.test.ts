@@ -1,0 +1,75 @@
+import { describe, expect, it } from '@jest/globals';
+import fc from 'fast-check';
+
+import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import { joinBatches } from '../../src/bars/bar.batch.join.js';
+import { barsOf } from './decode.samples.js';
+
+const MINUTE_US = 60_000_000;
+const YEAR_MINUTES = 366 * 24 * 60;
+
+type Key = readonly [symbol: string, minute: number];
+
+let receipts = 0;
+
+function batchOf(keys: readonly Key[]): BarBatch {
+  const builder = new BarBatchBuilder();
+  keys.forEach(([symbol, minute], i) =>
+    builder.add('test', symbol, '1m', minute * MINUTE_US, 1 + i, 9, 0.5, 2, minute),
+  );
+  return Object.assign(builder.finish(), { receivedAt: ++receipts });
+}
+
+describe('batches put together', () => {
+  it('have the bars of all in order, and were received with the last', () => {
+    const one = batchOf([
+      ['B', 5],
+      ['A', 1],
+    ]);
+    const other = batchOf([
+      ['A', 2],
+      ['C', YEAR_MINUTES],
+      ['B', 4],
+    ]);
+    const joined = joinBatches([one, other]);
+    expect(joined && barsOf(joined)).toEqual([...barsOf(one), ...barsOf(other)]);
+    expect(joined).toMatchObject({
+      rows: 5,
+      lines: 5,
+      series: ['test B 1m', 'test A 1m', 'test C 1m'],
+      years: new Set([1970, 1971]),
+      receivedAt: other.receivedAt,
+    });
+  });
+
+  it('leave the batches as they were', () => {
+    const batches = [batchOf([['A', 1]]), batchOf([['B', 1]])];
+    const before = batches.map((batch) => ({ ...batch, tuples: Buffer.from(batch.tuples) }));
+    joinBatches(batches);
+    expect(batches).toEqual(before);
+  });
+
+  it('count lines that were replaced within their body', () => {
+    const replaced = batchOf([
+      ['A', 1],
+      ['A', 1],
+    ]);
+    expect(joinBatches([replaced, batchOf([['A', 2]])])).toMatchObject({ rows: 2, lines: 3 });
+  });
+
+  it('are undefined exactly when two have a bar in common', () => {
+    const key = fc.tuple(fc.constantFrom('A', 'B', 'C'), fc.nat({ max: 12 }));
+    const keys = fc.uniqueArray(key, { minLength: 1, maxLength: 4, selector: String });
+    fc.assert(
+      fc.property(fc.array(keys, { minLength: 2, maxLength: 5 }), (bodies) => {
+        const batches = bodies.map(batchOf);
+        const joined = joinBatches(batches);
+        const all = bodies.flat().map(String);
+        expect(joined === undefined).toBe(new Set(all).size < all.length);
+        if (joined) expect(barsOf(joined)).toEqual(batches.flatMap(barsOf));
+      }),
+      { numRuns: 500 },
+    );
+  });
+});

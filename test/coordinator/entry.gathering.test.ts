@@ -1,0 +1,95 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { EntryGathering } from '../../src/coordinator/entry.gathering.js';
+import type { Entry } from '../../src/coordinator/index.js';
+import { settle } from './entries.js';
+
+/** An entry that is what was put together in it; `alone` is one that cannot be put together with others. */
+interface Named extends Entry {
+  readonly names: readonly string[];
+}
+
+function named(name: string, rows = 1): Named {
+  return { rows, names: [name] };
+}
+
+const codec = {
+  join(entries: readonly Named[]): Named | undefined {
+    const names = entries.flatMap((entry) => entry.names);
+    if (names.includes('alone')) return undefined;
+    return { rows: entries.reduce((sum, { rows }) => sum + rows, 0), names };
+  },
+};
+
+/** A gathering, and the names in each entry that it had written, in order. */
+function gather(write: () => Promise<void> = () => Promise.resolve(), capacity = Infinity) {
+  const written: string[][] = [];
+  const gathering = new EntryGathering<Named>(codec, capacity, (entry) => {
+    written.push([...entry.names]);
+    return write();
+  });
+  return { gathering, written };
+}
+
+describe('a gathering of small entries', () => {
+  it('puts those of one turn together, in order, and those of the next into another', async () => {
+    const { gathering, written } = gather();
+    await Promise.all(['a', 'b', 'c'].map((name) => gathering.add(named(name))));
+    await gathering.add(named('d'));
+    expect(written).toEqual([['a', 'b', 'c'], ['d']]);
+  });
+
+  it('writes nothing before the turn is over, and answers nobody before it is safe', async () => {
+    let safe = (): void => undefined;
+    const { gathering, written } = gather(() => new Promise((resolve) => (safe = resolve)));
+    let answers = 0;
+    for (const name of ['a', 'b']) void gathering.add(named(name)).then(() => answers++);
+    expect(written).toEqual([]);
+    await settle();
+    expect([written, answers]).toEqual([[['a', 'b']], 0]);
+    safe();
+    await settle();
+    expect(answers).toBe(2);
+  });
+
+  it('writes what has come before something else, once', async () => {
+    const { gathering, written } = gather();
+    const added = gathering.add(named('a'));
+    gathering.flush();
+    expect(written).toEqual([['a']]);
+    gathering.flush();
+    await added;
+    await settle();
+    expect(written).toEqual([['a']]);
+  });
+
+  it('writes each by itself when they cannot be one', async () => {
+    const { gathering, written } = gather();
+    await Promise.all(['a', 'alone', 'c'].map((name) => gathering.add(named(name))));
+    expect(written).toEqual([['a'], ['alone'], ['c']]);
+  });
+
+  it('fails all that were put together, and none of the next', async () => {
+    const outcomes = [Promise.reject(new Error('the disk')), Promise.resolve()];
+    const { gathering } = gather(() => outcomes.shift() ?? Promise.resolve());
+    const first = await Promise.allSettled([gathering.add(named('a')), gathering.add(named('b'))]);
+    expect(first.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    await expect(gathering.add(named('c'))).resolves.toBeUndefined();
+  });
+
+  it.each([
+    [Infinity, [17, 17, 6]],
+    [130, Array<number>(20).fill(2)],
+    [60, Array<number>(40).fill(1)],
+  ])('makes no entry of more than 1,024 rows or the capacity, here %d', async (capacity, lengths) => {
+    const { gathering, written } = gather(undefined, capacity);
+    await Promise.all(Array.from({ length: 40 }, (_, i) => gathering.add(named(String(i), 60))));
+    expect(written.map((names) => names.length)).toEqual(lengths);
+  });
+
+  it('takes what is small, and nothing without a codec that joins', () => {
+    const { gathering } = gather();
+    expect([1, 64, 65].map((rows) => gathering.takes(named('a', rows)))).toEqual([true, true, false]);
+    expect(new EntryGathering<Named>({}, Infinity, () => Promise.resolve()).takes(named('a'))).toBe(false);
+  });
+});
