@@ -12,18 +12,20 @@ import type { BarBatch } from '../src/bars/bar.batch.js';
 import { decodeBars } from '../src/bars/decode/bars.decoder.js';
 import { ReceiptClock } from '../src/bars/receipt.clock.js';
 import type { WriteCounts } from '../src/bars/write.counts.js';
+import { raiseHeapLimit } from '../src/heap.limit.js';
 import { DeadLetterQueue, DurableCoordinator, Spool, WriteCoordinator } from '../src/coordinator/index.js';
 
 const ROWS = 5_000;
 const SYMBOLS = 1_000;
 const CLIENTS = 4;
-const BATCHES = 100;
+const BATCHES = 400;
 const ROUNDS = 5;
 const LATENCIES = 400;
 const LEAST_RATIO = 0.8;
 
 type Accept = (batch: BarBatch) => Promise<unknown>;
 
+raiseHeapLimit();
 const clock = new ReceiptClock();
 const body = Buffer.from(
   Array.from({ length: ROWS }, (_, row) => {

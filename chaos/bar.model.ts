@@ -8,9 +8,12 @@ export const tsOf = (bar: number): number => FIRST_TS + bar * MINUTE_S;
 /** The bar of a `ts` in epoch seconds. */
 export const barAt = (ts: number): number => (ts - FIRST_TS) / MINUTE_S;
 
+/** Symbol of the bar that no producer sends. */
+export const FRESH = 'FRESH';
+
 /** A bar that no producer sends, for a look at whether bars flow. */
 export const FRESH_BAR = JSON.stringify({
-  ...{ provider: 'chaos', symbol: 'FRESH', interval: '1m', ts: FIRST_TS },
+  ...{ provider: 'chaos', symbol: FRESH, interval: '1m', ts: FIRST_TS },
   ...{ open: 1, high: 1, low: 1, close: 1, volume: 1 },
 });
 

@@ -1,7 +1,5 @@
 import 'reflect-metadata';
 
-import { setFlagsFromString } from 'node:v8';
-
 import { Logger, type INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -16,6 +14,7 @@ import { TokenAuthenticator } from './config/token.authenticator.js';
 import { SECOND } from './config/units.js';
 import { VERSION } from './config/version.js';
 import { Database } from './database/database.js';
+import { raiseHeapLimit } from './heap.limit.js';
 import { AllowedMethods } from './http/allowed.methods.js';
 import { DrainState } from './http/drain.state.js';
 import { createHttpAdapter, prepareHttp } from './http/http.server.js';
@@ -25,14 +24,8 @@ import { measureHttp } from './metrics/http.metrics.js';
 import { Metrics } from './metrics/metrics.catalogue.js';
 import { serveOpenApi } from './openapi.js';
 
-/**
- * Bodies and batches are large and short-lived. V8 counts them towards a limit that it sets by the heap alone, which is
- * small: it went through the whole heap every 80,000 rows, on four threads. With room for twice the heap it seldom does.
- */
-const HEAP_GROWTH_PERCENT = 200;
-
 async function serve(): Promise<void> {
-  setFlagsFromString(`--heap-growing-percent=${HEAP_GROWTH_PERCENT}`);
+  raiseHeapLimit();
   loadEnvironmentFile();
   const settings = readSettings(process.env);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {

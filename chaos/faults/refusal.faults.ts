@@ -1,11 +1,14 @@
 import type { Client } from 'pg';
 
+import { FRESH } from '../bar.model.js';
 import { SERVICE_ROLE } from '../stage.database.js';
 import type { Stage } from '../stage.js';
 import type { Fault } from './fault.js';
 
 const BLOCKED_WITHIN_MS = 30_000;
 const TRIES = 5;
+/** The series that producers send bars of all the time. */
+const LOADED_SERIES = `series WHERE symbol <> '${FRESH}'`;
 
 /** What PostgreSQL may answer to a write that is as it should be. */
 export const REFUSAL_FAULTS: readonly Fault[] = [
@@ -83,7 +86,7 @@ export const REFUSAL_FAULTS: readonly Fault[] = [
     inflict: async (stage) => {
       const { database, service } = stage;
       const refused = service.says(/are dead letter/);
-      const [series] = await database.sql<{ id: number }>('SELECT max(id) AS id FROM series');
+      const [series] = await database.sql<{ id: number }>(`SELECT max(id) AS id FROM ${LOADED_SERIES}`);
       await database.sql(
         `ALTER TABLE bars ADD CONSTRAINT poison
            CHECK (series_id <> ${series?.id} OR extract(epoch FROM ts)::bigint / 60 % 97 <> 0) NOT VALID`,
@@ -112,7 +115,9 @@ async function withRival(
 ): Promise<void> {
   const rival = await stage.database.connect();
   try {
-    const { rows } = await rival.query<Series>('SELECT min(id) AS first, max(id) AS last FROM series');
+    const { rows } = await rival.query<Series>(
+      `SELECT min(id) AS first, max(id) AS last FROM ${LOADED_SERIES}`,
+    );
     if (rows[0]) await work(rival, rows[0]);
   } finally {
     await rival.end();

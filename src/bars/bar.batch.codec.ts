@@ -15,11 +15,7 @@ const LENGTH_BYTES = 4;
 export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   encode(batch) {
     const { lines, years, series, tuples } = batch.rows < batch.series.length ? withOwnSeries(batch) : batch;
-    const text = `${lines} ${[...years].join(',')}\n${series.join('\n')}`;
-    const head = Buffer.allocUnsafe(LENGTH_BYTES + text.length);
-    head.writeUInt32BE(text.length);
-    head.write(text, LENGTH_BYTES, 'latin1');
-    return [head, tuples];
+    return [headOf(`${lines} ${[...years].join(',')}`, series), tuples];
   },
 
   decode(payload, time) {
@@ -76,6 +72,23 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
       unchanged: sum.unchanged + unchanged,
     })),
 };
+
+/** The head made last: a feed names the same series in the same order in one body after the other. */
+let last = { line: '', series: [] as readonly string[], head: Buffer.alloc(0) };
+
+function headOf(line: string, series: readonly string[]): Buffer {
+  if (line === last.line && areSame(series, last.series)) return last.head;
+  const text = `${line}\n${series.join('\n')}`;
+  const head = Buffer.allocUnsafe(LENGTH_BYTES + text.length);
+  head.writeUInt32BE(text.length);
+  head.write(text, LENGTH_BYTES, 'latin1');
+  last = { line, series, head };
+  return head;
+}
+
+function areSame(names: readonly string[], others: readonly string[]): boolean {
+  return names.length === others.length && names.every((name, at) => name === others[at]);
+}
 
 /** The same batch with only those series in its dictionary that it has bars of. */
 function withOwnSeries(batch: BarBatch): BarBatch {

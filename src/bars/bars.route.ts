@@ -17,9 +17,14 @@ export function shortenIngest(server: FastifyInstance, bars: BarsController, fil
     route.handler = async (request, reply) => {
       try {
         requireScope(request.scope, 'ingest');
-        const query = await queryPipe.transform(request.query, { type: 'query', metatype: IngestQuery });
+        const query =
+          queryPipe.recall(request.query, IngestQuery) ??
+          ((await queryPipe.transform(request.query, {
+            type: 'query',
+            metatype: IngestQuery,
+          })) as IngestQuery);
         void reply.status(202);
-        return await bars.post(query as IngestQuery, request, reply);
+        return await bars.post(query, request, reply);
       } catch (error) {
         filter.send(error, request, reply);
         return reply;

@@ -21,10 +21,10 @@ const SECOND = 1000;
 /** How often a stop looks whether everything is written. */
 const LOOK_MS = 20;
 
-/** An entry that is safe. */
-export interface Accepted<R> {
-  /** Settles as `WriteCoordinator.submit` does, when it was asked for. */
-  readonly outcome: Promise<R> | undefined;
+/** An entry that is safe and whose commit is waited for. */
+export interface AwaitedEntry<R> {
+  /** Settles as `WriteCoordinator.submit` does. */
+  readonly outcome: Promise<R>;
 }
 
 /**
@@ -96,28 +96,26 @@ export class DurableCoordinator<T extends Entry, R> {
   }
 
   /**
-   * Resolves when the entry is safe on disk; do not change it afterwards. With `awaitCommit` it is written without
-   * waiting for company, `outcome` tells of its commit, and an open circuit refuses it.
-   * @throws SpoolFullError, SpoolUnavailableError, SpoolBusyError, CircuitOpenError, CoordinatorStoppedError
+   * Resolves when the entry is safe on disk; do not change it afterwards.
+   * @throws SpoolFullError, SpoolUnavailableError, SpoolBusyError, CoordinatorStoppedError
    */
-  async accept(entry: T, { awaitCommit = false } = {}): Promise<Accepted<R>> {
-    const { rows } = entry;
-    if (this.state !== 'running') {
-      this.observer.onRefused(rows, 'not_running');
-      throw new CoordinatorStoppedError(this.options.id, rows, false);
-    }
-    if (awaitCommit) this.writes.assertCircuitClosed(rows);
-    if (!awaitCommit && this.gathering.takes(entry)) {
-      await this.gathering.add(entry);
-      return { outcome: undefined };
-    }
-    // Put together with later ones, the earlier would count as received after this one.
-    this.gathering.flush();
-    const waiter = awaitCommit ? new Waiter<R>() : undefined;
+  accept(entry: T): Promise<void> {
+    if (this.state === 'running' && this.gathering.takes(entry)) return this.gathering.add(entry);
+    return this.acceptAlone(entry);
+  }
+
+  /**
+   * The same for an entry whose commit is waited for: it is written without waiting for company, `outcome` tells of its
+   * commit, and an open circuit refuses it.
+   * @throws as accept, and CircuitOpenError
+   */
+  async acceptAwaited(entry: T): Promise<AwaitedEntry<R>> {
+    if (this.state === 'running') this.writes.assertCircuitClosed(entry.rows);
+    const waiter = new Waiter<R>();
     // Nobody may be there to hear it when the disk takes long.
-    waiter?.promise.catch(() => undefined);
-    await this.append(entry, waiter);
-    return { outcome: waiter?.promise };
+    waiter.promise.catch(() => undefined);
+    await this.acceptAlone(entry, waiter);
+    return { outcome: waiter.promise };
   }
 
   /**
@@ -211,6 +209,17 @@ export class DurableCoordinator<T extends Entry, R> {
   stop({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     this.stopped ??= this.shutDown(performance.now() + deadlineMs);
     return this.stopped;
+  }
+
+  private async acceptAlone(entry: T, waiter?: Waiter<R>): Promise<void> {
+    const { rows } = entry;
+    if (this.state !== 'running') {
+      this.observer.onRefused(rows, 'not_running');
+      throw new CoordinatorStoppedError(this.options.id, rows, false);
+    }
+    // Put together with later ones, the earlier would count as received after this one.
+    this.gathering.flush();
+    await this.append(entry, waiter);
   }
 
   private async append(entry: T, waiter?: Waiter<R>): Promise<void> {

@@ -5,6 +5,8 @@ import { Waiter } from './waiter.js';
 /** An entry of more rows is worth a record of its own. */
 const SMALL_ROWS = 64;
 const MOST_ROWS = 1_024;
+/** More would leave nothing to do while they are written: clients that wait for their answers send nothing meanwhile. */
+const MOST_ENTRIES = 32;
 
 /**
  * Puts small entries that come within one turn of the event loop together: from then on they cost little more than one.
@@ -31,7 +33,8 @@ export class EntryGathering<T extends Entry> {
 
   /** Resolves when the entry is safe, with all that it was put together with; rejects as the write does. */
   add(entry: T): Promise<void> {
-    if (this.rows + entry.rows > Math.min(MOST_ROWS, this.capacity)) this.flush();
+    const isFull = this.entries.length >= MOST_ENTRIES;
+    if (isFull || this.rows + entry.rows > Math.min(MOST_ROWS, this.capacity)) this.flush();
     this.entries.push(entry);
     this.rows += entry.rows;
     this.turn ??= setImmediate(() => this.flush());

@@ -22,7 +22,7 @@ export {
   type DeadLetter,
   type DeadLetterReason,
 } from './dead-letters/dead.letter.js';
-export { DurableCoordinator, type Accepted } from './durable.coordinator.js';
+export { DurableCoordinator, type AwaitedEntry } from './durable.coordinator.js';
 export type {
   DurableCoordinatorOptions,
   DurableLedger,

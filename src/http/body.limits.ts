@@ -1,10 +1,13 @@
-import { MIB } from '../config/units.js';
+import { KIB, MIB } from '../config/units.js';
 
 /** The largest body taken, as sent and when inflated, bytes. */
 export const BODY_LIMIT = 64 * MIB;
 
 /** All bodies being taken in at once, bytes; beyond it the answer is 429. */
 export const BODIES_LIMIT = 4 * BODY_LIMIT;
+
+/** A body up to this size is not reckoned with, bytes: its connection takes as much. */
+export const SMALL_BODY = 4 * KIB;
 
 /** What a body that does not say its length is reckoned with, bytes. */
 export const UNSAID_BODY = 16 * MIB;

@@ -8,7 +8,7 @@ import type { Scope, TokenAuthenticator } from '../config/token.authenticator.js
 import { SECOND } from '../config/units.js';
 import { AllowedMethods } from './allowed.methods.js';
 import { BodyBudget } from './body.budget.js';
-import { BODIES_LIMIT, BODY_LIMIT, BODY_TYPES, UNSAID_BODY } from './body.limits.js';
+import { BODIES_LIMIT, BODY_LIMIT, BODY_TYPES, SMALL_BODY, UNSAID_BODY } from './body.limits.js';
 import type { DrainState } from './drain.state.js';
 import { ProblemFilter } from './problem.filter.js';
 import { onceEnded } from './request.end.js';
@@ -82,6 +82,10 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       return;
     }
     const bytes = carriesBody(request) ? bodyBytes(request) : 0;
+    if (bytes <= SMALL_BODY) {
+      done();
+      return;
+    }
     if (!budget.reserve(bytes)) {
       filter.send(
         new ProblemError('queue-full', 'Too many large bodies are being taken in at this moment.', {

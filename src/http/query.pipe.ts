@@ -13,6 +13,11 @@ const LONGEST_REMEMBERED = 128;
 class RememberingPipe extends ValidationPipe {
   private readonly remembered = new Map<unknown, Map<string, unknown>>();
 
+  /** What came of the same query before, if it is remembered. */
+  recall<D>(value: unknown, metatype: new () => D): D | undefined {
+    return this.remembered.get(metatype)?.get(JSON.stringify(value)) as D | undefined;
+  }
+
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
     const known = this.remembered.get(metadata.metatype) ?? new Map<string, unknown>();
     const query = JSON.stringify(value);

@@ -145,7 +145,7 @@ describe('an accepted entry', () => {
     // The circuit is half open now and then, and lets one through.
     let refusal: unknown;
     while (refusal === undefined)
-      refusal = await one.coordinator.accept(valuesOf([1]), { awaitCommit: true }).then(
+      refusal = await one.coordinator.acceptAwaited(valuesOf([1])).then(
         () => undefined,
         (error: unknown) => error,
       );
@@ -173,9 +173,9 @@ describe('an accepted entry', () => {
 
   it('tells of its commit when asked for', async () => {
     const one = await start(new Table());
-    const { outcome } = await one.coordinator.accept(valuesOf([1, 2, 3]), { awaitCommit: true });
+    const { outcome } = await one.coordinator.acceptAwaited(valuesOf([1, 2, 3]));
     await expect(outcome).resolves.toBe(3);
-    const bad = await one.coordinator.accept(valuesOf([4, POISON, 5]), { awaitCommit: true });
+    const bad = await one.coordinator.acceptAwaited(valuesOf([4, POISON, 5]));
     await expect(bad.outcome).rejects.toMatchObject({ name: 'WriteRefusedError', rows: 1 });
   });
 

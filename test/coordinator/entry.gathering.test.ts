@@ -87,6 +87,12 @@ describe('a gathering of small entries', () => {
     expect(written.map((names) => names.length)).toEqual(lengths);
   });
 
+  it('makes no entry of more than 32', async () => {
+    const { gathering, written } = gather();
+    await Promise.all(Array.from({ length: 70 }, (_, i) => gathering.add(named(String(i)))));
+    expect(written.map((names) => names.length)).toEqual([32, 32, 6]);
+  });
+
   it('takes what is small, and nothing without a codec that joins', () => {
     const { gathering } = gather();
     expect([1, 64, 65].map((rows) => gathering.takes(named('a', rows)))).toEqual([true, true, false]);

@@ -98,11 +98,16 @@ export class IngestService {
     { taken, giveBack }: Admitted,
   ): Promise<WriteCounts | undefined> {
     const state = { safe: false };
-    const work = this.coordinator.accept(batch, { awaitCommit }).then(({ outcome }) => {
+    const isSafe = (): undefined => {
       state.safe = true;
       taken();
-      return outcome;
-    });
+    };
+    const work: Promise<WriteCounts | undefined> = awaitCommit
+      ? this.coordinator.acceptAwaited(batch).then(({ outcome }) => {
+          isSafe();
+          return outcome;
+        })
+      : this.coordinator.accept(batch).then(isSafe);
     try {
       return await this.inTime(work, () => unconfirmed(state.safe, this.coordinator.retryAfterMs()));
     } catch (error) {
