@@ -7,6 +7,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { AppModule } from './app.module.js';
 import { BarsController } from './bars/bars.controller.js';
 import { shortenIngest } from './bars/bars.route.js';
+import { IngestService } from './bars/ingest/ingest.service.js';
 import { loadEnvironmentFile } from './config/environment.file.js';
 import { readSettings, type Settings } from './config/settings.js';
 import { DEFAULT_ADMIN_TOKEN } from './config/token.settings.js';
@@ -40,7 +41,11 @@ async function serve(): Promise<void> {
     drain: app.get(DrainState),
     filter: app.get(ProblemFilter),
   });
-  shortenIngest(server, app.get(BarsController), app.get(ProblemFilter));
+  shortenIngest(server, {
+    bars: app.get(BarsController),
+    ingest: app.get(IngestService),
+    filter: app.get(ProblemFilter),
+  });
   measureHttp(server, app.get(Metrics));
   serveOpenApi(app);
   stopOnSignal(app, settings.shutdownTimeoutMs);

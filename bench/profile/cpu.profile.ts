@@ -58,6 +58,6 @@ export function callTree(profile: CpuProfile): Frame {
 function nameOf({ functionName, lineNumber, url }: CpuProfile['nodes'][number]['callFrame']): string {
   const name = functionName === '' ? '(anonymous)' : functionName;
   if (url === '') return name;
-  const place = url.replace(/^.*\/(?:dist\/src|node_modules)\//, '').replace(/^node:/, '');
+  const place = url.replace(/^.*\/(?:dist\/src|dist|node_modules)\//, '').replace(/^node:/, '');
   return `${name} ${place}:${lineNumber + 1}`;
 }

@@ -7,6 +7,7 @@ import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
 const LENGTH_BYTES = 4;
+const MICROS_PER_MS = 1_000;
 
 /**
  * A batch as bytes: the length of its head, the head, and the tuples as they are. The head is text: a line with the
@@ -60,8 +61,8 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     const { lines, rows, tuples } = batch;
     // Lines that were replaced within their body are counted with the first part.
     return [
-      { ...batch, rows: row, lines: lines - (rows - row), tuples: tuples.subarray(0, at) },
-      { ...batch, rows: rows - row, lines: rows - row, tuples: tuples.subarray(at) },
+      partOf(batch, lines - (rows - row), tuples.subarray(0, at)),
+      partOf(batch, rows - row, tuples.subarray(at)),
     ];
   },
 
@@ -73,6 +74,17 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     })),
 };
 
+/** With years of its own: one of a year that cannot be stored must not keep the others from being. */
+function partOf(batch: BarBatch, lines: number, tuples: Buffer): BarBatch {
+  const years = new Set<number>();
+  for (let at = OFFSET.ts; at < tuples.length; at += TUPLE_BYTES)
+    years.add(new Date(readTimestamp(tuples, at) / MICROS_PER_MS).getUTCFullYear());
+  return { ...batch, rows: tuples.length / TUPLE_BYTES, lines, years, tuples };
+}
+
+/** A longer head is not kept. */
+const MOST_HEAD_BYTES = 262_144;
+
 /** The head made last: a feed names the same series in the same order in one body after the other. */
 let last = { line: '', series: [] as readonly string[], head: Buffer.alloc(0) };
 
@@ -82,7 +94,7 @@ function headOf(line: string, series: readonly string[]): Buffer {
   const head = Buffer.allocUnsafe(LENGTH_BYTES + text.length);
   head.writeUInt32BE(text.length);
   head.write(text, LENGTH_BYTES, 'latin1');
-  last = { line, series, head };
+  if (head.length <= MOST_HEAD_BYTES) last = { line, series, head };
   return head;
 }
 

@@ -11,6 +11,8 @@ export function joinBatches(batches: readonly BarBatch[]): BarBatch | undefined 
   const series: string[] = [];
   const indexes = new Map<string, number>();
   const lastTs: number[] = [];
+  /** Of series whose bars do not come in the order of time. */
+  const seen: Set<number>[] = [];
   const years = new Set<number>();
   let lines = 0;
   let at = 0;
@@ -22,24 +24,22 @@ export function joinBatches(batches: readonly BarBatch[]): BarBatch | undefined 
       if (name === undefined) throw new Error('a tuple names a series that is not in its batch');
       let index = indexes.get(name);
       if (index === undefined) indexes.set(name, (index = series.push(name) - 1));
-      view.setInt32(at + OFFSET.series, index);
       const ts = timestampAt(view, at + OFFSET.ts);
       const last = lastTs[index] ?? -Infinity;
-      if (ts <= last && isThereBefore(view, at)) return undefined;
+      if (ts <= last && (seen[index] ??= timesOf(view, index, at)).has(ts)) return undefined;
+      seen[index]?.add(ts);
       lastTs[index] = Math.max(ts, last);
+      view.setInt32(at + OFFSET.series, index);
     }
   }
   const rows = tuples.length / TUPLE_BYTES;
   return { rows, lines, series, years, tuples, receivedAt: batches.at(-1)?.receivedAt ?? 0 };
 }
 
-/** Whether a tuple before the one at `at` has the same series and ts. */
-function isThereBefore(view: DataView, at: number): boolean {
-  const series = view.getInt32(at + OFFSET.series);
-  const ts = view.getBigInt64(at + OFFSET.ts);
-  for (let before = 0; before < at; before += TUPLE_BYTES) {
-    if (view.getInt32(before + OFFSET.series) !== series) continue;
-    if (view.getBigInt64(before + OFFSET.ts) === ts) return true;
-  }
-  return false;
+/** The ts of the tuples of a series that lie before `end`. */
+function timesOf(view: DataView, series: number, end: number): Set<number> {
+  const times = new Set<number>();
+  for (let at = 0; at < end; at += TUPLE_BYTES)
+    if (view.getInt32(at + OFFSET.series) === series) times.add(timestampAt(view, at + OFFSET.ts));
+  return times;
 }

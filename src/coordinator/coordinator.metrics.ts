@@ -22,6 +22,7 @@ export function coordinatorObserver(coordId: string, metrics: Metrics, log: Log)
       metrics.itemsSubmitted.inc({ coord_id: coordId }, rows);
     },
     onRefused: (rows, reason) => metrics.itemsDropped.inc({ coord_id: coordId, reason }, rows),
+    onRefusedUnread: () => metrics.bodiesRefused.inc({ coord_id: coordId }),
     onBatchWritten: (workerId, _rows, _entries, seconds) => {
       const labels = { coord_id: coordId, worker_id: String(workerId) };
       metrics.batchesWritten.inc(labels);

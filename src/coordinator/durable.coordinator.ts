@@ -53,7 +53,9 @@ export class DurableCoordinator<T extends Entry, R> {
   /** Throws a RangeError on settings that do not fit together. */
   constructor(private readonly options: DurableCoordinatorOptions<T, R>) {
     const { spool, deadLetters, codec, capacity, highWatermark, lowWatermark } = options;
-    this.gathering = new EntryGathering(codec, capacity, (entry) => this.append(entry));
+    this.gathering = new EntryGathering(codec, Math.min(capacity, options.batchSize), (entry) =>
+      this.append(entry),
+    );
     this.observer = guardObserver(options.observer ?? {});
     this.levelListeners = new GuardedListeners(this.observer.onWorkerBug);
     this.watermarks = new Watermarks(capacity, highWatermark, lowWatermark);
@@ -93,6 +95,17 @@ export class DurableCoordinator<T extends Entry, R> {
     this.writes.start();
     this.state = 'running';
     this.feeding = this.feed.run();
+  }
+
+  /**
+   * Asked before an entry is read: while the spool takes nothing, reading would take the time that writing needs.
+   * @throws SpoolFullError, SpoolUnavailableError
+   */
+  assertTaking(): void {
+    const { refusal } = this.options.spool;
+    if (refusal === undefined) return;
+    this.observer.onRefusedUnread();
+    throw refusal;
   }
 
   /**

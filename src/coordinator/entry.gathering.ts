@@ -7,23 +7,24 @@ const SMALL_ROWS = 64;
 const MOST_ROWS = 1_024;
 /** More would leave nothing to do while they are written: clients that wait for their answers send nothing meanwhile. */
 const MOST_ENTRIES = 32;
+/** Between the first and the last in a turn that was long, microseconds. */
+const MOST_SPAN_US = 10_000;
 
 /**
  * Puts small entries that come within one turn of the event loop together: from then on they cost little more than one.
- * What becomes of one becomes of all.
  */
 export class EntryGathering<T extends Entry> {
   private entries: T[] = [];
+  private waiters: Waiter<void>[] = [];
   private rows = 0;
-  private safe = new Waiter<void>();
   private turn: NodeJS.Immediate | undefined;
 
   constructor(
-    private readonly codec: Pick<EntryCodec<T, unknown>, 'join'>,
-    /** Rows that an entry may have. */
-    private readonly capacity: number,
+    private readonly codec: Pick<EntryCodec<T, unknown>, 'join' | 'timeOf'>,
+    /** Rows that an entry should have at most. */
+    private readonly limit: number,
     /** Resolves when the entry is safe. */
-    private readonly write: (entry: T) => Promise<unknown>,
+    private readonly write: (entry: T) => Promise<void>,
   ) {}
 
   /** Whether the entry may be put together with others. */
@@ -31,30 +32,49 @@ export class EntryGathering<T extends Entry> {
     return rows <= SMALL_ROWS && this.codec.join !== undefined;
   }
 
-  /** Resolves when the entry is safe, with all that it was put together with; rejects as the write does. */
+  /** Resolves when the entry is safe; rejects as the write does. */
   add(entry: T): Promise<void> {
-    const isFull = this.entries.length >= MOST_ENTRIES;
-    if (isFull || this.rows + entry.rows > Math.min(MOST_ROWS, this.capacity)) this.flush();
+    if (!this.hasRoom(entry)) this.flush();
+    const waiter = new Waiter<void>();
     this.entries.push(entry);
+    this.waiters.push(waiter);
     this.rows += entry.rows;
     this.turn ??= setImmediate(() => this.flush());
-    return this.safe.promise;
+    return waiter.promise;
   }
 
   /** Has what came so far written, before anything that comes from now on. */
   flush(): void {
-    const { entries, safe } = this;
+    const { entries, waiters } = this;
     if (entries.length === 0) return;
     clearImmediate(this.turn);
     this.turn = undefined;
     this.entries = [];
+    this.waiters = [];
     this.rows = 0;
-    this.safe = new Waiter<void>();
-    const joined = entries.length > 1 ? this.codec.join?.(entries) : undefined;
-    const writes = (joined === undefined ? entries : [joined]).map((entry) => this.write(entry));
-    Promise.all(writes).then(
-      () => safe.resolve(),
-      (error: unknown) => safe.reject(error as Error),
+    try {
+      const joined = entries.length > 1 ? this.codec.join?.(entries) : undefined;
+      if (joined) settle(this.write(joined), waiters);
+      else entries.forEach((entry, at) => settle(this.write(entry), waiters.slice(at, at + 1)));
+    } catch (bug) {
+      for (const waiter of waiters) waiter.reject(bug as Error);
+    }
+  }
+
+  private hasRoom(entry: T): boolean {
+    const [first = entry] = this.entries;
+    const { codec, limit } = this;
+    return (
+      this.entries.length < MOST_ENTRIES &&
+      this.rows + entry.rows <= Math.min(MOST_ROWS, limit) &&
+      codec.timeOf(entry) - codec.timeOf(first) <= MOST_SPAN_US
     );
   }
+}
+
+function settle(write: Promise<void>, waiters: readonly Waiter<void>[]): void {
+  write.then(
+    () => waiters.forEach((waiter) => waiter.resolve()),
+    (error: unknown) => waiters.forEach((waiter) => waiter.reject(error as Error)),
+  );
 }

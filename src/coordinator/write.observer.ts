@@ -14,6 +14,8 @@ export interface WriteObserver {
   onAccepted?(rows: number): unknown;
   /** Rows of one entry were refused. */
   onRefused?(rows: number, reason: RefusalReason): unknown;
+  /** An entry was refused before anybody looked at what is in it. */
+  onRefusedUnread?(): unknown;
   /** A worker committed a batch; `seconds` is the time of the write that succeeded, without earlier tries. */
   onBatchWritten?(workerId: number, rows: number, entries: number, seconds: number): unknown;
   /** A write failed; `attempt` counts from 1 per batch and error class. */
@@ -33,6 +35,7 @@ export function guardObserver(observer: WriteObserver): Required<WriteObserver> 
   return {
     onAccepted: (rows) => callGuarded(() => observer.onAccepted?.(rows), onWorkerBug),
     onRefused: (rows, reason) => callGuarded(() => observer.onRefused?.(rows, reason), onWorkerBug),
+    onRefusedUnread: () => callGuarded(() => observer.onRefusedUnread?.(), onWorkerBug),
     onBatchWritten: (workerId, rows, entries, seconds) =>
       callGuarded(() => observer.onBatchWritten?.(workerId, rows, entries, seconds), onWorkerBug),
     onWriteError: (workerId, errorClass, error, attempt) =>

@@ -84,6 +84,11 @@ export class Metrics {
     help: 'Bars that the coordinator did not take or could not write, by reason; their senders were told.',
     labelNames: ['coord_id', 'reason'] as const,
   });
+  readonly bodiesRefused = new Counter({
+    name: 'mds_coord_bodies_refused_total',
+    help: 'Bodies refused unread while the spool takes no bars; how many bars they had is not known.',
+    labelNames: ['coord_id'] as const,
+  });
   readonly queueDepth = new Gauge({
     name: 'mds_coord_queue_depth',
     help: 'Bars accepted and not settled, on disk and in memory.',

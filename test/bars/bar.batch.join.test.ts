@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
 import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { barBatchCodec } from '../../src/bars/bar.batch.codec.js';
 import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
 import { joinBatches } from '../../src/bars/bar.batch.join.js';
 import { barsOf } from './decode.samples.js';
@@ -56,6 +57,19 @@ describe('batches put together', () => {
       ['A', 1],
     ]);
     expect(joinBatches([replaced, batchOf([['A', 2]])])).toMatchObject({ rows: 2, lines: 3 });
+  });
+
+  it('have years of their own again when they are taken apart', () => {
+    const joined = joinBatches([batchOf([['A', 1]]), batchOf([['B', YEAR_MINUTES]]), batchOf([['C', 2]])]);
+    if (!joined) throw new Error('they have no bar in common');
+    const [before, after] = barBatchCodec.split(joined, 1);
+    expect([before.years, after.years]).toEqual([new Set([1970]), new Set([1971, 1970])]);
+    expect(barBatchCodec.split(after, 1).map(({ years }) => years)).toEqual([
+      new Set([1971]),
+      new Set([1970]),
+    ]);
+    expect(before).toMatchObject({ rows: 1, lines: 1 });
+    expect(after).toMatchObject({ rows: 2, lines: 2 });
   });
 
   it('are undefined exactly when two have a bar in common', () => {

@@ -39,6 +39,15 @@ const codec: EntryCodec<Values, number> = {
   show: ({ values }, limit) => values.slice(0, limit).map((value) => ({ value })),
 };
 
+/** Puts entries together unless one is poison of its own kind, 667, which nothing goes with. */
+const joining: EntryCodec<Values, number> = {
+  ...codec,
+  join: (entries) => {
+    const values = entries.flatMap((entry) => entry.values);
+    return values.includes(667) ? undefined : valuesOf(values, entries.at(-1)?.time);
+  },
+};
+
 let directory: string;
 const running: DurableCoordinator<Values, number>[] = [];
 
@@ -79,6 +88,7 @@ interface Setup {
   readonly spoolFiles?: SpoolFileSystem;
   readonly flushIntervalMs?: number;
   readonly observer?: WriteObserver;
+  readonly codec?: EntryCodec<Values, number>;
 }
 
 async function start(table: Table, setup: Setup = {}) {
@@ -102,7 +112,7 @@ async function start(table: Table, setup: Setup = {}) {
     retry: { initialBackoffMs: 1, maxBackoffMs: 5, maxAttempts: 3 },
     breaker: { failureThreshold: 3, halfOpenAfterMs: 20 },
     sink: table,
-    codec,
+    codec: setup.codec ?? codec,
     spool,
     deadLetters,
     observer,
@@ -280,6 +290,86 @@ describe('a segment that cannot be read at the start', () => {
       deadLettered: 0,
       residual: 0,
     });
+  });
+});
+
+describe('small entries that are put together', () => {
+  const small = (count: number, from = 1_000) =>
+    Array.from({ length: count }, (_, i) => valuesOf([from + i]));
+
+  it('share records, are written once, and balance', async () => {
+    const table = new Table();
+    const one = await start(table, { codec: joining });
+    const first = one.spool.snapshot().bytes;
+    await Promise.all(small(32).map((entry) => one.coordinator.accept(entry)));
+    // One header of 36 bytes, and the values in one list.
+    expect(one.spool.snapshot().bytes - first).toBe(36 + 1 + 32 * 5);
+    await isSettled(one);
+    expect(table.rows.size).toBe(32);
+    expect(one.coordinator.snapshot().rows).toMatchObject({ accepted: 32, committed: 32, residual: 0 });
+  });
+
+  it('fit into a queue that is smaller than all of them', async () => {
+    const table = new Table();
+    const one = await start(table, { codec: joining, capacity: 5 });
+    await Promise.all(small(100).map((entry) => one.coordinator.accept(entry)));
+    await isSettled(one);
+    expect(table.rows.size).toBe(100);
+  });
+
+  it('cost one dead letter when one of them is refused', async () => {
+    const table = new Table();
+    const one = await start(table, { codec: joining });
+    const entries = [...small(20), valuesOf([POISON]), ...small(11, 2_000)];
+    await Promise.all(entries.map((entry) => one.coordinator.accept(entry)));
+    await isSettled(one);
+    expect(table.rows.size).toBe(31);
+    expect(one.deadLetters.letters).toBe(1);
+    expect(table.failures).toBeLessThanOrEqual(6);
+    expect(one.coordinator.snapshot().rows).toMatchObject({ accepted: 32, deadLettered: 1, residual: 0 });
+  });
+
+  it('are safe or refused when the service stops in the same turn, and those that are safe are written later', async () => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const before = await start(table, { codec: joining });
+    const answers = small(40).map((entry) => before.coordinator.accept(entry));
+    const stopped = before.coordinator.stop({ deadlineMs: 0 });
+    const late = before.coordinator.accept(valuesOf([1]));
+    await expect(late).rejects.toMatchObject({ name: 'CoordinatorStoppedError' });
+    const outcomes = await Promise.allSettled(answers);
+    await stopped;
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set(['fulfilled']));
+    table.down = undefined;
+    const after = await start(table, { codec: joining });
+    await isSettled(after);
+    expect(table.rows.size).toBe(40);
+    expect(after.coordinator.snapshot().rows).toMatchObject({ accepted: 40, committed: 40, residual: 0 });
+  });
+
+  it('are told one by one what became of them when they could not be put together', async () => {
+    let writes = 0;
+    const spoolFiles: SpoolFileSystem = {
+      ...nodeFileSystem,
+      create: async (path) => {
+        const file = await nodeFileSystem.create(path, { writeThrough: true });
+        const write = file.write.bind(file);
+        return Object.assign(file, {
+          write: async (...args: Parameters<typeof write>) =>
+            path.endsWith('.seg') && ++writes === 2
+              ? await Promise.reject(failure('EIO'))
+              : await write(...args),
+        });
+      },
+    };
+    const table = new Table();
+    const one = await start(table, { codec: joining, spoolFiles });
+    const answers = [1, 667, 2].map((value) => one.coordinator.accept(valuesOf([value])));
+    const outcomes = await Promise.allSettled(answers);
+    // The first was on its way when the others came, who share a write that fails.
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected']);
+    await isSettled(one);
+    expect(table.rows).toEqual(new Set([1]));
   });
 });
 

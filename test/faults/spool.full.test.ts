@@ -68,6 +68,13 @@ describe('a service without a database and with a small spool', () => {
       accepted += ROWS;
     }
     expect(accepted).toBeGreaterThanOrEqual(3 * ROWS);
+    // From now on nobody looks at what is in a body.
+    for (const body of ['{', batch().repeat(20)]) {
+      const answer = await service.post(body);
+      expect([answer.status, answer.json.code]).toEqual([503, 'spool-full']);
+    }
+    const metrics = await (await service.fetch('/metrics')).text();
+    expect(metrics).toMatch(/^mds_coord_bodies_refused_total\{coord_id="bars-vm"\} 2$/m);
     // Overload is no reason to take it out of service.
     expect(await readiness()).toMatchObject({ status: 200, spool: 'degraded' });
     const state = (await (await service.fetch('/v1/coordinator')).json()) as Record<string, unknown>;

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 
 import { SECOND } from '../../config/units.js';
+import { acceptProblem } from '../../coordinator/accept.problem.mapping.js';
 import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
@@ -51,17 +52,29 @@ export class IngestService {
     private readonly longestWaitMs = LONGEST_WAIT_MS,
   ) {}
 
-  /** @throws ProblemError for every refusal; nothing is stored then, unless the problem says that it may be */
-  async ingest(request: IngestRequest): Promise<IngestResult> {
+  /**
+   * Asked before a body is read.
+   * @throws ProblemError `draining`, `spool-full`, `spool-unavailable`
+   */
+  assertTaking(): void {
     if (this.drain.draining) {
       throw new ProblemError(
         'draining',
         'The service is shutting down; send the bars again to another replica.',
-        {
-          retryAfterMs: SECOND,
-        },
+        { retryAfterMs: SECOND },
       );
     }
+    try {
+      this.coordinator.assertTaking();
+    } catch (error) {
+      throw acceptProblem(error, this.coordinator.retryAfterMs());
+    }
+  }
+
+  /** @throws ProblemError for every refusal; nothing is stored then, unless the problem says that it may be */
+  async ingest(request: IngestRequest): Promise<IngestResult> {
+    // Once more: it may have stopped while the body came in.
+    this.assertTaking();
     if (request.body.length === 0) throw new ProblemError('no-bars', 'The body is empty.');
     const format = bodyFormat(request.contentType);
     const inflated = inflateBody(request.body, request.contentEncoding);
@@ -102,13 +115,13 @@ export class IngestService {
       state.safe = true;
       taken();
     };
-    const work: Promise<WriteCounts | undefined> = awaitCommit
-      ? this.coordinator.acceptAwaited(batch).then(({ outcome }) => {
-          isSafe();
-          return outcome;
-        })
-      : this.coordinator.accept(batch).then(isSafe);
     try {
+      const work: Promise<WriteCounts | undefined> = awaitCommit
+        ? this.coordinator.acceptAwaited(batch).then(({ outcome }) => {
+            isSafe();
+            return outcome;
+          })
+        : this.coordinator.accept(batch).then(isSafe);
       return await this.inTime(work, () => unconfirmed(state.safe, this.coordinator.retryAfterMs()));
     } catch (error) {
       if (!state.safe) giveBack();

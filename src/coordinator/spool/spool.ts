@@ -92,6 +92,11 @@ export class Spool<T> {
     return spool;
   }
 
+  /** Why nothing is taken now: the disk fails, or the quota was used up and has no room to speak of yet. */
+  get refusal(): Error | undefined {
+    return this.fault.current ?? this.retention.overQuota;
+  }
+
   /** Rows that are not settled. */
   get rows(): number {
     return this.records.rows;

@@ -15,8 +15,8 @@ const TEXT = 3;
 const INDEX = 4;
 
 const FIRST_ENTRIES = 1_024;
-/** Beyond so many spellings, about 50 MB, all are forgotten when the next text begins. */
-const MOST_ENTRIES = 262_144;
+/** Beyond so many spellings, about 150 MB, all are forgotten when the next text begins. */
+const MOST_ENTRIES = 1_500_000;
 const MOST_BYTES_OF_KEY = 256;
 
 /**

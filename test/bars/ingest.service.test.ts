@@ -1,0 +1,127 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { barBatchCodec } from '../../src/bars/bar.batch.codec.js';
+import { Admission } from '../../src/bars/ingest/admission.js';
+import { IngestService } from '../../src/bars/ingest/ingest.service.js';
+import { ReceiptClock } from '../../src/bars/receipt.clock.js';
+import type { WriteCounts } from '../../src/bars/write.counts.js';
+import { DeadLetterQueue, DurableCoordinator, Spool } from '../../src/coordinator/index.js';
+import { nodeFileSystem, type SpoolFileSystem } from '../../src/coordinator/spool/spool.file-system.js';
+import { DrainState } from '../../src/http/drain.state.js';
+import { until } from '../coordinator/entries.js';
+import { GOOD_ROW } from './decode.samples.js';
+
+const LONGEST_WAIT_MS = 100;
+
+let directory: string;
+let release: () => void;
+let hung: Promise<void> | undefined;
+let coordinator: DurableCoordinator<BarBatch, WriteCounts>;
+let ingest: IngestService;
+/** Rows in the buckets of the provider, and how often it was heard to deliver. */
+const bucket = { rows: 1_000, successes: 0 };
+
+/** A disk that confirms nothing for as long as it hangs. */
+const files: SpoolFileSystem = {
+  ...nodeFileSystem,
+  create: async (path, options) => {
+    const file = await nodeFileSystem.create(path, options);
+    const write = file.write.bind(file);
+    return Object.assign(file, {
+      write: async (...args: Parameters<typeof write>) => {
+        const written = await write(...args);
+        await hung;
+        return written;
+      },
+    });
+  },
+};
+
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'mds-ingest-'));
+  coordinator = new DurableCoordinator<BarBatch, WriteCounts>({
+    id: 'test',
+    capacity: 1_000,
+    workers: 1,
+    batchSize: 100,
+    flushIntervalMs: 0,
+    sink: {
+      write: (batches) =>
+        Promise.resolve(batches.map(({ rows }) => ({ inserted: rows, updated: 0, unchanged: 0 }))),
+    },
+    codec: barBatchCodec,
+    spool: await Spool.open<BarBatch>({
+      directory: join(directory, 'spool'),
+      maxBytes: 1e9,
+      retainMs: 0,
+      files,
+    }),
+    deadLetters: await DeadLetterQueue.open({ directory: join(directory, 'dlq') }),
+  });
+  coordinator.start();
+  Object.assign(bucket, { rows: 1_000, successes: 0 });
+  const buckets = {
+    has: () => true,
+    tryAcquire: (_: string, rows: number) => (
+      (bucket.rows -= rows),
+      { granted: true as const, remaining: null }
+    ),
+    giveBack: (_: string, rows: number) => void (bucket.rows += rows),
+    recordSuccess: () => {
+      bucket.successes++;
+    },
+  };
+  const admission = new Admission(buckets, () => 0);
+  ingest = new IngestService(coordinator, new ReceiptClock(), new DrainState(), admission, LONGEST_WAIT_MS);
+});
+afterEach(async () => {
+  release();
+  await coordinator.stop({ deadlineMs: 1_000 });
+  await rm(directory, { recursive: true, force: true });
+});
+
+function hang(): void {
+  hung = new Promise((resolve) => {
+    release = () => {
+      hung = undefined;
+      resolve();
+    };
+  });
+}
+
+const post = (awaitCommit: boolean) =>
+  ingest.ingest({
+    body: Buffer.from(JSON.stringify(GOOD_ROW)),
+    contentType: 'application/x-ndjson',
+    contentEncoding: undefined,
+    onError: 'abort',
+    awaitCommit,
+  });
+
+describe('a disk that does not confirm in time', () => {
+  it.each([false, true])(
+    'is 503 spool-unavailable, may have stored the bars, and the books balance when it answers (ack=stored: %s)',
+    async (awaitCommit) => {
+      hang();
+      await expect(post(awaitCommit)).rejects.toMatchObject({
+        code: 'spool-unavailable',
+        status: 503,
+        detail: expect.stringMatching(/may still be stored/) as unknown,
+      });
+      expect(bucket).toEqual({ rows: 1_000, successes: 0 });
+      expect(coordinator.snapshot().rows).toMatchObject({ accepted: 0, residual: 0 });
+
+      release();
+      await until(() => coordinator.snapshot().rows.committed === 1);
+      expect(coordinator.snapshot().rows).toMatchObject({ accepted: 1, spooled: 0, residual: 0 });
+      const { accepted, counts } = await post(awaitCommit);
+      expect([accepted, counts?.inserted]).toEqual([1, awaitCommit ? 1 : undefined]);
+      expect(bucket.rows).toBe(999);
+    },
+  );
+});
