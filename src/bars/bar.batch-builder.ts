@@ -8,6 +8,9 @@ const LEAST_CAPACITY_ROWS = 1;
 /** A guess at the number of bars that is far too high must not take much memory. */
 const MOST_FIRST_CAPACITY_ROWS = 16_384;
 
+/** The year entered last, of whichever batch, and where it begins and ends: Unix epoch, microseconds. */
+let entered = { year: 0, start: Infinity, end: -Infinity };
+
 /** Collects bars, row by row, into one batch. */
 export class BarBatchBuilder {
   readonly #maxLines: number;
@@ -118,10 +121,13 @@ export class BarBatchBuilder {
   }
 
   #enterYear(tsMicros: number): void {
-    const year = new Date(Math.floor(tsMicros / 1000)).getUTCFullYear();
-    this.#yearStart = Date.UTC(year, 0, 1) * 1000;
-    this.#yearEnd = Date.UTC(year + 1, 0, 1) * 1000;
-    this.#years.add(year);
+    if (tsMicros < entered.start || tsMicros >= entered.end) {
+      const year = new Date(Math.floor(tsMicros / 1000)).getUTCFullYear();
+      entered = { year, start: Date.UTC(year, 0, 1) * 1000, end: Date.UTC(year + 1, 0, 1) * 1000 };
+    }
+    this.#yearStart = entered.start;
+    this.#yearEnd = entered.end;
+    this.#years.add(entered.year);
   }
 
   #grow(): void {

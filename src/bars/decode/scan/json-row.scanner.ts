@@ -35,12 +35,13 @@ const KEY_BYTES = Int8Array.of(10, 8, 10, 4, 6, 6, 5, 7, 8);
 const ALL_FIELDS = (1 << (VOLUME + 1)) - 1;
 const UNKNOWN = -1;
 const UNDECIDED = -2;
+const NO_VIEW = viewOf(NO_BYTES);
 const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
 
 /** Reads the rows of a JSON text in place. */
 export class JsonRowScanner {
   #bytes: Buffer = NO_BYTES;
-  #view = viewOf(this.#bytes);
+  #view = NO_VIEW;
   #linesEndRows = false;
   /** How the row was written that was read last member by member, if it was a good one. */
   readonly #shape = new RowShape();
@@ -51,7 +52,7 @@ export class JsonRowScanner {
   /** Turns to another text. With `linesEndRows` a line feed is not a blank. */
   begin(bytes: Buffer, linesEndRows: boolean, batch: BarBatchBuilder | undefined): void {
     this.#bytes = bytes;
-    this.#view = viewOf(bytes);
+    this.#view = bytes === NO_BYTES ? NO_VIEW : viewOf(bytes);
     this.#linesEndRows = linesEndRows;
     this.bar.begin(bytes, BACKSLASH, batch);
   }
