@@ -27,6 +27,7 @@ interface Putter<T> {
 interface Taker<T> {
   readonly waiter: Waiter<T[]>;
   readonly maxRows: number;
+  readonly readyRows: number;
   readonly lingerMs: number;
   readonly hold: boolean;
 }
@@ -37,7 +38,8 @@ interface Taker<T> {
  */
 export class BoundedQueue<T extends Entry> {
   private readonly waiting = new EntryLine<T>();
-  private readonly takers = new RingDeque<Taker<T>>();
+  /** As few as there are workers. */
+  private readonly takers: Taker<T>[] = [];
   private readonly putters = new RingDeque<Putter<T>>();
   private readonly watermarks: Watermarks;
   private readonly levelListeners: GuardedListeners<LevelChange>;
@@ -120,17 +122,19 @@ export class BoundedQueue<T extends Entry> {
   }
 
   /**
-   * Takes the oldest entries, whole, at least one and else no more than `maxRows` rows: as soon as that many rows
-   * wait, the oldest has lingered long enough, or an entry offered with `flush` waits. [] once closed and empty.
+   * Takes the oldest entries, whole, at least one and else no more than `maxRows` rows: as soon as that many rows, or
+   * `readyRows`, wait, the oldest has lingered long enough, or an entry offered with `flush` waits. Of the takes that
+   * are ready the one that came first is served first. [] once closed and empty.
    */
   async take(maxRows: number, options: TakeOptions = {}): Promise<T[]> {
     options.signal?.throwIfAborted();
     if (!(maxRows >= 1)) throw new RangeError(`a take asks for at least 1 row, not ${maxRows}`);
     const waiter = new Waiter<T[]>(options.signal, () => {
-      this.takers.remove(taker);
+      this.takers.splice(this.takers.indexOf(taker), 1);
       this.advance();
     });
-    const taker: Taker<T> = { waiter, maxRows, lingerMs: options.lingerMs ?? 0, hold: options.hold ?? false };
+    const { readyRows = maxRows, lingerMs = 0, hold = false } = options;
+    const taker: Taker<T> = { waiter, maxRows, readyRows, lingerMs, hold };
     this.takers.push(taker);
     this.advance();
     return waiter.promise;
@@ -196,9 +200,9 @@ export class BoundedQueue<T extends Entry> {
   }
 
   private serveTaker(): boolean {
-    const taker = this.takers.peek();
-    if (!taker || !this.isReady(taker)) return false;
-    this.takers.shift();
+    const at = this.takers.findIndex((one) => this.isReady(one));
+    const [taker] = at < 0 ? [] : this.takers.splice(at, 1);
+    if (!taker) return false;
     taker.waiter.resolve(this.takeWaiting(taker.maxRows, taker.hold));
     return true;
   }
@@ -213,13 +217,13 @@ export class BoundedQueue<T extends Entry> {
   private isReady(taker: Taker<T>): boolean {
     const { oldestAt, rows, urgent } = this.waiting;
     if (this.closed || oldestAt === undefined) return this.closed;
-    return urgent || rows >= taker.maxRows || performance.now() >= oldestAt + taker.lingerMs;
+    return urgent || rows >= taker.readyRows || performance.now() >= oldestAt + taker.lingerMs;
   }
 
   private armLinger(): void {
-    const taker = this.takers.peek();
     const { oldestAt } = this.waiting;
-    const deadline = taker && oldestAt !== undefined ? oldestAt + taker.lingerMs : undefined;
+    const linger = this.takers.reduce((shortest, { lingerMs }) => Math.min(shortest, lingerMs), Infinity);
+    const deadline = oldestAt !== undefined && linger < Infinity ? oldestAt + linger : undefined;
     if (deadline === this.linger?.deadline) return;
     clearTimeout(this.linger?.timer);
     this.linger = undefined;

@@ -33,6 +33,8 @@ export interface PutOptions extends OfferOptions {
 
 /** How entries are taken. */
 export interface TakeOptions {
+  /** Rows that must wait, unless the oldest has waited long enough; default: as many as are taken at most. */
+  readonly readyRows?: number | undefined;
   /** Milliseconds that the oldest waiting entry is kept for company, counted from its arrival; default 0. */
   readonly lingerMs?: number | undefined;
   /** Ends the wait: the take rejects with the signal's reason and nothing was taken. */

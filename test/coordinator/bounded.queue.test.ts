@@ -5,7 +5,7 @@ import {
   QueueClosedError,
   QueueFullError,
 } from '../../src/coordinator/index.js';
-import { entry, type NamedEntry, settle } from './entries.js';
+import { entry, type NamedEntry, settle, until } from './entries.js';
 
 function queueOf(capacity: number, overflow: 'error' | 'block' | 'drop_oldest' = 'error') {
   return new BoundedQueue<NamedEntry>({ capacity, overflow });
@@ -278,6 +278,29 @@ describe('overflow', () => {
 });
 
 describe('take', () => {
+  it('of more rows to wait for is passed over until they wait, or the oldest has waited long enough', async () => {
+    const queue = new BoundedQueue<NamedEntry>({ capacity: 100, overflow: 'error' });
+    const taken: string[] = [];
+    const take = (name: string, readyRows: number, lingerMs: number) =>
+      queue.take(2, { readyRows, lingerMs }).then((entries) => taken.push(`${name} ${entries.length}`));
+    void take('more', 4, 60_000);
+    void take('any', 1, 0);
+    queue.offer(entry(1));
+    await settle();
+    expect(taken).toEqual(['any 1']);
+    for (const id of [2, 3, 4]) queue.offer(entry(id));
+    await settle();
+    expect(taken).toEqual(['any 1']);
+    queue.offer(entry(5));
+    await settle();
+    expect(taken).toEqual(['any 1', 'more 2']);
+    void take('late', 100, 20);
+    await settle();
+    expect(taken).toHaveLength(2);
+    await until(() => taken.length === 3);
+    expect(taken[2]).toBe('late 2');
+  });
+
   const LONG = { lingerMs: 60_000 };
 
   it('resolves as soon as enough rows wait, and never splits an entry', async () => {

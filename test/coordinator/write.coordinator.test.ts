@@ -83,7 +83,7 @@ describe('writing', () => {
 
   it('writes as many batches at a time as it has workers, and no more', async () => {
     const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
-    const { sink, coordinator } = started(pause, { workers: 3, batchSize: 1 });
+    const { sink, coordinator } = started(pause, { workers: 3, batchSize: 1, capacity: 30 });
     await Promise.all(Array.from({ length: 30 }, (_, i) => coordinator.submit(entry(i))));
     expect(sink.mostRunning).toBe(3);
   });
@@ -156,6 +156,44 @@ describe('writing', () => {
   });
 });
 
+describe('more workers than one', () => {
+  it('write when a quarter of the capacity waits', async () => {
+    let release = (): void => undefined;
+    const hanging = new Promise<void>((resolve) => (release = resolve));
+    const { sink, coordinator } = started(() => hanging, { capacity: 40, batchSize: 5, flushIntervalMs: 0 });
+    const first = coordinator.submit(entry(0));
+    await settle();
+    expect(sink.running).toBe(1);
+    const waiting = Array.from({ length: 9 }, (_, i) => coordinator.submit(entry(1 + i)));
+    await settle();
+    expect(sink.running).toBe(1);
+    waiting.push(coordinator.submit(entry(10)));
+    await settle();
+    expect(sink.running).toBe(2);
+    release();
+    await Promise.all([first, ...waiting]);
+  });
+
+  it.each([
+    ['what somebody waits for, at once', true, 0, 400],
+    ['what waits too long', false, 400, 5_000],
+  ])('write %s, when the first hangs', async (_, flush, least, most) => {
+    let release = (): void => undefined;
+    const hanging = new Promise<void>((resolve) => (release = resolve));
+    const { coordinator } = started((_entries, call) => (call === 0 ? hanging : undefined), {
+      flushIntervalMs: 0,
+    });
+    const first = coordinator.submit(entry(0));
+    await settle();
+    const startedAt = performance.now();
+    await expect(coordinator.submit(entry(1), { flush })).resolves.toBe('result 1');
+    const taken = performance.now() - startedAt;
+    expect([taken >= least, taken <= most]).toEqual([true, true]);
+    release();
+    await first;
+  });
+});
+
 describe('while the database is away', () => {
   it('keeps trying what it accepted, for longer than any number of attempts, and recovers by itself', async () => {
     let away = true;
@@ -225,6 +263,8 @@ describe('while the database is away', () => {
       },
       {
         workers: 3,
+        // Small enough that one entry is a backlog.
+        capacity: 4,
         batchSize: 1,
         breaker: { failureThreshold: 1, halfOpenAfterMs: 1 },
         // The first worker sleeps long enough to leave the probe to the two that come together.
