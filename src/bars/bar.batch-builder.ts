@@ -1,5 +1,6 @@
 import type { BarBatch } from './bar.batch.js';
 import { seriesName } from './series.key.js';
+import { yearOf } from './timestamp.js';
 import { TooManyBarsError } from './too-many-bars.error.js';
 import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, viewOf } from './tuple.js';
 
@@ -122,7 +123,7 @@ export class BarBatchBuilder {
 
   #enterYear(tsMicros: number): void {
     if (tsMicros < entered.start || tsMicros >= entered.end) {
-      const year = new Date(Math.floor(tsMicros / 1000)).getUTCFullYear();
+      const year = yearOf(tsMicros);
       entered = { year, start: Date.UTC(year, 0, 1) * 1000, end: Date.UTC(year + 1, 0, 1) * 1000 };
     }
     this.#yearStart = entered.start;

@@ -2,12 +2,11 @@ import type { EntryCodec } from '../coordinator/durable.options.js';
 import type { BarBatch } from './bar.batch.js';
 import { joinBatches } from './bar.batch.join.js';
 import { parseSeriesName } from './series.key.js';
-import { formatTimestamp } from './timestamp.js';
+import { formatTimestamp, yearOf } from './timestamp.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
 const LENGTH_BYTES = 4;
-const MICROS_PER_MS = 1_000;
 
 /**
  * A batch as bytes: the length of its head, the head, and the tuples as they are. The head is text: a line with the
@@ -15,7 +14,9 @@ const MICROS_PER_MS = 1_000;
  */
 export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   encode(batch) {
-    const { lines, years, series, tuples } = batch.rows < batch.series.length ? withOwnSeries(batch) : batch;
+    // A part of a batch has the dictionary of the whole; joined, it has only the series of its own bars.
+    const own = batch.rows < batch.series.length ? joinBatches([batch]) : undefined;
+    const { lines, years, series, tuples } = own ?? batch;
     return [headOf(`${lines} ${[...years].join(',')}`, series), tuples];
   },
 
@@ -78,7 +79,7 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
 function partOf(batch: BarBatch, lines: number, tuples: Buffer): BarBatch {
   const years = new Set<number>();
   for (let at = OFFSET.ts; at < tuples.length; at += TUPLE_BYTES)
-    years.add(new Date(readTimestamp(tuples, at) / MICROS_PER_MS).getUTCFullYear());
+    years.add(yearOf(readTimestamp(tuples, at)));
   return { ...batch, rows: tuples.length / TUPLE_BYTES, lines, years, tuples };
 }
 
@@ -100,20 +101,4 @@ function headOf(line: string, series: readonly string[]): Buffer {
 
 function areSame(names: readonly string[], others: readonly string[]): boolean {
   return names.length === others.length && names.every((name, at) => name === others[at]);
-}
-
-/** The same batch with only those series in its dictionary that it has bars of. */
-function withOwnSeries(batch: BarBatch): BarBatch {
-  const tuples = Buffer.from(batch.tuples);
-  const series: string[] = [];
-  const indexes = new Map<number, number>();
-  for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
-    const old = tuples.readInt32BE(at);
-    const name = batch.series[old];
-    if (name === undefined) throw new Error('a tuple names a series that is not in its batch');
-    const index = indexes.get(old) ?? series.push(name) - 1;
-    indexes.set(old, index);
-    tuples.writeInt32BE(index, at);
-  }
-  return { ...batch, series, tuples };
 }

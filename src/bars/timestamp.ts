@@ -13,6 +13,11 @@ export const FIRST_TS_US = Date.UTC(1800, 0, 1) * 1000;
 /** First instant past those that a bar can have, 2201-01-01T00:00:00Z, in Unix epoch microseconds. */
 export const END_TS_US = Date.UTC(2201, 0, 1) * 1000;
 
+/** UTC year of an instant in Unix epoch microseconds. */
+export function yearOf(micros: number): number {
+  return new Date(Math.floor(micros / 1000)).getUTCFullYear();
+}
+
 const YEAR_0_S = -62_167_219_200;
 const YEAR_10000_S = 253_402_300_800;
 const END_TS_S = END_TS_US / 1e6;

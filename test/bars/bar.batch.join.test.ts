@@ -69,6 +69,12 @@ describe('batches put together', () => {
       new Set([1970]),
     ]);
     expect(before).toMatchObject({ rows: 1, lines: 1 });
+    // Less than a millisecond before a year that lies before 1970.
+    const early = batchOf([
+      ['A', -365 * 24 * 60 - 0.5 / 60_000],
+      ['A', 0],
+    ]);
+    expect(barBatchCodec.split(early, 1)[0].years).toEqual(new Set([1968]));
     expect(after).toMatchObject({ rows: 2, lines: 2 });
   });
 
