@@ -1,4 +1,4 @@
-import type { FastifyInstance, RouteOptions } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
 import type { ProblemFilter } from '../http/problem.filter.js';
@@ -25,7 +25,6 @@ export function shortenIngest(server: FastifyInstance, { bars, ingest, filter }:
     route.onRequest = [route.onRequest ?? [], refuseUnread(ingest, filter)].flat();
     route.handler = async (request, reply) => {
       try {
-        requireScope(request.scope, 'ingest');
         const query =
           queryPipe.recall(request.query, IngestQuery) ??
           ((await queryPipe.transform(request.query, {
@@ -42,10 +41,7 @@ export function shortenIngest(server: FastifyInstance, { bars, ingest, filter }:
   });
 }
 
-function refuseUnread(
-  ingest: IngestService,
-  filter: ProblemFilter,
-): Exclude<RouteOptions['onRequest'], undefined | unknown[]> {
+function refuseUnread(ingest: IngestService, filter: ProblemFilter): onRequestHookHandler {
   return (request, reply, done) => {
     try {
       requireScope(request.scope, 'ingest');

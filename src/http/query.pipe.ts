@@ -14,16 +14,16 @@ class RememberingPipe extends ValidationPipe {
   private readonly remembered = new Map<unknown, Map<string, unknown>>();
 
   /** What came of the same query before, if it is remembered. */
-  recall<D>(value: unknown, metatype: new () => D): D | undefined {
+  recall<D>(value: unknown, metatype: (new () => D) | undefined): D | undefined {
     return this.remembered.get(metatype)?.get(JSON.stringify(value)) as D | undefined;
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    const known = this.remembered.get(metadata.metatype) ?? new Map<string, unknown>();
-    const query = JSON.stringify(value);
-    const before = known.get(query);
+    const before: unknown = this.recall(value, metadata.metatype);
     if (before !== undefined) return before;
     const result: unknown = await super.transform(value, metadata);
+    const known = this.remembered.get(metadata.metatype) ?? new Map<string, unknown>();
+    const query = JSON.stringify(value);
     if (query.length <= LONGEST_REMEMBERED) {
       if (known.size >= MOST_REMEMBERED) known.clear();
       this.remembered.set(metadata.metatype, known.set(query, Object.freeze(result)));

@@ -11,8 +11,8 @@ import { IngestService } from '../../src/bars/ingest/ingest.service.js';
 import { ReceiptClock } from '../../src/bars/receipt.clock.js';
 import type { WriteCounts } from '../../src/bars/write.counts.js';
 import { DeadLetterQueue, DurableCoordinator, Spool } from '../../src/coordinator/index.js';
-import { nodeFileSystem, type SpoolFileSystem } from '../../src/coordinator/spool/spool.file-system.js';
 import { DrainState } from '../../src/http/drain.state.js';
+import { diskThat } from '../coordinator/disk.js';
 import { until } from '../coordinator/entries.js';
 import { GOOD_ROW } from './decode.samples.js';
 
@@ -27,20 +27,11 @@ let ingest: IngestService;
 const bucket = { rows: 1_000, successes: 0 };
 
 /** A disk that confirms nothing for as long as it hangs. */
-const files: SpoolFileSystem = {
-  ...nodeFileSystem,
-  create: async (path, options) => {
-    const file = await nodeFileSystem.create(path, options);
-    const write = file.write.bind(file);
-    return Object.assign(file, {
-      write: async (...args: Parameters<typeof write>) => {
-        const written = await write(...args);
-        await hung;
-        return written;
-      },
-    });
-  },
-};
+const files = diskThat(async (_path, write) => {
+  const written = await write();
+  await hung;
+  return written;
+});
 
 beforeEach(async () => {
   directory = await mkdtemp(join(tmpdir(), 'mds-ingest-'));

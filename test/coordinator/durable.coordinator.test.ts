@@ -14,6 +14,7 @@ import {
   type WriteObserver,
 } from '../../src/coordinator/index.js';
 import { nodeFileSystem, type SpoolFileSystem } from '../../src/coordinator/spool/spool.file-system.js';
+import { diskThat } from './disk.js';
 import { settle, until } from './entries.js';
 import { failure } from './scripted.sink.js';
 
@@ -223,16 +224,7 @@ describe('a spool that takes nothing', () => {
   it('because the disk hangs does not hold up the end', async () => {
     const hanging = new Promise<never>(() => undefined);
     let hung = false;
-    const spoolFiles: SpoolFileSystem = {
-      ...nodeFileSystem,
-      create: async (path) => {
-        const file = await nodeFileSystem.create(path, { writeThrough: true });
-        const write = file.write.bind(file);
-        return Object.assign(file, {
-          write: async (...args: Parameters<typeof write>) => (hung ? await hanging : await write(...args)),
-        });
-      },
-    };
+    const spoolFiles = diskThat((_path, write) => (hung ? hanging : write()));
     const one = await start(new Table(), { spoolFiles });
     await one.coordinator.accept(valuesOf([1]));
     hung = true;
@@ -349,19 +341,9 @@ describe('small entries that are put together', () => {
 
   it('are told one by one what became of them when they could not be put together', async () => {
     let writes = 0;
-    const spoolFiles: SpoolFileSystem = {
-      ...nodeFileSystem,
-      create: async (path) => {
-        const file = await nodeFileSystem.create(path, { writeThrough: true });
-        const write = file.write.bind(file);
-        return Object.assign(file, {
-          write: async (...args: Parameters<typeof write>) =>
-            path.endsWith('.seg') && ++writes === 2
-              ? await Promise.reject(failure('EIO'))
-              : await write(...args),
-        });
-      },
-    };
+    const spoolFiles = diskThat((path, write) =>
+      path.endsWith('.seg') && ++writes === 2 ? Promise.reject(failure('EIO')) : write(),
+    );
     const table = new Table();
     const one = await start(table, { codec: joining, spoolFiles });
     const answers = [1, 667, 2].map((value) => one.coordinator.accept(valuesOf([value])));
