@@ -78,6 +78,20 @@ describe('batches put together', () => {
     expect(after).toMatchObject({ rows: 2, lines: 2 });
   });
 
+  it('name only series of their own bars when they are taken apart and put on disk', () => {
+    const whole = batchOf([
+      ['A', 1],
+      ['B', 2],
+      ['A', 3],
+    ]);
+    const [, part] = barBatchCodec.split(whole, 1);
+    const [, last] = barBatchCodec.split(part, 1);
+    const stored = barBatchCodec.decode(Buffer.concat(barBatchCodec.encode(last)), last.receivedAt);
+    expect(stored.series).toEqual(['test A 1m']);
+    expect(stored.receivedAt).toBe(whole.receivedAt);
+    expect(barsOf(stored)).toEqual(barsOf(whole).slice(2));
+  });
+
   it('are undefined exactly when two have a bar in common', () => {
     const key = fc.tuple(fc.constantFrom('A', 'B', 'C'), fc.nat({ max: 12 }));
     const keys = fc.uniqueArray(key, { minLength: 1, maxLength: 4, selector: String });
