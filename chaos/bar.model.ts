@@ -1,5 +1,6 @@
 /** Bars are numbered from 0, one minute apart. */
-const FIRST_TS = Date.UTC(2026, 0, 1) / 1000;
+/** The first `ts` of every producer, epoch seconds. */
+export const FIRST_TS = Date.UTC(2026, 0, 1) / 1000;
 const MINUTE_S = 60;
 
 /** `ts` of a bar in epoch seconds. */

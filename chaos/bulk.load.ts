@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Client } from 'pg';
 
-import { tsOf } from './bar.model.js';
+import { FIRST_TS } from './bar.model.js';
 import type { Stage } from './stage.js';
 
 const ROWS = 2_000;
@@ -10,7 +10,10 @@ const ROWS = 2_000;
 const MODULUS = 9_973;
 const BACK_OFF_MS = 50;
 
-/** Posts new bars of one symbol as fast as they are taken, each batch until it is acknowledged. */
+/**
+ * Posts new bars of one symbol as fast as they are taken, each batch until it is acknowledged. A second apart: minutes
+ * would come to the last year that a bar may have within five minutes.
+ */
 export class BulkLoad {
   private readonly stopping = new AbortController();
   private running: Promise<void> | undefined;
@@ -25,6 +28,8 @@ export class BulkLoad {
   /** Begins to post. */
   start(): void {
     this.running = this.produce();
+    // Heard when it is stopped.
+    this.running.catch(() => undefined);
   }
 
   /** Stops after the batch under way was acknowledged. */
@@ -37,9 +42,9 @@ export class BulkLoad {
   async faults(client: Client): Promise<string[]> {
     const { rows } = await client.query<{ found: string; wrong: string }>(
       `SELECT count(*) AS found,
-              count(*) FILTER (WHERE close <> ((extract(epoch FROM ts)::bigint - $2) / 60) % ${MODULUS}) AS wrong
+              count(*) FILTER (WHERE close <> (extract(epoch FROM ts)::bigint - $2) % ${MODULUS}) AS wrong
          FROM bars_ohlcv WHERE symbol = $1`,
-      [this.symbol, tsOf(0)],
+      [this.symbol, FIRST_TS],
     );
     const { found, wrong } = rows[0] ?? { found: 0, wrong: 0 };
     if (Number(found) === this.acknowledged && Number(wrong) === 0) return [];
@@ -56,13 +61,15 @@ export class BulkLoad {
 
   private async isTaken(body: string): Promise<boolean> {
     const answer = await this.stage.service.post(body, '', 'text/csv').catch(() => undefined);
+    if (answer?.status === 422)
+      throw new Error(`${this.symbol} was answered 422: ${answer.text.slice(0, 300)}`);
     return answer?.status === 202;
   }
 
   private nextBody(): string {
     const rows = Array.from({ length: ROWS }, (_, index) => {
       const bar = this.acknowledged + index;
-      return `chaos,${this.symbol},1m,${tsOf(bar)},0,${MODULUS},0,${bar % MODULUS},1`;
+      return `chaos,${this.symbol},1s,${FIRST_TS + bar},0,${MODULUS},0,${bar % MODULUS},1`;
     });
     return ['provider,symbol,interval,ts,open,high,low,close,volume', ...rows].join('\n');
   }
