@@ -12,7 +12,7 @@ import type { BarBatch } from '../src/bars/bar.batch.js';
 import { decodeBars } from '../src/bars/decode/bars.decoder.js';
 import { ReceiptClock } from '../src/bars/receipt.clock.js';
 import type { WriteCounts } from '../src/bars/write.counts.js';
-import { raiseHeapLimit } from '../src/heap.limit.js';
+import { tuneGarbageCollection } from '../src/garbage.collection.js';
 import { DeadLetterQueue, DurableCoordinator, Spool, WriteCoordinator } from '../src/coordinator/index.js';
 
 const ROWS = 5_000;
@@ -25,7 +25,7 @@ const LEAST_RATIO = 0.8;
 
 type Accept = (batch: BarBatch) => Promise<unknown>;
 
-raiseHeapLimit();
+tuneGarbageCollection();
 const clock = new ReceiptClock();
 const body = Buffer.from(
   Array.from({ length: ROWS }, (_, row) => {

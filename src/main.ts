@@ -15,7 +15,7 @@ import { TokenAuthenticator } from './config/token.authenticator.js';
 import { SECOND } from './config/units.js';
 import { VERSION } from './config/version.js';
 import { Database } from './database/database.js';
-import { raiseHeapLimit } from './heap.limit.js';
+import { tuneGarbageCollection } from './garbage.collection.js';
 import { AllowedMethods } from './http/allowed.methods.js';
 import { DrainState } from './http/drain.state.js';
 import { createHttpAdapter, prepareHttp } from './http/http.server.js';
@@ -26,7 +26,7 @@ import { Metrics } from './metrics/metrics.catalogue.js';
 import { serveOpenApi } from './openapi.js';
 
 async function serve(): Promise<void> {
-  raiseHeapLimit();
+  tuneGarbageCollection();
   loadEnvironmentFile();
   const settings = readSettings(process.env);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {

@@ -5,9 +5,17 @@ import { TooManyBarsError } from './too-many-bars.error.js';
 import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, viewOf } from './tuple.js';
 
 const TWO_32 = 2 ** 32;
-const LEAST_CAPACITY_ROWS = 1;
-/** A guess at the number of bars that is far too high must not take much memory. */
-const MOST_FIRST_CAPACITY_ROWS = 16_384;
+/** What is kept from one batch to the next: 1.5 MB. */
+const KEPT_ROWS = 16_384;
+
+/** Room for tuples, each as it is before its values are written. */
+interface Room {
+  readonly tuples: Buffer;
+  readonly view: DataView;
+}
+
+/** The room of a batch that is finished, for the next one: room of its own costs a short body more than its bars do. */
+let spare: Room | undefined;
 
 /** The year entered last, of whichever batch, and where it begins and ends: Unix epoch, microseconds. */
 let entered = { year: 0, start: Infinity, end: -Infinity };
@@ -17,6 +25,8 @@ export class BarBatchBuilder {
   readonly #maxLines: number;
   #tuples: Buffer;
   #view: DataView;
+  /** Lines for which there is room. */
+  #room: number;
   #lines = 0;
   readonly #series: string[] = [];
   readonly #lastTs: number[] = [];
@@ -26,14 +36,14 @@ export class BarBatchBuilder {
   #yearEnd = -Infinity;
   #ascending = true;
 
-  /** `expectedLines` is a guess at how many bars will be added, `maxLines` the most that may be. */
-  constructor(expectedLines = LEAST_CAPACITY_ROWS, maxLines = Infinity) {
+  /** `maxLines` is the most that may be added. */
+  constructor(maxLines = Infinity) {
     this.#maxLines = maxLines;
-    const rows = Math.floor(
-      Math.min(Math.max(expectedLines, LEAST_CAPACITY_ROWS), MOST_FIRST_CAPACITY_ROWS, maxLines),
-    );
-    this.#tuples = Buffer.allocUnsafe(rows * TUPLE_BYTES).fill(TUPLE_TEMPLATE);
-    this.#view = viewOf(this.#tuples);
+    const { tuples, view } = spare ?? roomFor(KEPT_ROWS);
+    spare = undefined;
+    this.#tuples = tuples;
+    this.#view = view;
+    this.#room = Math.min(KEPT_ROWS, maxLines);
   }
 
   /**
@@ -50,7 +60,7 @@ export class BarBatchBuilder {
     volume: number,
   ): void {
     const at = this.#lines * TUPLE_BYTES;
-    if (at === this.#tuples.length) this.#grow();
+    if (this.#lines === this.#room) this.#grow();
     if (tsMicros <= (this.#lastTs[series] ?? -Infinity)) this.#ascending = false;
     this.#lastTs[series] = tsMicros;
     if (tsMicros < this.#yearStart || tsMicros >= this.#yearEnd) this.#enterYear(tsMicros);
@@ -74,8 +84,10 @@ export class BarBatchBuilder {
   finish(): BarBatch {
     const added = this.#tuples.subarray(0, this.#lines * TUPLE_BYTES);
     const kept = this.#ascending ? added : this.#withoutReplaced(added);
+    const isKeptRoom = this.#tuples.length === KEPT_ROWS * TUPLE_BYTES;
     // The queue counts rows: it must not hold much more memory than they need while a batch waits.
-    const tuples = kept.length < 0.75 * this.#tuples.length ? Buffer.from(kept) : kept;
+    const tuples = isKeptRoom || kept.length < 0.75 * this.#tuples.length ? Buffer.from(kept) : kept;
+    if (isKeptRoom) spare = { tuples: this.#tuples, view: this.#view };
     return {
       rows: tuples.length / TUPLE_BYTES,
       lines: this.#lines,
@@ -133,12 +145,11 @@ export class BarBatchBuilder {
 
   #grow(): void {
     if (this.#lines >= this.#maxLines) throw new TooManyBarsError(this.#maxLines);
-    const filled = this.#tuples.length;
-    const grown = Buffer.allocUnsafe(Math.min(2 * filled, this.#maxLines * TUPLE_BYTES));
-    this.#tuples.copy(grown);
-    // One fill for many rows costs less than a copy of the template for each.
-    this.#tuples = grown.fill(TUPLE_TEMPLATE, filled);
-    this.#view = viewOf(grown);
+    const { tuples, view } = roomFor(Math.min(2 * this.#lines, this.#maxLines));
+    this.#tuples.copy(tuples);
+    this.#tuples = tuples;
+    this.#view = view;
+    this.#room = tuples.length / TUPLE_BYTES;
   }
 
   /** Goes from the last tuple to the first and moves those to keep to the end, so that their order stays. */
@@ -155,4 +166,10 @@ export class BarBatchBuilder {
     }
     return tuples.subarray(start);
   }
+}
+
+function roomFor(rows: number): Room {
+  // One fill for many rows costs less than a copy of the template for each.
+  const tuples = Buffer.allocUnsafeSlow(rows * TUPLE_BYTES).fill(TUPLE_TEMPLATE);
+  return { tuples, view: viewOf(tuples) };
 }

@@ -11,13 +11,16 @@ const MOST_ENTRIES = 32;
 const MOST_SPAN_US = 10_000;
 
 /**
- * Puts small entries that come within one turn of the event loop together: from then on they cost little more than one.
+ * Puts small entries together that come within one turn of the event loop, or while the ones before are written: from
+ * then on they cost little more than one, and the disk would not have taken them earlier.
  */
 export class EntryGathering<T extends Entry> {
   private entries: T[] = [];
   private waiters: Waiter<void>[] = [];
   private rows = 0;
   private turn: NodeJS.Immediate | undefined;
+  /** Writes under way. */
+  private writing = 0;
 
   constructor(
     private readonly codec: Pick<EntryCodec<T, unknown>, 'join' | 'timeOf'>,
@@ -39,7 +42,7 @@ export class EntryGathering<T extends Entry> {
     this.entries.push(entry);
     this.waiters.push(waiter);
     this.rows += entry.rows;
-    this.turn ??= setImmediate(() => this.flush());
+    this.turn ??= setImmediate(() => this.endTurn());
     return waiter.promise;
   }
 
@@ -54,8 +57,8 @@ export class EntryGathering<T extends Entry> {
     this.rows = 0;
     try {
       const joined = entries.length > 1 ? this.codec.join?.(entries) : undefined;
-      if (joined) settle(this.write(joined), waiters);
-      else entries.forEach((entry, at) => settle(this.write(entry), waiters.slice(at, at + 1)));
+      if (joined) this.settle(this.write(joined), waiters);
+      else entries.forEach((entry, at) => this.settle(this.write(entry), waiters.slice(at, at + 1)));
     } catch (bug) {
       for (const waiter of waiters) waiter.reject(bug as Error);
     }
@@ -70,11 +73,23 @@ export class EntryGathering<T extends Entry> {
       codec.timeOf(entry) - codec.timeOf(first) <= MOST_SPAN_US
     );
   }
-}
 
-function settle(write: Promise<void>, waiters: readonly Waiter<void>[]): void {
-  write.then(
-    () => waiters.forEach((waiter) => waiter.resolve()),
-    (error: unknown) => waiters.forEach((waiter) => waiter.reject(error as Error)),
-  );
+  private endTurn(): void {
+    this.turn = undefined;
+    if (this.writing === 0) this.flush();
+  }
+
+  private settle(write: Promise<void>, waiters: readonly Waiter<void>[]): void {
+    this.writing += 1;
+    const end = (answer: (waiter: Waiter<void>) => void): void => {
+      this.writing -= 1;
+      // The disk gets the next ones before these are answered: it works meanwhile.
+      if (this.writing === 0 && this.turn === undefined) this.flush();
+      waiters.forEach(answer);
+    };
+    write.then(
+      () => end((waiter) => waiter.resolve()),
+      (error: unknown) => end((waiter) => waiter.reject(error as Error)),
+    );
+  }
 }

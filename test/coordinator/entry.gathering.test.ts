@@ -55,6 +55,42 @@ describe('a gathering of small entries', () => {
     expect(answers).toBe(2);
   });
 
+  it('puts those together that come, in whatever turn, while others are written', async () => {
+    const ends: (() => void)[] = [];
+    const { gathering, written } = gather(() => new Promise((resolve) => ends.push(resolve)));
+    const answers: string[] = [];
+    for (const name of ['a', 'b', 'c']) {
+      void gathering.add(named(name)).then(() => answers.push(name));
+      await settle();
+    }
+    expect([written, answers]).toEqual([[['a']], []]);
+    ends[0]?.();
+    await settle();
+    expect([written, answers]).toEqual([[['a'], ['b', 'c']], ['a']]);
+    ends[1]?.();
+    await settle();
+    expect(answers).toEqual(['a', 'b', 'c']);
+    void gathering.add(named('d'));
+    await settle();
+    expect(written).toEqual([['a'], ['b', 'c'], ['d']]);
+  });
+
+  it('goes on after a write that failed', async () => {
+    const ends: (() => void)[] = [];
+    const { gathering, written } = gather(
+      () => new Promise((_, reject) => ends.push(() => reject(new Error('full')))),
+    );
+    const first = gathering.add(named('a'));
+    await settle();
+    const second = gathering.add(named('b'));
+    await settle();
+    ends[0]?.();
+    await expect(first).rejects.toThrow('full');
+    expect(written).toEqual([['a'], ['b']]);
+    ends[1]?.();
+    await expect(second).rejects.toThrow('full');
+  });
+
   it('writes what has come before something else, once', async () => {
     const { gathering, written } = gather();
     const added = gathering.add(named('a'));

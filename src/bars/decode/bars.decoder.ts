@@ -50,7 +50,7 @@ export function decodeBars(
   maxBars = Infinity,
 ): DecodeResult {
   const text = checkedBody(body);
-  const builder = new BarBatchBuilder(text.length / LEAST_ROW_BYTES[format], maxBars);
+  const builder = new BarBatchBuilder(maxBars);
   const errors = new RowErrorList(onError === 'skip');
   const rows = new RowValidator(builder, errors);
   try {
@@ -81,7 +81,7 @@ export function decodeStrictly(
 }
 
 function decodeChecked(text: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
-  const builder = new BarBatchBuilder(text.length / LEAST_ROW_BYTES[format], maxBars);
+  const builder = new BarBatchBuilder(maxBars);
   const errors = new RowErrorList(onError === 'skip');
   DECODERS[format](text, new RowValidator(builder, errors), errors);
   return result(builder, errors, onError);
@@ -103,6 +103,3 @@ const DECODERS: Record<BodyFormat, (body: Buffer, rows: RowValidator, errors: Ro
   ndjson: decodeNdjson,
   csv: decodeCsv,
 };
-
-/** What a short row takes: a guess at a body's rows that is seldom too low makes room for all of them at once. */
-const LEAST_ROW_BYTES: Record<BodyFormat, number> = { json: 130, ndjson: 130, csv: 60 };

@@ -1,7 +1,6 @@
 import { isUtf8 } from 'node:buffer';
 import { MalformedBodyError } from './malformed-body.error.js';
 
-const BYTE_ORDER_MARK = Buffer.from([0xef, 0xbb, 0xbf]);
 const LINE_FEED = 0x0a;
 
 /**
@@ -14,7 +13,12 @@ export function checkedBody(body: Buffer): Buffer {
   }
   const nul = body.indexOf(0);
   if (nul >= 0) throw new MalformedBodyError(`The body has a NUL byte at offset ${nul}.`);
-  return BYTE_ORDER_MARK.every((byte, at) => body[at] === byte) ? body.subarray(3) : body;
+  return startsWithMark(body) ? body.subarray(3) : body;
+}
+
+/** A byte order mark. */
+function startsWithMark(body: Buffer): boolean {
+  return body[0] === 0xef && body[1] === 0xbb && body[2] === 0xbf;
 }
 
 /** Line, from 1, of the first invalid byte. No UTF-8 character of more than one byte has a line feed's byte in it. */
