@@ -120,7 +120,7 @@ export class IngestService {
         answered = true;
         clearTimeout(timer);
         if (!safe) giveBack();
-        reject(writeProblem(error, this.coordinator.retryAfterMs()) as Error);
+        reject(writeProblem(error, this.coordinator.retryAfterMs()));
       };
       const late = (): void => fail(unconfirmed(safe, this.coordinator.retryAfterMs()));
       const timer = setTimeout(late, this.longestWaitMs);
