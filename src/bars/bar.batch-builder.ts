@@ -8,6 +8,8 @@ const TWO_32 = 2 ** 32;
 /** What is kept from one batch to the next: 1.5 MB. */
 const KEPT_ROWS = 16_384;
 
+const NO_TUPLES = Buffer.alloc(0);
+
 /** Room for tuples, each as it is before its values are written. */
 interface Room {
   readonly tuples: Buffer;
@@ -80,14 +82,14 @@ export class BarBatchBuilder {
     this.#lines++;
   }
 
-  /** The batch of all bars added, without those that a later one of the same series and ts replaced. Call it once. */
+  /** The batch of all bars added, without those that a later one of the same series and ts replaced. Nothing after it. */
   finish(): BarBatch {
     const added = this.#tuples.subarray(0, this.#lines * TUPLE_BYTES);
     const kept = this.#ascending ? added : this.#withoutReplaced(added);
     const isKeptRoom = this.#tuples.length === KEPT_ROWS * TUPLE_BYTES;
     // The queue counts rows: it must not hold much more memory than they need while a batch waits.
     const tuples = isKeptRoom || kept.length < 0.75 * this.#tuples.length ? Buffer.from(kept) : kept;
-    if (isKeptRoom) spare = { tuples: this.#tuples, view: this.#view };
+    this.discard();
     return {
       rows: tuples.length / TUPLE_BYTES,
       lines: this.#lines,
@@ -96,6 +98,13 @@ export class BarBatchBuilder {
       tuples,
       receivedAt: 0,
     };
+  }
+
+  /** Gives up what was added, for good: the next batch gets the room. Does nothing after `finish`. */
+  discard(): void {
+    if (this.#tuples.length === KEPT_ROWS * TUPLE_BYTES) spare = { tuples: this.#tuples, view: this.#view };
+    this.#tuples = NO_TUPLES;
+    this.#room = this.#lines;
   }
 
   /** Appends one bar of the series whose key has these parts, in their stored form; the rest as append takes it. */

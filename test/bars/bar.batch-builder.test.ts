@@ -41,22 +41,44 @@ describe('BarBatchBuilder', () => {
 
   it('keeps every bar while it grows', () => {
     const builder = new BarBatchBuilder();
-    for (let i = 0; i < 1000; i++) addBar(builder, 'A', i * DAY_US, i);
+    const rows = 40_000;
+    for (let i = 0; i < rows; i++) addBar(builder, 'A', i * 1_000_000, i);
     const batch = builder.finish();
-    expect(batch.tuples).toHaveLength(1000 * TUPLE_BYTES);
-    expect(barsOf(batch).map((bar) => bar.prices[3])).toEqual(Array.from({ length: 1000 }, (_, i) => i));
-    expect(batch.tuples.subarray(999 * TUPLE_BYTES, 999 * TUPLE_BYTES + 6)).toEqual(
-      TUPLE_TEMPLATE.subarray(0, 6),
-    );
+    expect(batch.tuples).toHaveLength(rows * TUPLE_BYTES);
+    expect(barsOf(batch).map((bar) => bar.prices[3])).toEqual(Array.from({ length: rows }, (_, i) => i));
+    const last = (rows - 1) * TUPLE_BYTES;
+    expect(batch.tuples.subarray(last, last + 6)).toEqual(TUPLE_TEMPLATE.subarray(0, 6));
   });
 
   it('holds not much more memory than its bars need', () => {
-    for (const rows of [1, 65, 129, 1000]) {
+    for (const rows of [1, 65, 129, 1_000, 20_000, 30_000]) {
       const builder = new BarBatchBuilder();
       for (let i = 0; i < rows; i++) addBar(builder, 'A', i);
       const { tuples } = builder.finish();
       expect(tuples.buffer.byteLength).toBeLessThanOrEqual(Math.max(Buffer.poolSize, 1.34 * tuples.length));
     }
+  });
+
+  it('shares no memory with a batch before it or beside it', () => {
+    const first = new BarBatchBuilder();
+    const beside = new BarBatchBuilder();
+    for (let i = 0; i < 3; i++) {
+      addBar(first, 'A', i, 1);
+      addBar(beside, 'B', i, 2);
+    }
+    const [a, b] = [first.finish(), beside.finish()];
+    const abandoned = new BarBatchBuilder();
+    addBar(abandoned, 'C', 0, 3);
+    abandoned.discard();
+    const last = new BarBatchBuilder();
+    for (let i = 0; i < 2; i++) addBar(last, 'D', i, 4);
+    abandoned.discard();
+    const closes = [a, b, last.finish()].map((batch) => barsOf(batch).map((bar) => bar.prices[3]));
+    expect(closes).toEqual([
+      [1, 1, 1],
+      [2, 2, 2],
+      [4, 4],
+    ]);
   });
 
   it('tells apart keys that would be equal when joined', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { decodeBars, type BodyFormat } from '../../src/bars/decode/bars.decoder.js';
+import { MalformedBodyError } from '../../src/bars/decode/malformed-body.error.js';
 import { csvRow, decodeText, jsonRow } from './decode.samples.js';
 
 const MEBIBYTE = 2 ** 20;
@@ -94,5 +95,27 @@ describe('the bad rows that may be left out', () => {
           'More than 1,000,000 rows are bad; the last, row 1000002: the row has 1 fields, the header has 9.',
       }),
     );
+  });
+});
+
+describe('a body that is refused', () => {
+  it.each<[string, BodyFormat, string]>([
+    ['a bad bar', 'ndjson', '{"bad":1}\n'],
+    ['a bad bar as JSON', 'json', '[{"bad":1}]'],
+    ['no JSON', 'json', '['],
+    ['an unknown column', 'csv', 'what\n1\n'],
+  ])('of %s takes no room with it', (_, format, text) => {
+    const refuse = (): void => {
+      try {
+        expect(decodeBars(Buffer.from(text), format, 'abort').batch).toBeNull();
+      } catch (error) {
+        expect(error).toBeInstanceOf(MalformedBodyError);
+      }
+    };
+    refuse();
+    const before = process.memoryUsage().arrayBuffers;
+    // Too few for a garbage collection to hide it.
+    for (let i = 0; i < 8; i++) refuse();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(MEBIBYTE);
   });
 });

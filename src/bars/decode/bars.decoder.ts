@@ -62,12 +62,16 @@ export function decodeBars(
     } else {
       const document = withoutBlanks(text);
       json.begin(document, false, builder);
-      if (!scanJson(document, json, rows, errors)) return decodeChecked(text, format, onError, maxBars);
+      if (!scanJson(document, json, rows, errors)) {
+        builder.discard();
+        return decodeChecked(text, format, onError, maxBars);
+      }
     }
+    return result(builder, errors, onError);
   } finally {
     json.end();
+    builder.discard();
   }
-  return result(builder, errors, onError);
 }
 
 /** The same as decodeBars, with every row parsed and checked field by field: it is what the scanners must agree with. */
@@ -83,8 +87,12 @@ export function decodeStrictly(
 function decodeChecked(text: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
   const builder = new BarBatchBuilder(maxBars);
   const errors = new RowErrorList(onError === 'skip');
-  DECODERS[format](text, new RowValidator(builder, errors), errors);
-  return result(builder, errors, onError);
+  try {
+    DECODERS[format](text, new RowValidator(builder, errors), errors);
+    return result(builder, errors, onError);
+  } finally {
+    builder.discard();
+  }
 }
 
 function result(builder: BarBatchBuilder, errors: RowErrorList, onError: OnRowError): DecodeResult {
