@@ -12,7 +12,7 @@ const MOST_SPAN_US = 10_000;
 
 /**
  * Puts small entries together that come within one turn of the event loop, or while the ones before are written: from
- * then on they cost little more than one, and the disk would not have taken them earlier.
+ * then on they cost little more than one. The disk takes them no later, unless something else waits for it already.
  */
 export class EntryGathering<T extends Entry> {
   private entries: T[] = [];
