@@ -1,5 +1,4 @@
-/** Bars are numbered from 0, one minute apart. */
-/** The first `ts` of every producer, epoch seconds. */
+/** The first `ts` of every producer, epoch seconds: bars are numbered from 0, one minute apart. */
 export const FIRST_TS = Date.UTC(2026, 0, 1) / 1000;
 const MINUTE_S = 60;
 

@@ -86,9 +86,9 @@ export class BarBatchBuilder {
   finish(): BarBatch {
     const added = this.#tuples.subarray(0, this.#lines * TUPLE_BYTES);
     const kept = this.#ascending ? added : this.#withoutReplaced(added);
-    const isKeptRoom = this.#tuples.length === KEPT_ROWS * TUPLE_BYTES;
     // The queue counts rows: it must not hold much more memory than they need while a batch waits.
-    const tuples = isKeptRoom || kept.length < 0.75 * this.#tuples.length ? Buffer.from(kept) : kept;
+    const isLoose = kept.length < 0.75 * this.#tuples.length;
+    const tuples = isLoose || this.#hasSpareRoom ? Buffer.from(kept) : kept;
     this.discard();
     return {
       rows: tuples.length / TUPLE_BYTES,
@@ -100,9 +100,9 @@ export class BarBatchBuilder {
     };
   }
 
-  /** Gives up what was added, for good: the next batch gets the room. Does nothing after `finish`. */
+  /** Gives the room to the next batch; what was added is lost. Does nothing after `finish`. */
   discard(): void {
-    if (this.#tuples.length === KEPT_ROWS * TUPLE_BYTES) spare = { tuples: this.#tuples, view: this.#view };
+    if (this.#hasSpareRoom) spare = { tuples: this.#tuples, view: this.#view };
     this.#tuples = NO_TUPLES;
     this.#room = this.#lines;
   }
@@ -142,6 +142,11 @@ export class BarBatchBuilder {
     return index;
   }
 
+  /** Whether it works in the room that goes from batch to batch; one that has grown is longer. */
+  get #hasSpareRoom(): boolean {
+    return this.#tuples.length === KEPT_ROWS * TUPLE_BYTES;
+  }
+
   #enterYear(tsMicros: number): void {
     if (tsMicros < entered.start || tsMicros >= entered.end) {
       const year = yearOf(tsMicros);
@@ -156,6 +161,7 @@ export class BarBatchBuilder {
     if (this.#lines >= this.#maxLines) throw new TooManyBarsError(this.#maxLines);
     const { tuples, view } = roomFor(Math.min(2 * this.#lines, this.#maxLines));
     this.#tuples.copy(tuples);
+    this.discard();
     this.#tuples = tuples;
     this.#view = view;
     this.#room = tuples.length / TUPLE_BYTES;

@@ -59,6 +59,16 @@ describe('BarBatchBuilder', () => {
     }
   });
 
+  it('leaves the kept room to the next batch also when it grows out of it', () => {
+    const long = new BarBatchBuilder();
+    for (let i = 0; i < 20_000; i++) addBar(long, 'A', i);
+    const before = process.memoryUsage().arrayBuffers;
+    new BarBatchBuilder().discard();
+    expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1_000_000);
+    const batch = long.finish();
+    expect(barsOf(batch).map((bar) => bar.ts)).toEqual(Array.from({ length: 20_000 }, (_, i) => i));
+  });
+
   it('shares no memory with a batch before it or beside it', () => {
     const first = new BarBatchBuilder();
     const beside = new BarBatchBuilder();
@@ -79,6 +89,18 @@ describe('BarBatchBuilder', () => {
       [2, 2, 2],
       [4, 4],
     ]);
+  });
+
+  it('shares no memory with a batch before it that filled the room', () => {
+    for (const rows of [16_000, 16_384]) {
+      const first = new BarBatchBuilder();
+      for (let i = 0; i < rows; i++) addBar(first, 'A', i, 1);
+      const batch = first.finish();
+      const next = new BarBatchBuilder();
+      addBar(next, 'B', 0, 2);
+      next.finish();
+      expect(barsOf(batch)[0]?.prices[3]).toBe(1);
+    }
   });
 
   it('tells apart keys that would be equal when joined', () => {

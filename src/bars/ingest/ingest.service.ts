@@ -105,48 +105,35 @@ export class IngestService {
     return batch;
   }
 
-  private accept(
+  private async accept(
     batch: BarBatch,
     awaitCommit: boolean,
     { taken, giveBack }: Admitted,
   ): Promise<WriteCounts | undefined> {
-    // One promise for all of it: each more would cost a body of one bar as much as decoding a number.
-    return new Promise((resolve, reject) => {
-      let safe = false;
-      let answered = false;
-      const fail = (error: unknown): void => {
-        // What becomes of it after it was late is not told, and its rows were given back.
-        if (answered) return;
-        answered = true;
-        clearTimeout(timer);
-        if (!safe) giveBack();
-        reject(writeProblem(error, this.coordinator.retryAfterMs()));
-      };
-      const late = (): void => fail(unconfirmed(safe, this.coordinator.retryAfterMs()));
-      const timer = setTimeout(late, this.longestWaitMs);
-      const done = (counts?: WriteCounts): void => {
-        answered = true;
-        clearTimeout(timer);
-        resolve(counts);
-      };
-      const isSafe = (): void => {
-        safe = true;
-        taken();
-      };
-      if (awaitCommit) {
-        this.coordinator
-          .acceptAwaited(batch)
-          .then(({ outcome }) => {
+    const state = { safe: false };
+    const isSafe = (): undefined => {
+      state.safe = true;
+      taken();
+    };
+    try {
+      const work: Promise<WriteCounts | undefined> = awaitCommit
+        ? this.coordinator.acceptAwaited(batch).then(({ outcome }) => {
             isSafe();
             return outcome;
           })
-          .then(done, fail);
-      } else {
-        this.coordinator.accept(batch).then(() => {
-          isSafe();
-          done();
-        }, fail);
-      }
+        : this.coordinator.accept(batch).then(isSafe);
+      return await this.inTime(work, () => unconfirmed(state.safe, this.coordinator.retryAfterMs()));
+    } catch (error) {
+      if (!state.safe) giveBack();
+      throw writeProblem(error, this.coordinator.retryAfterMs());
+    }
+  }
+
+  /** The outcome of the work, or `late` when it takes too long. */
+  private inTime<V>(work: Promise<V>, late: () => Error): Promise<V> {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(late()), this.longestWaitMs);
+      void work.then(resolve, reject).then(() => clearTimeout(timer));
     });
   }
 }
