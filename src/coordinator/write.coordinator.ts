@@ -17,11 +17,10 @@ const SECOND = 1000;
 /** A worker begins with small batches: a service that dies again and again soon after its start must get on. */
 const FIRST_BATCH_ROWS = 1_000;
 /**
- * Share of the capacity that must wait before more workers than one write: the database would take the processor from
- * those who bring bars, and one keeps up with what they bring most of the time. But one whose write hangs must not hold
- * up the others for longer than this.
+ * Up to the low watermark one worker writes: the database would take the processor from those who bring bars, and one
+ * keeps up with what they bring most of the time. But one whose write hangs must not hold up the others for longer than
+ * this.
  */
-const BACKLOG_SHARE = 0.25;
 const BACKLOG_LINGER_MS = 500;
 
 /** Producers -> bounded queue -> workers -> sink. An entry is accepted when it is in the queue, and then kept. */
@@ -180,9 +179,9 @@ export class WriteCoordinator<T extends Entry, R> {
   }
 
   private async work(workerId: number): Promise<void> {
-    const { batchSize, capacity, flushIntervalMs } = this.options;
+    const { batchSize, flushIntervalMs } = this.options;
     const isFirst = workerId === 0;
-    const readyRows = isFirst ? undefined : BACKLOG_SHARE * capacity;
+    const readyRows = isFirst ? undefined : this.queue.lowWatermark;
     const lingerMs = isFirst ? flushIntervalMs : flushIntervalMs + BACKLOG_LINGER_MS;
     this.workersAlive++;
     for (let size = FIRST_BATCH_ROWS; ; size *= 2) {

@@ -157,17 +157,22 @@ describe('writing', () => {
 });
 
 describe('more workers than one', () => {
-  it('write when a quarter of the capacity waits', async () => {
+  it('write when as much waits as the low watermark', async () => {
     let release = (): void => undefined;
     const hanging = new Promise<void>((resolve) => (release = resolve));
-    const { sink, coordinator } = started(() => hanging, { capacity: 40, batchSize: 5, flushIntervalMs: 0 });
+    const { sink, coordinator } = started(() => hanging, {
+      capacity: 40,
+      lowWatermark: 6,
+      batchSize: 5,
+      flushIntervalMs: 0,
+    });
     const first = coordinator.submit(entry(0));
     await settle();
     expect(sink.running).toBe(1);
-    const waiting = Array.from({ length: 9 }, (_, i) => coordinator.submit(entry(1 + i)));
+    const waiting = Array.from({ length: 5 }, (_, i) => coordinator.submit(entry(1 + i)));
     await settle();
     expect(sink.running).toBe(1);
-    waiting.push(coordinator.submit(entry(10)));
+    waiting.push(coordinator.submit(entry(6)));
     await settle();
     expect(sink.running).toBe(2);
     release();
