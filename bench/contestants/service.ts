@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -8,6 +9,7 @@ import { endProcess } from '../process/end.process.js';
 import { type RunningProgram, startProgram, untilReady } from '../process/program.js';
 
 const MAIN = fileURLToPath(new URL('../../src/main.js', import.meta.url));
+const PACKAGE = new URL('../../../package.json', import.meta.url);
 const PROBE = new URL('../profile/profiler.main.js', import.meta.url).href;
 const READY = /API +(http:\/\/\S+)\/v1\/bars/;
 const TOKEN = 'bench-admin-token-0001';
@@ -33,7 +35,7 @@ export class Service {
   static async start({ databaseUrl, dataDirectory, env, profile }: ServiceOptions): Promise<Service> {
     const program = startProgram(
       process.execPath,
-      [...(profile === undefined ? [] : ['--import', PROBE]), MAIN],
+      [...flagsOfStart(), ...(profile === undefined ? [] : ['--import', PROBE]), MAIN],
       {
         // Not the project's folder: a developer's .env must not reach a benchmark.
         cwd: dataDirectory,
@@ -83,6 +85,12 @@ export class Service {
   async stop(): Promise<void> {
     await endProcess(this.program.child);
   }
+}
+
+/** What `npm start` gives to Node. */
+function flagsOfStart(): string[] {
+  const { scripts } = JSON.parse(readFileSync(PACKAGE, 'utf8')) as { scripts: { start: string } };
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'));
 }
 
 async function residentMiB(pid: number): Promise<number> {
