@@ -19,8 +19,13 @@ export const measureSingle: Measurement = async (rig, { rounds, scale }, tell) =
     };
     const options = { block, clients: CONNECTIONS, batchRows: 1 };
     await rig.clear();
-    const posted = await rig.load.run('post', { ...options, target: service.target() });
-    const read = await rig.load.run('post', { ...options, target: fastify.target });
+    const target = service.target();
+    const posted = await rig.load.run('post', { ...options, target });
+    // With the token: the same bytes.
+    const read = await rig.load.run('post', {
+      ...options,
+      target: { ...fastify.target, token: target.token },
+    });
     if (round >= 0) {
       ours.push(posted.requests / posted.answeredSeconds);
       bare.push(read.requests / read.answeredSeconds);
