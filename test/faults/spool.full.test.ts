@@ -74,7 +74,7 @@ describe('a service without a database and with a small spool', () => {
       expect([answer.status, answer.json.code]).toEqual([503, 'spool-full']);
     }
     const metrics = await (await service.fetch('/metrics')).text();
-    expect(metrics).toMatch(/^mds_coord_bodies_refused_total\{coord_id="bars-vm"\} 2$/m);
+    expect(metrics).toMatch(/^mds_coord_bodies_refused_total\{coord_id="[^"]+"\} 2$/m);
     // Overload is no reason to take it out of service.
     expect(await readiness()).toMatchObject({ status: 200, spool: 'degraded' });
     const state = (await (await service.fetch('/v1/coordinator')).json()) as Record<string, unknown>;
@@ -83,6 +83,14 @@ describe('a service without a database and with a small spool', () => {
       rows: { accepted, committed: 0, spooled: accepted, residual: 0 },
     });
   }, 30_000);
+
+  it('refuses no more than a hundred bodies a second at once, and tells each when to come back', async () => {
+    const begun = performance.now();
+    const answers = await Promise.all(Array.from({ length: 60 }, () => service.post('{')));
+    expect(performance.now() - begun).toBeGreaterThan(500);
+    for (const { status, json, headers } of answers)
+      expect([status, json.code, Number(headers.get('retry-after')) >= 1]).toEqual([503, 'spool-full', true]);
+  });
 
   it('ends in good time with bars in its spool, and stores them when there is a database', async () => {
     const begun = performance.now();
