@@ -71,8 +71,9 @@ function pacedRefusal(filter: ProblemFilter): Refuse {
       filter.send(error, request, reply);
       return;
     }
-    // One that was read must not take up memory while its refusal waits.
+    // A body takes up neither memory nor the room of others while its refusal waits.
     request.body = undefined;
+    request.releaseBody?.();
     setTimeout(() => filter.send(error, request, reply), delay);
   };
 }

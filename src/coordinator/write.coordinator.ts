@@ -181,13 +181,14 @@ export class WriteCoordinator<T extends Entry, R> {
   private async work(workerId: number): Promise<void> {
     const { batchSize, flushIntervalMs } = this.options;
     const isFirst = workerId === 0;
-    const readyRows = isFirst ? undefined : this.queue.lowWatermark;
     const lingerMs = isFirst ? flushIntervalMs : flushIntervalMs + BACKLOG_LINGER_MS;
     this.workersAlive++;
     for (let size = FIRST_BATCH_ROWS; ; size *= 2) {
       // Held: a batch being written takes as much memory as one that waits.
-      const batch = await this.queue.take(Math.min(size, batchSize), {
-        readyRows,
+      const maxRows = Math.min(size, batchSize);
+      const batch = await this.queue.take(maxRows, {
+        // However low the watermark, a batch waits for company.
+        readyRows: isFirst ? maxRows : Math.max(maxRows, this.queue.lowWatermark),
         lingerMs,
         hold: true,
       });

@@ -42,6 +42,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** What the request's token may do, where that was asked before its body was read. */
     scope: Scope | undefined;
+    /** Gives up the room that was kept for its body, which will not be read or is done with; at its end at the latest. */
+    releaseBody: (() => void) | undefined;
   }
 }
 
@@ -66,6 +68,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.addContentTypeParser(BODY_TYPES, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   server.decorateRequest('scope', undefined);
+  server.decorateRequest('releaseBody', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     if (drain.draining) void reply.header('connection', 'close');
@@ -97,7 +100,11 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       );
       return;
     }
-    onceEnded(request, reply, () => budget.release(bytes));
+    request.releaseBody = () => {
+      request.releaseBody = undefined;
+      budget.release(bytes);
+    };
+    onceEnded(request, reply, () => request.releaseBody?.());
     done();
   });
 }

@@ -179,6 +179,16 @@ describe('more workers than one', () => {
     await Promise.all([first, ...waiting]);
   });
 
+  it('wait for company however low the watermark is', async () => {
+    const { sink, coordinator } = started(() => undefined, { lowWatermark: 0, flushIntervalMs: 100 });
+    await settle();
+    const outcomes = Array.from({ length: 3 }, (_, i) => coordinator.submit(entry(i)));
+    await settle();
+    expect(sink.calls).toBe(0);
+    await Promise.all(outcomes);
+    expect(sink.calls).toBe(1);
+  });
+
   it.each([
     ['what somebody waits for, at once', true, 0, 400],
     ['what waits too long', false, 400, 5_000],
