@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
 import { ProblemError } from '../http/problem.error.js';
@@ -17,7 +17,7 @@ interface IngestParts {
 }
 
 /** Answers an error. */
-type Refuse = (error: unknown, request: FastifyRequest, reply: FastifyReply) => void;
+type Refuse = ProblemFilter['send'];
 
 /** Nothing that is sent is taken until the disk has room, or works. */
 const PACED: ReadonlySet<string> = new Set(['spool-full', 'spool-unavailable']);

@@ -78,6 +78,7 @@ async function exportsInDatabase(): Promise<number[]> {
   return rows.map(({ pid }) => pid);
 }
 
+// Elsewhere there is no /proc to read the memory from.
 const onLinux = process.platform === 'linux' ? it : it.skip;
 
 describe('an export', () => {

@@ -92,6 +92,15 @@ describe('a service without a database and with a small spool', () => {
       expect([status, json.code, Number(headers.get('retry-after')) >= 1]).toEqual([503, 'spool-full', true]);
   });
 
+  it('keeps no room for bodies whose refusals wait', async () => {
+    // Each is reckoned with seven megabytes when inflated: not all of them would find room at once.
+    const body = Buffer.alloc(700_000);
+    const answers = await Promise.all(
+      Array.from({ length: 60 }, () => service.post(body, undefined, '', { 'content-encoding': 'gzip' })),
+    );
+    expect(new Set(answers.map(({ json }) => json.code))).toEqual(new Set(['spool-full']));
+  });
+
   it('ends in good time with bars in its spool, and stores them when there is a database', async () => {
     const begun = performance.now();
     await expect(service.stop()).resolves.toBe(0);
