@@ -6,6 +6,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { AppModule } from './app.module.js';
 import { BarsController } from './bars/bars.controller.js';
+import { ingestDirectly } from './bars/bars.direct.js';
 import { shortenIngest } from './bars/bars.route.js';
 import { IngestService } from './bars/ingest/ingest.service.js';
 import { loadEnvironmentFile } from './config/environment.file.js';
@@ -20,6 +21,7 @@ import { AllowedMethods } from './http/allowed.methods.js';
 import { DrainState } from './http/drain.state.js';
 import { createHttpAdapter, prepareHttp } from './http/http.server.js';
 import { ProblemFilter } from './http/problem.filter.js';
+import { RefusalPace } from './http/refusal.pace.js';
 import { PinoLogger } from './logging/pino.logger.js';
 import { measureHttp } from './metrics/http.metrics.js';
 import { Metrics } from './metrics/metrics.catalogue.js';
@@ -41,11 +43,17 @@ async function serve(): Promise<void> {
     drain: app.get(DrainState),
     filter: app.get(ProblemFilter),
   });
-  shortenIngest(server, {
+  const ingest = {
+    authenticator: app.get(TokenAuthenticator),
     bars: app.get(BarsController),
+    drain: app.get(DrainState),
     ingest: app.get(IngestService),
     filter: app.get(ProblemFilter),
-  });
+    metrics: app.get(Metrics),
+    pace: new RefusalPace(),
+  };
+  shortenIngest(server, ingest);
+  ingestDirectly(server, ingest);
   measureHttp(server, app.get(Metrics));
   serveOpenApi(app);
   stopOnSignal(app, settings.shutdownTimeoutMs);

@@ -29,8 +29,8 @@ import { BarsQuery } from './dto/bars.query.js';
 import { IngestQuery } from './dto/ingest.query.js';
 import { IngestResultDto, StoredResultDto } from './dto/ingest-result.dto.js';
 import { SeriesFilterQuery } from './dto/series-filter.query.js';
+import { ingestAnswer } from './ingest/ingest.answer.js';
 import { IngestService } from './ingest/ingest.service.js';
-import { CONTENT_TYPES } from './read/bar.layout.js';
 import { BarsAnswer } from './read/bars.answer.js';
 
 /** Bars in, bars out. */
@@ -107,17 +107,21 @@ export class BarsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const { headers, body } = request;
-    const result = await this.ingest.ingest({
-      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
-      contentType: headers['content-type'],
-      contentEncoding: headers['content-encoding'],
-      onError: query.on_error ?? 'abort',
-      awaitCommit: query.ack === 'stored',
-    });
-    void reply.header('content-type', CONTENT_TYPES.json).header('x-backpressure', result.queue.level);
-    if (!result.counts) return IngestResultDto.textOf(result);
-    void reply.status(200);
-    return StoredResultDto.storedTextOf(result, result.counts);
+    const {
+      status,
+      headers: told,
+      body: text,
+    } = ingestAnswer(
+      await this.ingest.ingest({
+        body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+        contentType: headers['content-type'],
+        contentEncoding: headers['content-encoding'],
+        onError: query.on_error ?? 'abort',
+        awaitCommit: query.ack === 'stored',
+      }),
+    );
+    void reply.status(status).headers(told);
+    return text;
   }
 
   @Get()

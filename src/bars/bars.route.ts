@@ -1,10 +1,10 @@
 import type { FastifyInstance, onRequestHookHandler } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
-import { ProblemError } from '../http/problem.error.js';
 import type { ProblemFilter } from '../http/problem.filter.js';
 import { queryPipe } from '../http/query.pipe.js';
-import { RefusalPace } from '../http/refusal.pace.js';
+import type { RefusalPace } from '../http/refusal.pace.js';
+import { onceEnded } from '../http/request.end.js';
 import type { BarsController } from './bars.controller.js';
 import { IngestQuery } from './dto/ingest.query.js';
 import type { IngestService } from './ingest/ingest.service.js';
@@ -14,21 +14,19 @@ interface IngestParts {
   readonly bars: BarsController;
   readonly ingest: IngestService;
   readonly filter: ProblemFilter;
+  readonly pace: RefusalPace;
 }
 
 /** Answers an error. */
 type Refuse = ProblemFilter['send'];
-
-/** Nothing that is sent is taken until the disk has room, or works. */
-const PACED: ReadonlySet<string> = new Set(['spool-full', 'spool-unavailable']);
 
 /**
  * Lets POST /v1/bars call its controller past Nest's pipeline, a sixth of what a request with one bar costs
  * (docs/decisions/0012). Scope, query and filter are the same, in the same order; what will be refused whatever is in it
  * is refused unread. To be called before the routes are registered.
  */
-export function shortenIngest(server: FastifyInstance, { bars, ingest, filter }: IngestParts): void {
-  const refuse = pacedRefusal(filter);
+export function shortenIngest(server: FastifyInstance, { bars, ingest, filter, pace }: IngestParts): void {
+  const refuse = pacedRefusal(filter, pace);
   server.addHook('onRoute', (route) => {
     if (route.method !== 'POST' || route.url !== '/v1/bars') return;
     route.onRequest = [route.onRequest ?? [], refuseUnread(ingest, refuse)].flat();
@@ -63,10 +61,10 @@ function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandl
   };
 }
 
-function pacedRefusal(filter: ProblemFilter): Refuse {
-  const pace = new RefusalPace();
+function pacedRefusal(filter: ProblemFilter, pace: RefusalPace): Refuse {
   return (error, request, reply) => {
-    const delay = error instanceof ProblemError && PACED.has(error.code) ? pace.delayMs() : 0;
+    // A pipelined answer that has not got its turn yet holds up nothing by waiting.
+    const delay = reply.raw.socket === null ? 0 : pace.delayOf(error);
     if (delay === 0) {
       filter.send(error, request, reply);
       return;
@@ -74,6 +72,7 @@ function pacedRefusal(filter: ProblemFilter): Refuse {
     // A body takes up neither memory nor the room of others while its refusal waits.
     request.body = undefined;
     request.releaseBody?.();
-    setTimeout(() => filter.send(error, request, reply), delay);
+    const timer = setTimeout(() => filter.send(error, request, reply), delay);
+    onceEnded(request, reply, () => clearTimeout(timer));
   };
 }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -13,23 +12,18 @@ import type { DrainState } from './drain.state.js';
 import { ProblemFilter } from './problem.filter.js';
 import { onceEnded } from './request.end.js';
 import { ProblemError } from './problem.error.js';
-
-const REQUEST_ID = /^[\x21-\x7e]{1,128}$/;
+import { requestIdOf } from './request.id.js';
+import { KEEP_ALIVE_MS, REQUEST_MS } from './time.limits.js';
 
 /** The HTTP server below Nest. */
 export function createHttpAdapter(): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: BODY_LIMIT,
-    // Longer than the idle time of common load balancers (60 s), or they send a request into a closing connection.
-    keepAliveTimeout: 72 * SECOND,
-    // A client may take this long to send a body; one that never ends must not hold its memory for ever.
-    requestTimeout: 120 * SECOND,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: REQUEST_MS,
     // Nest's own 503 is not a problem document; the hooks below answer during drain.
     return503OnClosing: false,
-    genReqId: (request: IncomingMessage) => {
-      const given = request.headers['x-request-id'];
-      return typeof given === 'string' && REQUEST_ID.test(given) ? given : randomUUID();
-    },
+    genReqId: (request: IncomingMessage) => requestIdOf(request.headers['x-request-id']),
     // A path with a broken percent-encoding is refused before there is a route, a hook or Nest's filter.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       void reply.header('x-request-id', request.id);

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { SECOND } from '../config/units.js';
 import { AllowedMethods } from './allowed.methods.js';
+import type { Answer } from './answer.js';
 import { PROBLEMS } from './problem.catalogue.js';
 import { ProblemError } from './problem.error.js';
 import { problemOf } from './problem.mapping.js';
@@ -12,6 +13,9 @@ const TYPE_PREFIX = 'urn:market-data-store:problem:';
 
 /** Logged once by who has the trouble: an entry for each request refused meanwhile would fill a disk that is full. */
 const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['spool-full', 'spool-unavailable', 'draining']);
+
+/** What an answer to an error tells of its request. */
+type Asked = Pick<FastifyRequest, 'id' | 'method' | 'url'>;
 
 /** Answers every error as RFC 9457 problem details, and logs those that are ours. */
 @Catch()
@@ -28,37 +32,42 @@ export class ProblemFilter implements ExceptionFilter {
 
   /** Answers the problem that the error is. */
   send(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
-    const problem = this.methodProblem(problemOf(error), request);
-    if (problem.status >= 500 && !LOGGED_ELSEWHERE.has(problem.code)) this.log(problem, request);
+    const { status, headers, body } = this.answer(error, request);
     // A body that is half on its way cannot be turned into an error document.
     if (reply.sent || reply.raw.headersSent) {
       reply.raw.destroy();
       return;
     }
+    void reply.headers(headers).status(status).send(body);
+  }
+
+  /** The problem that the error is, as it is answered. */
+  answer(error: unknown, request: Asked): Answer {
+    const problem = this.methodProblem(problemOf(error), request);
+    if (problem.status >= 500 && !LOGGED_ELSEWHERE.has(problem.code)) this.log(problem, request);
     const { members = {}, retryAfterMs, headers = {} } = problem.extras;
-    if (retryAfterMs !== undefined) {
-      void reply.header('retry-after', String(Math.max(1, Math.ceil(retryAfterMs / SECOND))));
-    }
-    void reply
-      .headers(headers)
-      .status(problem.status)
-      .type('application/problem+json')
-      .send(
-        JSON.stringify({
-          type: `${TYPE_PREFIX}${problem.code}`,
-          title: PROBLEMS[problem.code].title,
-          status: problem.status,
-          detail: problem.detail,
-          instance: pathOf(request),
-          code: problem.code,
-          request_id: request.id,
-          ...members,
-        }),
-      );
+    const retryAfter =
+      retryAfterMs === undefined
+        ? {}
+        : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterMs / SECOND))) };
+    return {
+      status: problem.status,
+      headers: { ...retryAfter, ...headers, 'content-type': 'application/problem+json; charset=utf-8' },
+      body: JSON.stringify({
+        type: `${TYPE_PREFIX}${problem.code}`,
+        title: PROBLEMS[problem.code].title,
+        status: problem.status,
+        detail: problem.detail,
+        instance: pathOf(request),
+        code: problem.code,
+        request_id: request.id,
+        ...members,
+      }),
+    };
   }
 
   /** A known address with another method is no "not found". */
-  private methodProblem(problem: ProblemError, request: FastifyRequest): ProblemError {
+  private methodProblem(problem: ProblemError, request: Asked): ProblemError {
     if (problem.code !== 'not-found') return problem;
     const allowed = this.allowedMethods.of(pathOf(request));
     if (allowed.length === 0 || allowed.includes(request.method)) {
@@ -69,7 +78,7 @@ export class ProblemFilter implements ExceptionFilter {
     });
   }
 
-  private log(problem: ProblemError, request: FastifyRequest): void {
+  private log(problem: ProblemError, request: Asked): void {
     // As `err` the logger writes message and stack of the whole chain of causes.
     const err = problem.cause ?? problem;
     this.logger.error({
@@ -83,6 +92,6 @@ export class ProblemFilter implements ExceptionFilter {
 }
 
 /** The path without the query, which may be long. */
-function pathOf(request: FastifyRequest): string {
+function pathOf(request: Asked): string {
   return request.url.split('?', 1)[0] ?? request.url;
 }

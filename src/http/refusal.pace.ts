@@ -1,3 +1,8 @@
+import { ProblemError } from './problem.error.js';
+
+/** Nothing that is sent is taken until the disk has room, or works. */
+const PACED: ReadonlySet<string> = new Set(['spool-full', 'spool-unavailable']);
+
 /** Refusals that go out at once as long as no more of them are due, a second. */
 const PER_SECOND = 100;
 const SPACING_MS = 1_000 / PER_SECOND;
@@ -11,6 +16,11 @@ const LONGEST_MS = 2_000;
  */
 export class RefusalPace {
   private nextAt = -Infinity;
+
+  /** Milliseconds that the answer to this error should wait. */
+  delayOf(error: unknown): number {
+    return error instanceof ProblemError && PACED.has(error.code) ? this.delayMs() : 0;
+  }
 
   /** Milliseconds that the refusal which is due now should wait. */
   delayMs(now = performance.now()): number {

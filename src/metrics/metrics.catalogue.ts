@@ -26,7 +26,7 @@ export class Metrics {
   });
   readonly httpDuration = new Histogram({
     name: 'http_request_duration_seconds',
-    help: 'Time from the first byte of a request to the last of its answer.',
+    help: "Time from a request's arrival to the end of its answer, with the wait of a refusal that is held up.",
     labelNames: ['method', 'endpoint'] as const,
     buckets: LATENCY_BUCKETS,
   });

@@ -1,0 +1,151 @@
+import type { Socket } from 'node:net';
+
+import { SECOND } from '../config/units.js';
+import { type Answer, wireText } from './answer.js';
+import { SMALL_BODY } from './body.limits.js';
+import type { RequestHeadReader } from './request.head.js';
+import { requestIdOf } from './request.id.js';
+import { KEEP_ALIVE_MS } from './time.limits.js';
+
+/** A request whose body is whole. */
+export interface DirectRequest {
+  readonly id: string;
+  /** Header fields by their names in lower case. */
+  readonly fields: ReadonlyMap<string, string>;
+  readonly body: Buffer;
+}
+
+/** An answer, and how long it should wait before it goes out, milliseconds. */
+export interface DirectAnswer extends Answer {
+  readonly delayMs?: number;
+}
+
+/** What a DirectConnection does with requests. */
+export interface DirectOptions {
+  /** Reads the heads of the requests that are answered here. */
+  readonly heads: RequestHeadReader;
+  /** Never rejects. */
+  readonly answer: (request: DirectRequest) => Promise<DirectAnswer>;
+  /** Whether connections are to be closed with their next answer. */
+  readonly isClosing: () => boolean;
+  /** Told of each answer, and how long it took since its request was there, seconds. */
+  readonly onAnswered: (seconds: number) => void;
+}
+
+/**
+ * A client's connection for as long as it sends nothing but usual requests with small bodies, one after the other: they
+ * are read and answered without Node's HTTP server, which costs more than all that happens to such a body. With the
+ * first request that is different the connection goes to that server, unread, and stays there.
+ */
+export class DirectConnection {
+  /** The first piece of a request; its rest may come in one more. */
+  private begun: Buffer | undefined;
+  private answering = false;
+  /** What came before the answer was out. */
+  private early: Buffer | undefined;
+  /** The client will send nothing more. */
+  private ended = false;
+  private delayed: { readonly timer: NodeJS.Timeout; readonly send: () => void } | undefined;
+
+  constructor(
+    private readonly socket: Socket,
+    private readonly options: DirectOptions,
+    /** Told when the connection is no longer this one's: closed, or to be served by Node, with what it has sent. */
+    private readonly onLeft: (unread: Buffer | undefined) => void,
+  ) {
+    socket.setTimeout(KEEP_ALIVE_MS);
+    socket.on('data', this.read);
+    socket.on('end', this.end);
+    socket.on('error', this.destroy);
+    socket.on('timeout', this.destroy);
+    socket.on('close', this.closed);
+  }
+
+  /** Ends the connection, after the answer if one is due. */
+  close(): void {
+    if (this.begun !== undefined) this.leave(this.begun);
+    else if (!this.answering) this.socket.destroy();
+    else this.sendDelayed();
+  }
+
+  private readonly read = (piece: Buffer): void => {
+    if (this.answering) {
+      this.early = piece;
+      this.socket.pause();
+      return;
+    }
+    const isRest = this.begun !== undefined;
+    const bytes = this.begun === undefined ? piece : Buffer.concat([this.begun, piece]);
+    const head = this.options.heads.read(bytes);
+    const missing = head === undefined ? 0 : head.bytes + head.bodyBytes - bytes.length;
+    if (head === undefined || head.bodyBytes > SMALL_BODY || missing < 0 || (missing > 0 && isRest)) {
+      this.leave(bytes);
+    } else if (missing > 0) {
+      this.begun = bytes;
+    } else {
+      this.begun = undefined;
+      void this.answer(head.fields, bytes.subarray(head.bytes));
+    }
+  };
+
+  /** Whether the next answer is the last. */
+  private get closes(): boolean {
+    return this.ended || this.options.isClosing();
+  }
+
+  private async answer(fields: ReadonlyMap<string, string>, body: Buffer): Promise<void> {
+    this.answering = true;
+    const start = performance.now();
+    const id = requestIdOf(fields.get('x-request-id'));
+    const answer = await this.options.answer({ id, fields, body });
+    const send = (): void => this.send(id, answer, start);
+    const { delayMs = 0 } = answer;
+    if (delayMs === 0 || this.closes) send();
+    else if (!this.socket.destroyed)
+      this.delayed = { send, timer: setTimeout(() => this.sendDelayed(), delayMs) };
+  }
+
+  private send(id: string, answer: Answer, start: number): void {
+    const { socket, early } = this;
+    if (socket.destroyed) return;
+    const { closes } = this;
+    socket.write(wireText(answer, id, closes));
+    this.options.onAnswered((performance.now() - start) / SECOND);
+    this.answering = false;
+    if (closes) socket.destroySoon();
+    else if (early !== undefined) this.leave(early);
+  }
+
+  private sendDelayed(): void {
+    const { delayed } = this;
+    clearTimeout(delayed?.timer);
+    this.delayed = undefined;
+    delayed?.send();
+  }
+
+  private leave(unread: Buffer): void {
+    const { socket } = this;
+    socket.setTimeout(0);
+    socket.off('data', this.read);
+    socket.off('end', this.end);
+    socket.off('error', this.destroy);
+    socket.off('timeout', this.destroy);
+    socket.off('close', this.closed);
+    this.onLeft(unread);
+  }
+
+  private readonly end = (): void => {
+    this.ended = true;
+    if (this.answering) this.sendDelayed();
+    else this.socket.destroySoon();
+  };
+
+  private readonly destroy = (): void => {
+    this.socket.destroy();
+  };
+
+  private readonly closed = (): void => {
+    clearTimeout(this.delayed?.timer);
+    this.onLeft(undefined);
+  };
+}

@@ -1,0 +1,136 @@
+import { once } from 'node:events';
+
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { jsonRow } from '../bars/decode.samples.js';
+import { post, RawClient } from '../http/raw.client.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
+import { startService, type TestService, TOKENS } from '../support/service.js';
+
+let database: TestDatabase;
+let service: TestService;
+
+beforeAll(async () => {
+  database = await createDatabase();
+  service = await startService({
+    DATABASE_URL: database.url,
+    MDP_RATE_PROVIDERS: 'slow:1:1',
+    MDS_COORDINATOR_CAPACITY: '100',
+  });
+}, 60_000);
+afterAll(async () => {
+  await service.stop();
+  await database.drop();
+});
+
+const USUAL = { authorization: `Bearer ${TOKENS.ingest}`, 'content-type': 'application/x-ndjson' };
+/** It makes a head unusual, so that the request takes the way through Node's server. */
+const BY_THE_ROUTE = { 'x-note': 'é' };
+
+/** What is told in the answer to a request, but for what differs from one to the next. */
+async function told(headers: Record<string, string>, body: string): Promise<unknown> {
+  const client = await RawClient.to(service.url);
+  await client.send(post('/v1/bars', headers, body));
+  const [text = ''] = await client.answers();
+  client.socket.destroy();
+  const [head = '', json = ''] = text.split('\r\n\r\n');
+  const fields = head.replace(/(date|content-length|retry-after): .*/gi, '$1');
+  const document = JSON.parse(json) as Record<string, unknown>;
+  expect(Object.keys(document)).toContain(document['code'] === undefined ? 'batch_id' : 'request_id');
+  return { fields: fields.split('\r\n').sort(), ...document, batch_id: '', queue: '' };
+}
+
+describe('a small body on a connection of its own', () => {
+  const bad = `${jsonRow()}\n${jsonRow({ close: '"x"' })}`;
+  it.each<[string, number, Record<string, string>, string]>([
+    ['is taken', 202, USUAL, jsonRow()],
+    ['is taken from an admin', 202, { ...USUAL, authorization: `bearer ${TOKENS.admin}` }, jsonRow()],
+    ['is refused without a token', 401, { 'content-type': 'text/csv' }, jsonRow()],
+    ['is refused with an unknown one', 401, { ...USUAL, authorization: 'Bearer x' }, jsonRow()],
+    [
+      'is refused with one that may only read',
+      403,
+      { ...USUAL, authorization: `Bearer ${TOKENS.read}` },
+      jsonRow(),
+    ],
+    ['is refused when it is no bars', 422, USUAL, 'no bars'],
+    ['is refused when it is empty', 422, USUAL, ''],
+    ['is refused with a bad bar, whose text is told', 422, USUAL, bad.replace('SPY', 'SPÝ')],
+    [
+      'is refused in another charset',
+      415,
+      { ...USUAL, 'content-type': 'text/csv; charset=latin1' },
+      jsonRow(),
+    ],
+    ['is refused when it cannot be read', 400, { ...USUAL, 'content-type': 'application/json' }, '{'],
+  ])('%s, and answered as by the route', async (_what, status, headers, body) => {
+    const id = { 'x-request-id': 'direct-1' };
+    const direct = await told({ ...headers, ...id }, body);
+    expect(direct).toMatchObject({
+      fields: expect.arrayContaining([expect.stringContaining(` ${status} `)]),
+    });
+    expect(direct).toEqual(await told({ ...headers, ...id, ...BY_THE_ROUTE }, body));
+  });
+
+  it('is refused when its provider sends too fast, as by the route', async () => {
+    const body = jsonRow({ provider: '"slow"' });
+    expect(await told({ ...USUAL, 'x-request-id': 'a' }, body)).not.toHaveProperty('code');
+    const direct = await told({ ...USUAL, 'x-request-id': 'a' }, body);
+    expect(direct).toMatchObject({ code: 'rate-limited' });
+    const route = await told({ ...USUAL, 'x-request-id': 'a', ...BY_THE_ROUTE }, body);
+    expect(direct).toEqual(route);
+  });
+
+  it('gets an id of its own', async () => {
+    const client = await RawClient.to(service.url);
+    const ids = new Set<string | undefined>();
+    for (const given of [{}, {}, { 'x-request-id': 'a b' }]) {
+      await client.send(post('/v1/bars', { ...USUAL, ...given }, jsonRow()));
+      ids.add(/x-request-id: ([0-9a-f-]{36})\r\n/.exec((await client.answers())[0] ?? '')?.[1]);
+    }
+    client.socket.destroy();
+    expect(ids.size).toBe(3);
+    expect(ids).not.toContain(undefined);
+  });
+
+  it('is stored, and counted', async () => {
+    const counted = async (): Promise<number> => {
+      const text = await (await service.fetch('/metrics')).text();
+      return Number(/^http_requests_total\{method="POST",endpoint="\/v1\/bars"\} (\d+)/m.exec(text)?.[1]);
+    };
+    const before = await counted();
+    await told(USUAL, jsonRow({ symbol: '"DIRECT"' }));
+    expect(await counted()).toBe(before + 1);
+    await eventually('it is stored', 10_000, async () => {
+      const answer = await service.fetch('/v1/bars?symbols=DIRECT');
+      return ((await answer.json()) as { bars: unknown[] }).bars.length === 1;
+    });
+  });
+});
+
+it('a service that is stopped tells its small clients so, and does not wait for them', async () => {
+  const other = await startService({ DATABASE_URL: database.url });
+  const [idle, busy] = [await RawClient.to(other.url), await RawClient.to(other.url)];
+  await idle.send(post('/v1/bars', USUAL, jsonRow()));
+  await idle.answers();
+  const answers: string[] = [];
+  // Until there is nobody any more.
+  const work = (async () => {
+    for (;;) {
+      await busy.send(post('/v1/bars', USUAL, jsonRow()));
+      answers.push(...(await busy.answers()));
+    }
+  })().catch(() => undefined);
+  const exit = once(other.process, 'exit');
+  const start = Date.now();
+  other.process.kill('SIGTERM');
+  expect(await exit).toEqual([0, null]);
+  expect(Date.now() - start).toBeLessThan(10_000);
+  await Promise.all([work, idle.ended()]);
+  for (const answer of answers.filter((text) => !text.startsWith('HTTP/1.1 202'))) {
+    expect(answer).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
+    expect(answer).toContain('Connection: close');
+    expect(answer).toContain('"code":"draining"');
+  }
+});

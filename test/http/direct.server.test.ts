@@ -1,0 +1,250 @@
+import { once } from 'node:events';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+
+import type { DirectAnswer, DirectRequest } from '../../src/http/direct.connection.js';
+import { answerDirectly, type DirectServer } from '../../src/http/direct.server.js';
+import { RequestHeadReader } from '../../src/http/request.head.js';
+import { eventually } from '../support/eventually.js';
+import { post, RawClient } from './raw.client.js';
+
+let server: Server;
+let direct: DirectServer;
+let url: string;
+let clients: RawClient[];
+/** What a direct request is answered with. */
+let answer: (request: DirectRequest) => Promise<DirectAnswer>;
+let closing: boolean;
+let timed: number[];
+
+beforeEach(async () => {
+  // Tells how a request came: Node's server answers `node <body>`, a direct connection `direct <body>`.
+  server = createServer((request, response) => {
+    const pieces: Buffer[] = [];
+    request.on('data', (piece: Buffer) => pieces.push(piece));
+    request.on('end', () => {
+      const text = `node ${request.method} ${Buffer.concat(pieces).length}`;
+      if (closing) response.setHeader('connection', 'close');
+      response.writeHead(200, { 'content-length': text.length });
+      response.end(text);
+    });
+  });
+  answer = ({ body }) => Promise.resolve({ status: 202, headers: {}, body: `direct ${body.toString()}` });
+  closing = false;
+  timed = [];
+  direct = answerDirectly(server, {
+    heads: new RequestHeadReader('POST /bars HTTP/1.1'),
+    answer: (request) => answer(request),
+    isClosing: () => closing,
+    onAnswered: (seconds) => timed.push(seconds),
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  clients = [];
+});
+
+afterEach(async () => {
+  for (const { socket } of clients) socket.destroy();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+async function client(): Promise<RawClient> {
+  const one = await RawClient.to(url);
+  clients.push(one);
+  return one;
+}
+
+/** Bodies of the answers that come for the pieces. */
+async function bodies(count: number, ...pieces: readonly (string | Buffer)[]): Promise<string[]> {
+  const one = await client();
+  await one.send(...pieces);
+  return (await one.answers(count)).map((text) => text.split('\r\n\r\n')[1] ?? '');
+}
+
+async function connections(): Promise<number> {
+  return await promisify(server.getConnections.bind(server))();
+}
+
+const SMALL = post('/bars', {}, 'abc');
+
+describe('a small request', () => {
+  it('is answered without the server, one after the other on one connection', async () => {
+    const one = await client();
+    for (const body of ['a', 'bc', '']) {
+      await one.send(post('/bars', { 'x-request-id': 'id-1' }, body));
+      const [text = ''] = await one.answers();
+      expect(text).toMatch(
+        /^HTTP\/1\.1 202 Accepted\r\nx-request-id: id-1\r\ncontent-length: \d\r\nDate: \w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT\r\nConnection: keep-alive\r\nKeep-Alive: timeout=72\r\n\r\n/,
+      );
+      expect(text.split('\r\n\r\n')[1]).toBe(`direct ${body}`);
+    }
+    expect(timed).toHaveLength(3);
+  });
+
+  it('may come with its body in a second piece', async () => {
+    const [head, body] = [SMALL.subarray(0, -3), SMALL.subarray(-3)];
+    expect(await bodies(2, head, body, head, body)).toEqual(['direct abc', 'direct abc']);
+  });
+
+  it('in more pieces goes to the server', async () => {
+    for (const cuts of [[10], [-3, -2], [-2, -1], [10, 30, -2]]) {
+      const starts = [0, ...cuts.map((cut) => (cut < 0 ? SMALL.length + cut : cut))];
+      const pieces = starts.map((start, i) => SMALL.subarray(start, starts[i + 1] ?? SMALL.length));
+      expect(await bodies(1, ...pieces)).toEqual(['node POST 3']);
+    }
+  });
+
+  it('has its length told in bytes', async () => {
+    answer = () => Promise.resolve({ status: 422, headers: {}, body: 'é€' });
+    const one = await client();
+    await one.send(SMALL);
+    const [text] = await one.answers();
+    expect(text).toMatch(/^HTTP\/1\.1 422 Unprocessable Entity\r\n[^]*content-length: 5\r\n[^]*\r\n\r\né€$/);
+  });
+});
+
+describe('a request that is different', () => {
+  it.each([
+    ['another method', 'GET /bars HTTP/1.1\r\nhost: x\r\n\r\n', 'node GET 0'],
+    ['another path', post('/bars?x=1', {}, 'abc'), 'node POST 3'],
+    ['a body of another length', post('/bars', {}, 'x'.repeat(4_097)), 'node POST 4097'],
+    ['a large body', post('/bars', {}, 'x'.repeat(500_000)), 'node POST 500000'],
+    ['a body in chunks', chunked('abc'), 'node POST 3'],
+    ['a field of other bytes', post('/bars', { 'x-note': 'é' }, 'abc'), 'node POST 3'],
+    ['a field that came twice', post('/bars', { 'X-A': '1', 'x-a': '2' }, 'abc'), 'node POST 3'],
+    ['a long head', post('/bars', { 'x-note': 'y'.repeat(5_000) }, 'abc'), 'node POST 3'],
+  ])('goes to the server: %s', async (_what, bytes, body) => {
+    expect(await bodies(1, bytes)).toEqual([body]);
+    expect(timed).toEqual([]);
+  });
+
+  it('takes its connection with it, and what follows', async () => {
+    const get = 'GET / HTTP/1.1\r\nhost: x\r\n\r\n';
+    expect(await bodies(4, SMALL, get, SMALL, get)).toEqual([
+      'direct abc',
+      'node GET 0',
+      'node POST 3',
+      'node GET 0',
+    ]);
+  });
+
+  it('may be two at once', async () => {
+    expect(await bodies(3, Buffer.concat([SMALL, SMALL, SMALL]))).toEqual(Array(3).fill('node POST 3'));
+  });
+});
+
+function chunked(body: string): string {
+  return `POST /bars HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${body.length}\r\n${body}\r\n0\r\n\r\n`;
+}
+
+describe('a client that does not wait', () => {
+  it('gets its answers in order', async () => {
+    let release = (): void => undefined;
+    answer = async ({ body }) => {
+      await new Promise<void>((resolve) => (release = resolve));
+      return { status: 202, headers: {}, body: `direct ${body.toString()}` };
+    };
+    const one = await client();
+    await one.send(SMALL, post('/bars', {}, 'second'), post('/bars', {}, 'third'));
+    release();
+    const texts = await one.answers(3);
+    expect(texts.map((text) => text.split('\r\n\r\n')[1])).toEqual([
+      'direct abc',
+      'node POST 6',
+      'node POST 5',
+    ]);
+  });
+
+  it('is answered though it has ended its side', async () => {
+    answer = async ({ body }) => {
+      await sleep(30);
+      return { status: 202, headers: {}, body: `direct ${body.toString()}` };
+    };
+    const one = await client();
+    one.socket.end(SMALL);
+    const [text] = await one.answers();
+    expect(text).toContain('Connection: close');
+    await one.ended();
+  });
+
+  it.each(['destroy', 'resetAndDestroy'] as const)('may hang up at any time (%s)', async (hangUp) => {
+    for (const delayMs of [0, 60_000]) {
+      let waitMs = 30;
+      answer = async () => {
+        await sleep(waitMs);
+        return { status: 503, headers: {}, body: '', delayMs };
+      };
+      // While the answer is made, and while it is held up.
+      for (waitMs of [30, 0]) {
+        const one = await client();
+        await one.send(SMALL);
+        one.socket[hangUp]();
+      }
+    }
+    await eventually('nothing is left of them', 5_000, async () => (await connections()) === 0);
+    answer = () => Promise.resolve({ status: 202, headers: {}, body: 'still there' });
+    expect(await bodies(1, SMALL)).toEqual(['still there']);
+  });
+
+  it('is let go when it ends without a request, or in the middle of one', async () => {
+    for (const bytes of ['', SMALL.subarray(0, -1), SMALL]) {
+      const one = await client();
+      if (bytes !== '') await one.send(bytes);
+      one.socket.end();
+      await one.ended();
+    }
+  });
+});
+
+describe('the end of the server', () => {
+  /** Closes it as the service does; resolves when it has no connection left. */
+  async function close(): Promise<void> {
+    closing = true;
+    direct.close();
+    await new Promise((resolve) => server.close(resolve));
+  }
+
+  it('ends connections that are idle', async () => {
+    const [fresh, used] = [await client(), await client()];
+    await used.send(SMALL);
+    await used.answers();
+    await close();
+    await Promise.all([fresh.ended(), used.ended()]);
+  });
+
+  it('waits for the answers that are due, and sends at once those that were to wait', async () => {
+    answer = async () => {
+      await sleep(50);
+      return { status: 202, headers: {}, body: 'last' };
+    };
+    const one = await client();
+    await one.send(SMALL);
+    answer = () => Promise.resolve({ status: 503, headers: {}, body: 'later', delayMs: 60_000 });
+    const other = await client();
+    await other.send(SMALL);
+    await close();
+    for (const [asked, body] of [
+      [one, 'last'],
+      [other, 'later'],
+    ] as const) {
+      const [text] = await asked.answers();
+      expect(text).toContain('Connection: close\r\n');
+      expect(text?.endsWith(body)).toBe(true);
+      await asked.ended();
+    }
+  });
+
+  it('lets the server have a request that is half there', async () => {
+    const one = await client();
+    await one.send(SMALL.subarray(0, -1));
+    const closed = close();
+    await one.send(SMALL.subarray(-1));
+    expect((await one.answers())[0]).toContain('node POST 3');
+    await closed;
+  });
+});
