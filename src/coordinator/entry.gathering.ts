@@ -5,8 +5,8 @@ import { Waiter } from './waiter.js';
 /** An entry of more rows is worth a record of its own. */
 const SMALL_ROWS = 64;
 const MOST_ROWS = 1_024;
-/** More would leave nothing to do while they are written: clients that wait for their answers send nothing meanwhile. */
-const MOST_ENTRIES = 32;
+/** More would make the first of them wait for the last. */
+const MOST_ENTRIES = 64;
 /** Between the first and the last in a turn that was long, microseconds. */
 const MOST_SPAN_US = 10_000;
 

@@ -151,10 +151,10 @@ describe('a gathering of small entries', () => {
     expect(written.map((names) => names.length)).toEqual(lengths);
   });
 
-  it('makes no entry of more than 32', async () => {
+  it('makes no entry of more than 64', async () => {
     const { gathering, written } = gather();
-    await Promise.all(Array.from({ length: 70 }, (_, i) => gathering.add(named(String(i)))));
-    expect(written.map((names) => names.length)).toEqual([32, 32, 6]);
+    await Promise.all(Array.from({ length: 140 }, (_, i) => gathering.add(named(String(i)))));
+    expect(written.map((names) => names.length)).toEqual([64, 64, 12]);
   });
 
   it('takes what is small, and nothing without a codec that joins', () => {
