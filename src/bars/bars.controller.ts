@@ -107,21 +107,16 @@ export class BarsController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
     const { headers, body } = request;
-    const {
-      status,
-      headers: told,
-      body: text,
-    } = ingestAnswer(
-      await this.ingest.ingest({
-        body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
-        contentType: headers['content-type'],
-        contentEncoding: headers['content-encoding'],
-        onError: query.on_error ?? 'abort',
-        awaitCommit: query.ack === 'stored',
-      }),
-    );
-    void reply.status(status).headers(told);
-    return text;
+    const result = await this.ingest.ingest({
+      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      contentType: headers['content-type'],
+      contentEncoding: headers['content-encoding'],
+      onError: query.on_error ?? 'abort',
+      awaitCommit: query.ack === 'stored',
+    });
+    const answer = ingestAnswer(result);
+    void reply.status(answer.status).headers(answer.headers);
+    return answer.body;
   }
 
   @Get()

@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net';
 
+import { Logger } from '@nestjs/common';
+
 import { SECOND } from '../config/units.js';
 import { type Answer, wireText } from './answer.js';
 import { SMALL_BODY } from './body.limits.js';
@@ -24,13 +26,17 @@ export interface DirectAnswer extends Answer {
 export interface DirectOptions {
   /** Reads the heads of the requests that are answered here. */
   readonly heads: RequestHeadReader;
-  /** Never rejects. */
+  /** Rejects by a bug only. */
   readonly answer: (request: DirectRequest) => Promise<DirectAnswer>;
   /** Whether connections are to be closed with their next answer. */
   readonly isClosing: () => boolean;
-  /** Told of each answer, and how long it took since its request was there, seconds. */
+  /** Told of each answer, and how long it took since its request was whole, seconds. */
   readonly onAnswered: (seconds: number) => void;
+  /** How long a connection may be idle, milliseconds. */
+  readonly idleMs?: number;
 }
+
+const logger = new Logger('http');
 
 /**
  * A client's connection for as long as it sends nothing but usual requests with small bodies, one after the other: they
@@ -45,7 +51,8 @@ export class DirectConnection {
   private early: Buffer | undefined;
   /** The client will send nothing more. */
   private ended = false;
-  private delayed: { readonly timer: NodeJS.Timeout; readonly send: () => void } | undefined;
+  /** Has the answer that is held up sent. */
+  private endWait: (() => void) | undefined;
 
   constructor(
     private readonly socket: Socket,
@@ -53,7 +60,7 @@ export class DirectConnection {
     /** Told when the connection is no longer this one's: closed, or to be served by Node, with what it has sent. */
     private readonly onLeft: (unread: Buffer | undefined) => void,
   ) {
-    socket.setTimeout(KEEP_ALIVE_MS);
+    socket.setTimeout(options.idleMs ?? KEEP_ALIVE_MS);
     socket.on('data', this.read);
     socket.on('end', this.end);
     socket.on('error', this.destroy);
@@ -65,7 +72,7 @@ export class DirectConnection {
   close(): void {
     if (this.begun !== undefined) this.leave(this.begun);
     else if (!this.answering) this.socket.destroy();
-    else this.sendDelayed();
+    else this.endWait?.();
   }
 
   private readonly read = (piece: Buffer): void => {
@@ -78,13 +85,18 @@ export class DirectConnection {
     const bytes = this.begun === undefined ? piece : Buffer.concat([this.begun, piece]);
     const head = this.options.heads.read(bytes);
     const missing = head === undefined ? 0 : head.bytes + head.bodyBytes - bytes.length;
-    if (head === undefined || head.bodyBytes > SMALL_BODY || missing < 0 || (missing > 0 && isRest)) {
+    const isUsual = head !== undefined && head.bodyBytes <= SMALL_BODY && missing >= 0;
+    // Node waits for a client that does not read its answers.
+    if (!isUsual || (missing > 0 && isRest) || this.socket.writableNeedDrain) {
       this.leave(bytes);
     } else if (missing > 0) {
       this.begun = bytes;
     } else {
       this.begun = undefined;
-      void this.answer(head.fields, bytes.subarray(head.bytes));
+      this.answer(head.fields, bytes.subarray(head.bytes)).catch((bug: unknown) => {
+        logger.error(bug);
+        this.socket.destroy();
+      });
     }
   };
 
@@ -98,11 +110,19 @@ export class DirectConnection {
     const start = performance.now();
     const id = requestIdOf(fields.get('x-request-id'));
     const answer = await this.options.answer({ id, fields, body });
-    const send = (): void => this.send(id, answer, start);
-    const { delayMs = 0 } = answer;
-    if (delayMs === 0 || this.closes) send();
-    else if (!this.socket.destroyed)
-      this.delayed = { send, timer: setTimeout(() => this.sendDelayed(), delayMs) };
+    if (answer.delayMs && !this.closes && !this.socket.destroyed) await this.wait(answer.delayMs);
+    this.send(id, answer, start);
+  }
+
+  private async wait(delayMs: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, delayMs);
+      this.endWait = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.endWait = undefined;
   }
 
   private send(id: string, answer: Answer, start: number): void {
@@ -114,13 +134,6 @@ export class DirectConnection {
     this.answering = false;
     if (closes) socket.destroySoon();
     else if (early !== undefined) this.leave(early);
-  }
-
-  private sendDelayed(): void {
-    const { delayed } = this;
-    clearTimeout(delayed?.timer);
-    this.delayed = undefined;
-    delayed?.send();
   }
 
   private leave(unread: Buffer): void {
@@ -136,7 +149,7 @@ export class DirectConnection {
 
   private readonly end = (): void => {
     this.ended = true;
-    if (this.answering) this.sendDelayed();
+    if (this.answering) this.endWait?.();
     else this.socket.destroySoon();
   };
 
@@ -145,7 +158,7 @@ export class DirectConnection {
   };
 
   private readonly closed = (): void => {
-    clearTimeout(this.delayed?.timer);
+    this.endWait?.();
     this.onLeft(undefined);
   };
 }

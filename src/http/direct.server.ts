@@ -14,13 +14,14 @@ export function answerDirectly(server: Server, options: DirectOptions): DirectSe
   const open = new Set<DirectConnection>();
   const [serve] = server.listeners('connection') as [(this: Server, socket: Socket) => void];
   let closing = false;
+  const ownOptions = { ...options, isClosing: () => closing || options.isClosing() };
   server.off('connection', serve);
   server.on('connection', (socket: Socket) => {
     if (closing) {
       serve.call(server, socket);
       return;
     }
-    const connection = new DirectConnection(socket, options, (unread) => {
+    const connection = new DirectConnection(socket, ownOptions, (unread) => {
       open.delete(connection);
       if (unread === undefined) return;
       // Put back while it is paused, or it would flow past the server.

@@ -12,7 +12,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-body',
 };
 
-/** Where Fastify says less than helps. */
+/** Where Fastify and Nest say less than helps. */
 const DETAILS: Partial<Record<ProblemCode, string>> = {
   'unsupported-media-type': `Send ${BODY_TYPES.join(', ')} in UTF-8.`,
   'body-too-large': `The body has more than ${BODY_LIMIT} bytes; send it in parts.`,
@@ -32,7 +32,7 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof HttpException) {
     const status = error.getStatus();
     const code = STATUS_PROBLEMS[status] ?? (status < 500 ? 'bad-request' : 'internal-error');
-    return withStandardHeaders(code, status < 500 ? error.message : SORRY, error);
+    return withStandardHeaders(code, status < 500 ? (DETAILS[code] ?? error.message) : SORRY, error);
   }
   if (error instanceof Error && 'code' in error && 'statusCode' in error) {
     const code = FASTIFY_PROBLEMS[String(error.code)];

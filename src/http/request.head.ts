@@ -12,11 +12,14 @@ export interface RequestHead {
 
 const END = Buffer.from('\r\n\r\n');
 const LONGEST_HEAD = 4 * KIB;
-/** RFC 9110 5.5 and 5.6.2, without the bytes above 0x7f that old senders use. */
-const FIELD = /^([\w!#$%&'*+.^`|~-]+):[\t ]*([\t\x20-\x7e]*)$/;
+/**
+ * RFC 9110 5.5 and 5.6.2, without the bytes above 0x7f that old senders use. A value begins and ends with a visible
+ * character: with blanks allowed at its ends, a line of them that ends badly would take quadratic time.
+ */
+const FIELD = /^([\w!#$%&'*+.^`|~-]+):[\t ]*((?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?)$/;
 const LENGTH = /^\d{1,8}$/;
 /** Fields that say that a body is not simply so many bytes, or that ask for more than an answer. */
-const UNUSUAL = new Set(['transfer-encoding', 'content-encoding', 'expect', 'upgrade']);
+const UNUSUAL = new Set(['transfer-encoding', 'content-encoding', 'expect', 'upgrade', 'proxy-connection']);
 
 /** Heads remembered, and the longest that is. */
 const MOST_REMEMBERED = 256;
@@ -32,6 +35,11 @@ export class RequestHeadReader {
 
   /** `startLine` such as `POST /v1/bars HTTP/1.1`. */
   constructor(private readonly startLine: string) {}
+
+  /** How many heads are remembered. */
+  get size(): number {
+    return this.remembered.size;
+  }
 
   /** The head at the start of the bytes. */
   read(bytes: Buffer): RequestHead | undefined {

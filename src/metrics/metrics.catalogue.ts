@@ -26,7 +26,7 @@ export class Metrics {
   });
   readonly httpDuration = new Histogram({
     name: 'http_request_duration_seconds',
-    help: "Time from a request's arrival to the end of its answer, with the wait of a refusal that is held up.",
+    help: 'Time that requests took; the wait of a refusal that is held up counts, and for small bodies it begins when they are whole.',
     labelNames: ['method', 'endpoint'] as const,
     buckets: LATENCY_BUCKETS,
   });

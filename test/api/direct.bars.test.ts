@@ -63,6 +63,10 @@ describe('a small body on a connection of its own', () => {
       { ...USUAL, 'content-type': 'text/csv; charset=latin1' },
       jsonRow(),
     ],
+    ['is refused without a type', 415, { authorization: USUAL.authorization }, jsonRow()],
+    ['is refused with an unknown type', 415, { ...USUAL, 'content-type': 'text/html' }, jsonRow()],
+    ['is refused with an unknown type and nothing in it', 415, { ...USUAL, 'content-type': 'a/b' }, ''],
+    ['is refused with neither type nor bars', 422, { authorization: USUAL.authorization }, ''],
     ['is refused when it cannot be read', 400, { ...USUAL, 'content-type': 'application/json' }, '{'],
   ])('%s, and answered as by the route', async (_what, status, headers, body) => {
     const id = { 'x-request-id': 'direct-1' };
@@ -109,28 +113,27 @@ describe('a small body on a connection of its own', () => {
   });
 });
 
-it('a service that is stopped tells its small clients so, and does not wait for them', async () => {
-  const other = await startService({ DATABASE_URL: database.url });
+it('a service that is stopped refuses small bodies while it writes, and does not wait for its clients', async () => {
+  const other = await startService({ DATABASE_URL: database.url, MDS_SHUTDOWN_TIMEOUT_SEC: '4' });
   const [idle, busy] = [await RawClient.to(other.url), await RawClient.to(other.url)];
-  await idle.send(post('/v1/bars', USUAL, jsonRow()));
-  await idle.answers();
-  const answers: string[] = [];
-  // Until there is nobody any more.
-  const work = (async () => {
-    for (;;) {
-      await busy.send(post('/v1/bars', USUAL, jsonRow()));
-      answers.push(...(await busy.answers()));
-    }
-  })().catch(() => undefined);
+  await database.query('BEGIN');
+  await database.query('LOCK TABLE bars IN ACCESS EXCLUSIVE MODE');
   const exit = once(other.process, 'exit');
   const start = Date.now();
-  other.process.kill('SIGTERM');
+  try {
+    await idle.send(post('/v1/bars', USUAL, jsonRow()));
+    expect((await idle.answers())[0]).toMatch(/^HTTP\/1\.1 202 [^]*Connection: keep-alive/);
+    other.process.kill('SIGTERM');
+    await eventually('it drains', 5_000, () => other.output().includes('shutting down'));
+    await busy.send(post('/v1/bars', USUAL, jsonRow()));
+    const [refusal] = await busy.answers();
+    expect(refusal).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n[^]*Connection: close\r\n/);
+    expect(refusal).toContain('"code":"draining"');
+    await busy.ended();
+  } finally {
+    await database.query('COMMIT');
+  }
+  await idle.ended();
   expect(await exit).toEqual([0, null]);
   expect(Date.now() - start).toBeLessThan(10_000);
-  await Promise.all([work, idle.ended()]);
-  for (const answer of answers.filter((text) => !text.startsWith('HTTP/1.1 202'))) {
-    expect(answer).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n/);
-    expect(answer).toContain('Connection: close');
-    expect(answer).toContain('"code":"draining"');
-  }
 });

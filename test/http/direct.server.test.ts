@@ -1,9 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { AddressInfo, Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
+import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
 import type { DirectAnswer, DirectRequest } from '../../src/http/direct.connection.js';
@@ -24,6 +25,10 @@ let timed: number[];
 beforeEach(async () => {
   // Tells how a request came: Node's server answers `node <body>`, a direct connection `direct <body>`.
   server = createServer((request, response) => {
+    if (request.url === '/slow') {
+      setTimeout(() => response.end('slow'), 600);
+      return;
+    }
     const pieces: Buffer[] = [];
     request.on('data', (piece: Buffer) => pieces.push(piece));
     request.on('end', () => {
@@ -41,6 +46,7 @@ beforeEach(async () => {
     answer: (request) => answer(request),
     isClosing: () => closing,
     onAnswered: (seconds) => timed.push(seconds),
+    idleMs: 300,
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -49,6 +55,7 @@ beforeEach(async () => {
 });
 
 afterEach(async () => {
+  Logger.overrideLogger(['error']);
   for (const { socket } of clients) socket.destroy();
   await new Promise((resolve) => server.close(resolve));
 });
@@ -64,6 +71,17 @@ async function bodies(count: number, ...pieces: readonly (string | Buffer)[]): P
   const one = await client();
   await one.send(...pieces);
   return (await one.answers(count)).map((text) => text.split('\r\n\r\n')[1] ?? '');
+}
+
+/** What is logged as an error from now on. */
+function silenced(): { logged: unknown[] } {
+  const logged: unknown[] = [];
+  Logger.overrideLogger({
+    log: () => undefined,
+    warn: () => undefined,
+    error: (one: unknown) => logged.push(one),
+  });
+  return { logged };
 }
 
 async function connections(): Promise<number> {
@@ -187,6 +205,43 @@ describe('a client that does not wait', () => {
       }
     }
     await eventually('nothing is left of them', 5_000, async () => (await connections()) === 0);
+    answer = () => Promise.resolve({ status: 202, headers: {}, body: 'still there' });
+    expect(await bodies(1, SMALL)).toEqual(['still there']);
+  });
+
+  it('is not answered on and on when it does not read', async () => {
+    answer = () => Promise.resolve({ status: 202, headers: {}, body: 'x'.repeat(50_000) });
+    const sockets: Socket[] = [];
+    server.on('connection', (socket: Socket) => sockets.push(socket));
+    const one = await client();
+    one.socket.pause();
+    const [socket] = sockets;
+    let most = 0;
+    for (let i = 0; i < 200; i += 1) {
+      await one.send(SMALL);
+      most = Math.max(most, socket?.writableLength ?? 0);
+    }
+    // What the kernel does not take; the answer that filled it is the last.
+    expect(most).toBeGreaterThan(0);
+    expect(most).toBeLessThan(200_000);
+    one.socket.resume();
+  });
+
+  it('is let go when nothing comes from it, but not while the server answers it', async () => {
+    const [idle, used, slow] = [await client(), await client(), await client()];
+    await slow.send('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n');
+    await used.send(SMALL);
+    await Promise.all([idle.ended(), used.ended()]);
+    await eventually('the slow answer comes', 5_000, () => slow.has('slow'));
+  });
+
+  it('is cut when its answer cannot be made', async () => {
+    const { logged } = silenced();
+    answer = () => Promise.reject(new Error('a bug'));
+    const one = await client();
+    await one.send(SMALL);
+    await one.ended();
+    expect(logged).toEqual([expect.objectContaining({ message: 'a bug' })]);
     answer = () => Promise.resolve({ status: 202, headers: {}, body: 'still there' });
     expect(await bodies(1, SMALL)).toEqual(['still there']);
   });

@@ -51,6 +51,11 @@ export class RawClient {
     return answers;
   }
 
+  /** Whether the text came. */
+  has(text: string): boolean {
+    return this.received.includes(text);
+  }
+
   /** Resolves when the server has ended the connection. */
   async ended(): Promise<void> {
     if (!this.socket.readableEnded) await once(this.socket, 'end');

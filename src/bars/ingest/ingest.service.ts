@@ -75,8 +75,11 @@ export class IngestService {
   async ingest(request: IngestRequest): Promise<IngestResult> {
     // Once more: it may have stopped while the body came in.
     this.assertTaking();
-    if (request.body.length === 0) throw new ProblemError('no-bars', 'The body is empty.');
+    const isEmpty = request.body.length === 0;
+    // Who sends nothing need not say what it is.
+    if (isEmpty && request.contentType === undefined) throw emptyBody();
     const format = bodyFormat(request.contentType);
+    if (isEmpty) throw emptyBody();
     const inflated = inflateBody(request.body, request.contentEncoding);
     const body = inflated instanceof Promise ? await inflated : inflated;
     const decoded = decode(body, format, request.onError, this.coordinator.load.capacity);
@@ -136,6 +139,10 @@ export class IngestService {
       void work.then(resolve, reject).then(() => clearTimeout(timer));
     });
   }
+}
+
+function emptyBody(): ProblemError {
+  return new ProblemError('no-bars', 'The body is empty.');
 }
 
 function decode(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
