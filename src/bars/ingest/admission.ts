@@ -15,6 +15,7 @@ export interface Admitted {
   readonly giveBack: () => void;
 }
 
+const NONE: ReadonlyMap<string, number> = new Map();
 const NOT_LIMITED: Admitted = { taken: () => undefined, giveBack: () => undefined };
 
 /** Lets a batch in when each provider in it may send its rows now; providers that are not registered always may. */
@@ -55,11 +56,11 @@ export class Admission {
   }
 
   /** Rows of each registered provider. */
-  private limitedRows({ series, rows, tuples }: BarBatch): Map<string, number> {
+  private limitedRows({ series, rows, tuples }: BarBatch): ReadonlyMap<string, number> {
     // The usual batch is of one provider: its rows are known without looking at any.
     const only = providerOf(series[0] ?? '');
     if (series.every((name) => name.startsWith(`${only} `)))
-      return new Map(this.buckets.has(only) ? [[only, rows]] : []);
+      return this.buckets.has(only) ? new Map([[only, rows]]) : NONE;
     const providers = series.map(providerOf);
     const limited = new Map(
       [...new Set(providers)].filter((name) => this.buckets.has(name)).map((name) => [name, 0]),

@@ -108,35 +108,36 @@ export class IngestService {
     return batch;
   }
 
-  private async accept(
+  /** Resolves when the batch is safe, or committed. One promise for all of it: every request waits for this. */
+  private accept(
     batch: BarBatch,
     awaitCommit: boolean,
     { taken, giveBack }: Admitted,
   ): Promise<WriteCounts | undefined> {
-    const state = { safe: false };
-    const isSafe = (): undefined => {
-      state.safe = true;
-      taken();
-    };
-    try {
+    return new Promise((resolve, reject) => {
+      let isSafe = false;
+      const safe = (): undefined => {
+        isSafe = true;
+        taken();
+      };
+      const done = (counts: WriteCounts | undefined): void => {
+        clearTimeout(timer);
+        resolve(counts);
+      };
+      const fail = (error: Error): void => {
+        clearTimeout(timer);
+        if (!isSafe) giveBack();
+        reject(writeProblem(error, this.coordinator.retryAfterMs()));
+      };
+      const late = (): void => fail(unconfirmed(isSafe, this.coordinator.retryAfterMs()));
+      const timer = setTimeout(late, this.longestWaitMs);
       const work: Promise<WriteCounts | undefined> = awaitCommit
         ? this.coordinator.acceptAwaited(batch).then(({ outcome }) => {
-            isSafe();
+            safe();
             return outcome;
           })
-        : this.coordinator.accept(batch).then(isSafe);
-      return await this.inTime(work, () => unconfirmed(state.safe, this.coordinator.retryAfterMs()));
-    } catch (error) {
-      if (!state.safe) giveBack();
-      throw writeProblem(error, this.coordinator.retryAfterMs());
-    }
-  }
-
-  /** The outcome of the work, or `late` when it takes too long. */
-  private inTime<V>(work: Promise<V>, late: () => Error): Promise<V> {
-    return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => reject(late()), this.longestWaitMs);
-      void work.then(resolve, reject).then(() => clearTimeout(timer));
+        : this.coordinator.accept(batch).then(safe);
+      work.then(done, fail);
     });
   }
 }

@@ -24,7 +24,7 @@ export function unconfirmed(safe: boolean, retryAfterMs: number): ProblemError {
 }
 
 /** What a failed write is for the client; every other error as it is. */
-export function writeProblem(error: unknown, queueRetryAfterMs: number): unknown {
+export function writeProblem(error: Error, queueRetryAfterMs: number): Error {
   if (error instanceof CircuitOpenError) return databaseUnavailable(error, error.retryAfterMs);
   if (error instanceof CoordinatorStoppedError && error.outcomeUnknown) return unconfirmed(true, SECOND);
   if (error instanceof WriteRefusedError) {
@@ -34,7 +34,7 @@ export function writeProblem(error: unknown, queueRetryAfterMs: number): unknown
       { cause: error },
     );
   }
-  return acceptProblem(error, queueRetryAfterMs);
+  return acceptProblem(error, queueRetryAfterMs) as Error;
 }
 
 /** Answers 503 when a read fails because the database is away; passes every other failure on. */
