@@ -14,3 +14,6 @@ export const UNSAID_BODY = 16 * MIB;
 
 /** Content types of a body that are taken; any other is answered 415. */
 export const BODY_TYPES = ['application/json', 'application/x-ndjson', 'text/csv'];
+
+/** What a 415 tells. */
+export const TYPES_TAKEN = 'Send application/json in UTF-8; bars also as application/x-ndjson or text/csv.';

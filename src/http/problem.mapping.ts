@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 
-import { BODY_LIMIT, BODY_TYPES } from './body.limits.js';
+import { BODY_LIMIT, TYPES_TAKEN } from './body.limits.js';
 import type { ProblemCode } from './problem.catalogue.js';
 import { ProblemError } from './problem.error.js';
 
@@ -12,9 +12,9 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-body',
 };
 
-/** Where Fastify and Nest say less than helps. */
+/** Where Fastify says less than helps. */
 const DETAILS: Partial<Record<ProblemCode, string>> = {
-  'unsupported-media-type': `Send ${BODY_TYPES.join(', ')} in UTF-8.`,
+  'unsupported-media-type': TYPES_TAKEN,
   'body-too-large': `The body has more than ${BODY_LIMIT} bytes; send it in parts.`,
 };
 
@@ -32,7 +32,8 @@ export function problemOf(error: unknown): ProblemError {
   if (error instanceof HttpException) {
     const status = error.getStatus();
     const code = STATUS_PROBLEMS[status] ?? (status < 500 ? 'bad-request' : 'internal-error');
-    return withStandardHeaders(code, status < 500 ? (DETAILS[code] ?? error.message) : SORRY, error);
+    if (code === 'unsupported-media-type') return withStandardHeaders(code, TYPES_TAKEN, error);
+    return withStandardHeaders(code, status < 500 ? error.message : SORRY, error);
   }
   if (error instanceof Error && 'code' in error && 'statusCode' in error) {
     const code = FASTIFY_PROBLEMS[String(error.code)];

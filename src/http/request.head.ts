@@ -17,7 +17,7 @@ const LONGEST_HEAD = 4 * KIB;
  * character: with blanks allowed at its ends, a line of them that ends badly would take quadratic time.
  */
 const FIELD = /^([\w!#$%&'*+.^`|~-]+):[\t ]*((?:[\x21-\x7e](?:[\t\x20-\x7e]*[\x21-\x7e])?)?)$/;
-const LENGTH = /^\d{1,8}$/;
+const LENGTH = /^(0|[1-9]\d{0,7})$/;
 /** Fields that say that a body is not simply so many bytes, or that ask for more than an answer. */
 const UNUSUAL = new Set(['transfer-encoding', 'content-encoding', 'expect', 'upgrade', 'proxy-connection']);
 

@@ -20,6 +20,7 @@ const LONGEST_WAIT_MS = 100;
 
 let directory: string;
 let release: () => void;
+let breakDisk: () => void;
 let hung: Promise<void> | undefined;
 let coordinator: DurableCoordinator<BarBatch, WriteCounts>;
 let ingest: IngestService;
@@ -77,7 +78,11 @@ afterEach(async () => {
 });
 
 function hang(): void {
-  hung = new Promise((resolve) => {
+  hung = new Promise((resolve, reject) => {
+    breakDisk = () => {
+      hung = undefined;
+      reject(Object.assign(new Error('i/o error'), { code: 'EIO' }));
+    };
     release = () => {
       hung = undefined;
       resolve();
@@ -113,6 +118,18 @@ describe('a disk that does not confirm in time', () => {
       const { accepted, counts } = await post(awaitCommit);
       expect([accepted, counts?.inserted]).toEqual([1, awaitCommit ? 1 : undefined]);
       expect(bucket.rows).toBe(999);
+    },
+  );
+
+  it.each([false, true])(
+    'gives rows back once, though it fails later (ack=stored: %s)',
+    async (awaitCommit) => {
+      hang();
+      await expect(post(awaitCommit)).rejects.toMatchObject({ code: 'spool-unavailable' });
+      expect(bucket.rows).toBe(1_000);
+      breakDisk();
+      await until(() => coordinator.snapshot().spool.fault !== undefined);
+      expect(bucket).toEqual({ rows: 1_000, successes: 0 });
     },
   );
 });

@@ -23,6 +23,15 @@ let closing: boolean;
 let timed: number[];
 
 beforeEach(async () => {
+  clients = [];
+  closing = false;
+  timed = [];
+  answer = ({ body }) => Promise.resolve({ status: 202, headers: {}, body: `direct ${body.toString()}` });
+  await serve();
+});
+
+/** Starts the server. */
+async function serve(idleMs?: number): Promise<void> {
   // Tells how a request came: Node's server answers `node <body>`, a direct connection `direct <body>`.
   server = createServer((request, response) => {
     if (request.url === '/slow') {
@@ -38,21 +47,17 @@ beforeEach(async () => {
       response.end(text);
     });
   });
-  answer = ({ body }) => Promise.resolve({ status: 202, headers: {}, body: `direct ${body.toString()}` });
-  closing = false;
-  timed = [];
   direct = answerDirectly(server, {
     heads: new RequestHeadReader('POST /bars HTTP/1.1'),
     answer: (request) => answer(request),
     isClosing: () => closing,
     onAnswered: (seconds) => timed.push(seconds),
-    idleMs: 300,
+    ...(idleMs === undefined ? {} : { idleMs }),
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  clients = [];
-});
+}
 
 afterEach(async () => {
   Logger.overrideLogger(['error']);
@@ -225,9 +230,12 @@ describe('a client that does not wait', () => {
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThan(200_000);
     one.socket.resume();
+    await eventually('the server has taken it over', 5_000, () => one.has('node POST 3'));
   });
 
   it('is let go when nothing comes from it, but not while the server answers it', async () => {
+    server.close();
+    await serve(300);
     const [idle, used, slow] = [await client(), await client(), await client()];
     await slow.send('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n');
     await used.send(SMALL);

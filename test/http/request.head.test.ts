@@ -72,6 +72,7 @@ describe('a head that Node should see', () => {
     ['two lengths', ['host: x', 'content-length: 1', 'Content-Length: 1']],
     ['a list of lengths', ['host: x', 'content-length: 1, 1']],
     ['a signed length', ['host: x', 'content-length: +1']],
+    ['a length with a zero before it', ['host: x', 'content-length: 01']],
     ['a length in hexadecimal', ['host: x', 'content-length: 0x1']],
     ['both length and encoding', ['host: x', 'content-length: 1', 'transfer-encoding: chunked']],
     ['a compressed body', ['host: x', 'content-length: 1', 'content-encoding: gzip']],
@@ -111,10 +112,14 @@ it('reads a head that was made to be slow in no time', () => {
     ['x', '\x7f'],
     ['', ' x\x7f'],
   ]) {
-    const start = performance.now();
-    expect(read('host: x', 'content-length: 1', `a:${before}${' '.repeat(3_900)}${after}`)).toBeUndefined();
+    // The least of a few: a busy machine may hold up one.
+    const times = Array.from({ length: 5 }, () => {
+      const start = performance.now();
+      expect(read('host: x', 'content-length: 1', `a:${before}${' '.repeat(3_900)}${after}`)).toBeUndefined();
+      return performance.now() - start;
+    });
     // It took 13 ms when blanks could belong to two parts of a line.
-    expect(performance.now() - start).toBeLessThan(4);
+    expect(Math.min(...times)).toBeLessThan(4);
   }
 });
 

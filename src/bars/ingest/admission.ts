@@ -7,7 +7,7 @@ import { OFFSET, TUPLE_BYTES } from '../tuple.js';
 /** What the buckets must be able to do. */
 export type Buckets = Pick<TokenBucketRateController, 'has' | 'tryAcquire' | 'giveBack' | 'recordSuccess'>;
 
-/** Rows that were let in; one of the two is called when it is known what became of them. */
+/** Rows that were let in; it is told what became of them. Who was given back too early may be taken after all. */
 export interface Admitted {
   /** They were taken: their providers deliver, which closes a circuit that was probing. */
   readonly taken: () => void;

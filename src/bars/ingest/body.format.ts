@@ -1,4 +1,4 @@
-import { BODY_TYPES } from '../../http/body.limits.js';
+import { TYPES_TAKEN } from '../../http/body.limits.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BodyFormat } from '../decode/bars.decoder.js';
 
@@ -23,7 +23,7 @@ export function bodyFormat(contentType = ''): BodyFormat {
     .map((text) => text.trim().split('='))
     .find(([name]) => name?.toLowerCase() === 'charset');
   if (format === undefined || (charset !== undefined && !UTF_8_CHARSET.test(charset[1] ?? ''))) {
-    throw new ProblemError('unsupported-media-type', `Send ${BODY_TYPES.join(', ')} in UTF-8.`);
+    throw new ProblemError('unsupported-media-type', TYPES_TAKEN);
   }
   return format;
 }

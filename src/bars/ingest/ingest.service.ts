@@ -116,28 +116,35 @@ export class IngestService {
   ): Promise<WriteCounts | undefined> {
     return new Promise((resolve, reject) => {
       let isSafe = false;
+      let isLate = false;
       const safe = (): undefined => {
         isSafe = true;
         taken();
       };
-      const done = (counts: WriteCounts | undefined): void => {
-        clearTimeout(timer);
-        resolve(counts);
-      };
       const fail = (error: Error): void => {
-        clearTimeout(timer);
         if (!isSafe) giveBack();
         reject(writeProblem(error, this.coordinator.retryAfterMs()));
       };
-      const late = (): void => fail(unconfirmed(isSafe, this.coordinator.retryAfterMs()));
-      const timer = setTimeout(late, this.longestWaitMs);
       const work: Promise<WriteCounts | undefined> = awaitCommit
         ? this.coordinator.acceptAwaited(batch).then(({ outcome }) => {
             safe();
             return outcome;
           })
         : this.coordinator.accept(batch).then(safe);
-      work.then(done, fail);
+      const timer = setTimeout(() => {
+        isLate = true;
+        fail(unconfirmed(isSafe, this.coordinator.retryAfterMs()));
+      }, this.longestWaitMs);
+      work.then(
+        (counts) => {
+          clearTimeout(timer);
+          resolve(counts);
+        },
+        (error: unknown) => {
+          clearTimeout(timer);
+          if (!isLate) fail(error as Error);
+        },
+      );
     });
   }
 }
