@@ -22,7 +22,9 @@ interface DirectIngestParts {
   readonly pace: RefusalPace;
 }
 
-const LABELS = { method: 'POST', endpoint: '/v1/bars' };
+const METHOD = 'POST';
+const PATH = '/v1/bars';
+const LABELS = { method: METHOD, endpoint: PATH };
 
 /**
  * Answers the usual POST /v1/bars, without a query and with a small body, past Node's HTTP server and Fastify, which
@@ -31,7 +33,7 @@ const LABELS = { method: 'POST', endpoint: '/v1/bars' };
 export function ingestDirectly(server: FastifyInstance, parts: DirectIngestParts): void {
   const { drain, metrics } = parts;
   const direct = answerDirectly(server.server, {
-    heads: new RequestHeadReader('POST /v1/bars HTTP/1.1'),
+    heads: new RequestHeadReader(`${METHOD} ${PATH} HTTP/1.1`),
     answer: (request) => answer(request, parts),
     isClosing: () => drain.draining,
     onAnswered: (seconds) => metrics.httpDuration.observe(LABELS, seconds),
@@ -54,7 +56,7 @@ async function answer({ id, fields, body }: DirectRequest, parts: DirectIngestPa
     });
     return ingestAnswer(result);
   } catch (error) {
-    const request = { id, method: 'POST', url: '/v1/bars' };
-    return { ...parts.filter.answer(error, request), delayMs: parts.pace.delayOf(error) };
+    const refusal = parts.filter.answer(error, { id, method: METHOD, url: PATH });
+    return { ...refusal, delayMs: parts.pace.delayOf(error) };
   }
 }

@@ -1,6 +1,7 @@
 import { ValidationPipe, type ArgumentMetadata } from '@nestjs/common';
 
 import { ProblemError } from './problem.error.js';
+import { Remembered } from './remembered.js';
 
 /** Queries remembered of each DTO, and the longest that is. */
 const MOST_REMEMBERED = 64;
@@ -11,7 +12,7 @@ const LONGEST_REMEMBERED = 128;
  * eighth of a request with one bar. What is remembered is shared, so handlers only read it.
  */
 class RememberingPipe extends ValidationPipe {
-  private readonly remembered = new Map<unknown, Map<string, unknown>>();
+  private readonly remembered = new Map<unknown, Remembered<unknown>>();
 
   /** What came of the same query before, if it is remembered. */
   recall<D>(value: unknown, metatype: (new () => D) | undefined): D | undefined {
@@ -22,12 +23,11 @@ class RememberingPipe extends ValidationPipe {
     const before: unknown = this.recall(value, metadata.metatype);
     if (before !== undefined) return before;
     const result: unknown = await super.transform(value, metadata);
-    const known = this.remembered.get(metadata.metatype) ?? new Map<string, unknown>();
-    const query = JSON.stringify(value);
-    if (query.length <= LONGEST_REMEMBERED) {
-      if (known.size >= MOST_REMEMBERED) known.clear();
-      this.remembered.set(metadata.metatype, known.set(query, Object.freeze(result)));
-    }
+    const { metatype } = metadata;
+    const known =
+      this.remembered.get(metatype) ?? new Remembered<unknown>(MOST_REMEMBERED, LONGEST_REMEMBERED);
+    this.remembered.set(metatype, known);
+    known.set(JSON.stringify(value), Object.freeze(result));
     return result;
   }
 }

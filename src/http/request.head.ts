@@ -1,4 +1,5 @@
 import { KIB } from '../config/units.js';
+import { Remembered } from './remembered.js';
 
 /** The head of a request that needs nothing but its body read and an answer. */
 export interface RequestHead {
@@ -31,7 +32,7 @@ const LONGEST_REMEMBERED = 512;
  * body.
  */
 export class RequestHeadReader {
-  private readonly remembered = new Map<string, RequestHead>();
+  private readonly remembered = new Remembered<RequestHead>(MOST_REMEMBERED, LONGEST_REMEMBERED);
 
   /** `startLine` such as `POST /v1/bars HTTP/1.1`. */
   constructor(private readonly startLine: string) {}
@@ -64,12 +65,7 @@ export class RequestHeadReader {
     if (!fields.has('host') || !LENGTH.test(length)) return undefined;
     if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
     const head = { bytes: text.length + END.length, bodyBytes: Number(length), fields };
-    if (text.length <= LONGEST_REMEMBERED) this.remember(text, head);
-    return head;
-  }
-
-  private remember(text: string, head: RequestHead): void {
-    if (this.remembered.size >= MOST_REMEMBERED) this.remembered.clear();
     this.remembered.set(text, head);
+    return head;
   }
 }

@@ -1,9 +1,7 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
-
 import { describe, expect, it } from '@jest/globals';
 
 import { jsonRow } from '../bars/decode.samples.js';
+import { RawClient } from '../support/raw.client.js';
 import { TOKENS } from '../support/service.js';
 import { ServedDatabase, TYPES } from './api.samples.js';
 
@@ -90,16 +88,13 @@ describe('a request', () => {
   );
 
   it('without a token is refused before its body is read', async () => {
-    const { hostname, port } = new URL(served.service.url);
-    const socket = connect(Number(port), hostname);
-    socket.on('error', () => undefined);
-    await once(socket, 'connect');
-    socket.write(
+    const client = await RawClient.to(served.service.url);
+    await client.send(
       'POST /v1/bars HTTP/1.1\r\nHost: x\r\nContent-Type: text/csv\r\nContent-Length: 60000000\r\n\r\nprovider,',
     );
-    const [answer] = (await once(socket, 'data')) as [Buffer];
-    expect(answer.toString()).toMatch(/^HTTP\/1\.1 401 /);
-    socket.destroy();
+    const [answer] = await client.answers();
+    expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+    client.socket.destroy();
     expect(await ask('/livez', undefined)).toEqual(DONE);
   });
 });

@@ -1,11 +1,9 @@
-import { once } from 'node:events';
-import { connect } from 'node:net';
-
 import { afterAll, beforeAll, expect, it } from '@jest/globals';
 
 import { jsonRow } from '../bars/decode.samples.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
+import { RawClient } from '../support/raw.client.js';
 import { startService, TOKENS, type TestService } from '../support/service.js';
 import { TYPES } from './api.samples.js';
 
@@ -101,14 +99,11 @@ it('five pauses of a provider with no bars taken between them open its circuit',
 });
 
 it('streams asked for on one connection do not hold places when it is gone', async () => {
-  const { hostname, port } = new URL(service.url);
-  const socket = connect(Number(port), hostname);
-  socket.on('error', () => undefined);
-  await once(socket, 'connect');
+  const client = await RawClient.to(service.url);
   const request = `GET /v1/feedback/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKENS.read}\r\n\r\n`;
-  socket.write(request.repeat(100));
-  await once(socket, 'data');
+  await client.send(request.repeat(100));
+  await eventually('it is answered', 15_000, () => client.has('HTTP/1.1 200 '));
   await eventually('one reader is counted', 15_000, async () => (await readers()) === 1);
-  socket.destroy();
+  client.socket.destroy();
   await eventually('no reader is left', 15_000, async () => (await readers()) === 0);
 });

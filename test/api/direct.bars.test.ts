@@ -1,28 +1,14 @@
 import { once } from 'node:events';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
 import { jsonRow } from '../bars/decode.samples.js';
-import { post, RawClient } from '../http/raw.client.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
-import { startService, type TestService, TOKENS } from '../support/service.js';
+import { post, RawClient } from '../support/raw.client.js';
+import { startService, TOKENS } from '../support/service.js';
+import { ServedDatabase } from './api.samples.js';
 
-let database: TestDatabase;
-let service: TestService;
-
-beforeAll(async () => {
-  database = await createDatabase();
-  service = await startService({
-    DATABASE_URL: database.url,
-    MDP_RATE_PROVIDERS: 'slow:1:1',
-    MDS_COORDINATOR_CAPACITY: '100',
-  });
-}, 60_000);
-afterAll(async () => {
-  await service.stop();
-  await database.drop();
-});
+const served = new ServedDatabase({ MDP_RATE_PROVIDERS: 'slow:1:1', MDS_COORDINATOR_CAPACITY: '100' });
 
 const USUAL = { authorization: `Bearer ${TOKENS.ingest}`, 'content-type': 'application/x-ndjson' };
 /** It makes a head unusual, so that the request takes the way through Node's server. */
@@ -30,7 +16,7 @@ const BY_THE_ROUTE = { 'x-note': 'é' };
 
 /** What is told in the answer to a request, but for what differs from one to the next. */
 async function told(headers: Record<string, string>, body: string): Promise<unknown> {
-  const client = await RawClient.to(service.url);
+  const client = await RawClient.to(served.service.url);
   await client.send(post('/v1/bars', headers, body));
   const [text = ''] = await client.answers();
   client.socket.destroy();
@@ -87,7 +73,7 @@ describe('a small body on a connection of its own', () => {
   });
 
   it('gets an id of its own', async () => {
-    const client = await RawClient.to(service.url);
+    const client = await RawClient.to(served.service.url);
     const ids = new Set<string | undefined>();
     for (const given of [{}, {}, { 'x-request-id': 'a b' }]) {
       await client.send(post('/v1/bars', { ...USUAL, ...given }, jsonRow()));
@@ -100,24 +86,24 @@ describe('a small body on a connection of its own', () => {
 
   it('is stored, and counted', async () => {
     const counted = async (): Promise<number> => {
-      const text = await (await service.fetch('/metrics')).text();
+      const text = await (await served.service.fetch('/metrics')).text();
       return Number(/^http_requests_total\{method="POST",endpoint="\/v1\/bars"\} (\d+)/m.exec(text)?.[1]);
     };
     const before = await counted();
     await told(USUAL, jsonRow({ symbol: '"DIRECT"' }));
     expect(await counted()).toBe(before + 1);
     await eventually('it is stored', 10_000, async () => {
-      const answer = await service.fetch('/v1/bars?symbols=DIRECT');
+      const answer = await served.service.fetch('/v1/bars?symbols=DIRECT');
       return ((await answer.json()) as { bars: unknown[] }).bars.length === 1;
     });
   });
 });
 
 it('a service that is stopped refuses small bodies while it writes, and does not wait for its clients', async () => {
-  const other = await startService({ DATABASE_URL: database.url, MDS_SHUTDOWN_TIMEOUT_SEC: '4' });
+  const other = await startService({ DATABASE_URL: served.database.url, MDS_SHUTDOWN_TIMEOUT_SEC: '4' });
   const [idle, busy] = [await RawClient.to(other.url), await RawClient.to(other.url)];
-  await database.query('BEGIN');
-  await database.query('LOCK TABLE bars IN ACCESS EXCLUSIVE MODE');
+  await served.database.query('BEGIN');
+  await served.database.query('LOCK TABLE bars IN ACCESS EXCLUSIVE MODE');
   const exit = once(other.process, 'exit');
   const start = Date.now();
   try {
@@ -131,7 +117,7 @@ it('a service that is stopped refuses small bodies while it writes, and does not
     expect(refusal).toContain('"code":"draining"');
     await busy.ended();
   } finally {
-    await database.query('COMMIT');
+    await served.database.query('COMMIT');
   }
   await idle.ended();
   expect(await exit).toEqual([0, null]);

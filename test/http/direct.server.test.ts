@@ -11,7 +11,7 @@ import type { DirectAnswer, DirectRequest } from '../../src/http/direct.connecti
 import { answerDirectly, type DirectServer } from '../../src/http/direct.server.js';
 import { RequestHeadReader } from '../../src/http/request.head.js';
 import { eventually } from '../support/eventually.js';
-import { post, RawClient } from './raw.client.js';
+import { post, RawClient } from '../support/raw.client.js';
 
 let server: Server;
 let direct: DirectServer;
