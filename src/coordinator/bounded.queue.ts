@@ -29,6 +29,7 @@ interface Taker<T> {
   readonly maxRows: number;
   readonly readyRows: number;
   readonly lingerMs: number;
+  readonly quietMs: number;
   readonly hold: boolean;
 }
 
@@ -123,8 +124,9 @@ export class BoundedQueue<T extends Entry> {
 
   /**
    * Takes the oldest entries, whole, at least one and else no more than `maxRows` rows: as soon as that many rows, or
-   * `readyRows`, wait, the oldest has lingered long enough, or an entry offered with `flush` waits. Of the takes that
-   * are ready the one that came first is served first. [] once closed and empty.
+   * `readyRows`, wait, the oldest has lingered long enough, `maxRows` wait and nothing has come for `quietMs`, or an
+   * entry offered with `flush` waits. Of the takes that are ready the one that came first is served first. [] once
+   * closed and empty.
    */
   async take(maxRows: number, options: TakeOptions = {}): Promise<T[]> {
     options.signal?.throwIfAborted();
@@ -133,8 +135,8 @@ export class BoundedQueue<T extends Entry> {
       this.takers.splice(this.takers.indexOf(taker), 1);
       this.advance();
     });
-    const { readyRows = maxRows, lingerMs = 0, hold = false } = options;
-    const taker: Taker<T> = { waiter, maxRows, readyRows, lingerMs, hold };
+    const { readyRows = maxRows, lingerMs = 0, quietMs = Infinity, hold = false } = options;
+    const taker: Taker<T> = { waiter, maxRows, readyRows, lingerMs, quietMs, hold };
     this.takers.push(taker);
     this.advance();
     return waiter.promise;
@@ -215,19 +217,23 @@ export class BoundedQueue<T extends Entry> {
   }
 
   private isReady(taker: Taker<T>): boolean {
-    const { oldestAt, rows, urgent } = this.waiting;
-    if (this.closed || oldestAt === undefined) return this.closed;
-    return urgent || rows >= taker.readyRows || performance.now() >= oldestAt + taker.lingerMs;
+    const { rows, urgent } = this.waiting;
+    if (this.closed || rows === 0) return this.closed;
+    return urgent || rows >= taker.readyRows || performance.now() >= this.readyAt(taker);
+  }
+
+  /** When a take is ready though no more comes. */
+  private readyAt({ maxRows, lingerMs, quietMs }: Taker<T>): number {
+    const { oldestAt = Infinity, newestAt = Infinity, rows } = this.waiting;
+    return Math.min(oldestAt + lingerMs, rows >= maxRows ? newestAt + quietMs : Infinity);
   }
 
   private armLinger(): void {
-    const { oldestAt } = this.waiting;
-    const linger = this.takers.reduce((shortest, { lingerMs }) => Math.min(shortest, lingerMs), Infinity);
-    const deadline = oldestAt !== undefined && linger < Infinity ? oldestAt + linger : undefined;
-    if (deadline === this.linger?.deadline) return;
+    const deadline = this.takers.reduce((soonest, taker) => Math.min(soonest, this.readyAt(taker)), Infinity);
+    if (deadline === (this.linger?.deadline ?? Infinity)) return;
     clearTimeout(this.linger?.timer);
     this.linger = undefined;
-    if (deadline === undefined) return;
+    if (deadline === Infinity) return;
     // Rounded up: a timer that fires a fraction early would find nothing due and spin. Bounded: Node fires one
     // that is longer than it can count at once.
     const delay = Math.min(Math.ceil(deadline - performance.now()), LONGEST_TIMER_MS);

@@ -12,6 +12,7 @@ interface Slot<T> {
 /** Entries in order of arrival, with the sums that a queue asks for all the time. */
 export class EntryLine<T extends Entry> {
   private readonly slots = new RingDeque<Slot<T>>();
+  private lastAt: number | undefined;
   private rowSum = 0;
   private flushes = 0;
 
@@ -35,9 +36,16 @@ export class EntryLine<T extends Entry> {
     return this.slots.peek()?.arrivedAt;
   }
 
+  /** When an entry arrived last, in the same way; undefined before the first. */
+  get newestAt(): number | undefined {
+    return this.lastAt;
+  }
+
   /** Adds an entry at the end. */
   push(entry: T, rows: number, flush: boolean): void {
-    this.slots.push({ entry, rows, flush, arrivedAt: performance.now() });
+    const arrivedAt = performance.now();
+    this.slots.push({ entry, rows, flush, arrivedAt });
+    this.lastAt = arrivedAt;
     this.rowSum += rows;
     if (flush) this.flushes++;
   }

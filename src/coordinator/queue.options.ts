@@ -37,6 +37,8 @@ export interface TakeOptions {
   readonly readyRows?: number | undefined;
   /** Milliseconds that the oldest waiting entry is kept for company, counted from its arrival; default 0. */
   readonly lingerMs?: number | undefined;
+  /** Milliseconds without a new entry after which as many rows as are taken at most need wait; default: no such end. */
+  readonly quietMs?: number | undefined;
   /** Ends the wait: the take rejects with the signal's reason and nothing was taken. */
   readonly signal?: AbortSignal | undefined;
   /** True: the rows taken count as held until `release` is called for them. Default false. */

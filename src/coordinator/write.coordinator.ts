@@ -17,10 +17,11 @@ const SECOND = 1000;
 /** A worker begins with small batches: a service that dies again and again soon after its start must get on. */
 const FIRST_BATCH_ROWS = 1_000;
 /**
- * Up to the low watermark one worker writes: the database would take the processor from those who bring bars, and one
- * keeps up with what they bring most of the time. But one whose write hangs must not hold up the others for longer than
- * this.
+ * Up to the low watermark one worker writes while entries come: the database would take the processor from those who
+ * bring them, and one keeps up with what they bring most of the time. Once none has come for this long, all write.
  */
+const QUIET_MS = 100;
+/** And one whose write hangs must not hold up the others for longer than this. */
 const BACKLOG_LINGER_MS = 500;
 
 /** Producers -> bounded queue -> workers -> sink. An entry is accepted when it is in the queue, and then kept. */
@@ -181,16 +182,20 @@ export class WriteCoordinator<T extends Entry, R> {
   private async work(workerId: number): Promise<void> {
     const { batchSize, flushIntervalMs } = this.options;
     const isFirst = workerId === 0;
-    const lingerMs = isFirst ? flushIntervalMs : flushIntervalMs + BACKLOG_LINGER_MS;
     this.workersAlive++;
     for (let size = FIRST_BATCH_ROWS; ; size *= 2) {
       // Held: a batch being written takes as much memory as one that waits.
       const maxRows = Math.min(size, batchSize);
       const batch = await this.queue.take(maxRows, {
-        // However low the watermark, a batch waits for company.
-        readyRows: isFirst ? maxRows : Math.max(maxRows, this.queue.lowWatermark),
-        lingerMs,
         hold: true,
+        ...(isFirst
+          ? { lingerMs: flushIntervalMs }
+          : {
+              lingerMs: flushIntervalMs + BACKLOG_LINGER_MS,
+              quietMs: QUIET_MS,
+              // However low the watermark, a batch waits for company.
+              readyRows: Math.max(maxRows, this.queue.lowWatermark),
+            }),
       });
       if (batch.length === 0) break;
       try {

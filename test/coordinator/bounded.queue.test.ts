@@ -301,6 +301,28 @@ describe('take', () => {
     expect(taken[2]).toBe('late 2');
   });
 
+  it('of more rows to wait for is ready when as many as it takes wait and nothing has come for long enough', async () => {
+    const queue = queueOf(100);
+    const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+    const options = { readyRows: 50, lingerMs: 60_000, quietMs: 150 };
+    const batch = queue.take(3, options);
+    for (const id of [1, 2]) queue.offer(entry(id));
+    await wait(250);
+    expect(queue.length).toBe(2);
+    const offeredAt = performance.now();
+    queue.offer(entry(3));
+    await wait(80);
+    queue.offer(entry(4));
+    expect(ids(await batch)).toEqual([1, 2, 3]);
+    expect(performance.now() - offeredAt).toBeGreaterThanOrEqual(80 + 149);
+    // Quiet since long: who comes now need not wait, if there is enough.
+    for (const id of [5, 6]) queue.offer(entry(id));
+    await wait(250);
+    const late = queue.take(3, options);
+    expect(queue.length).toBe(0);
+    expect(ids(await late)).toEqual([4, 5, 6]);
+  });
+
   const LONG = { lingerMs: 60_000 };
 
   it('resolves as soon as enough rows wait, and never splits an entry', async () => {

@@ -189,6 +189,26 @@ describe('more workers than one', () => {
     expect(sink.calls).toBe(1);
   });
 
+  it('write what is left when no more comes', async () => {
+    let release = (): void => undefined;
+    const hanging = new Promise<void>((resolve) => (release = resolve));
+    const { sink, coordinator } = started(() => hanging, {
+      capacity: 1_000,
+      batchSize: 5,
+      // Whoever waits for this is waited for in vain.
+      flushIntervalMs: HOUR,
+    });
+    const outcomes = Array.from({ length: 16 }, (_, i) => coordinator.submit(entry(i)));
+    await settle();
+    expect(sink.running).toBe(1);
+    await until(() => sink.running === 2);
+    release();
+    await until(() => sink.calls === 3);
+    outcomes.push(coordinator.submit(entry(16), { flush: true }));
+    await Promise.all(outcomes);
+    expect(sink.batches.map((batch) => batch.length)).toEqual([5, 5, 5, 2]);
+  });
+
   it.each([
     ['what somebody waits for, at once', true, 0, 400],
     ['what waits too long', false, 400, 5_000],
