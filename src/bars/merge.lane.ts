@@ -11,7 +11,8 @@ import {
   EMPTY_STAGING,
   FILE_LATE,
   INSERT_FRESH,
-  LOCK_STORED,
+  PAIR_STORED,
+  READ_CONFIRMATIONS,
 } from './merge.sql.js';
 import type { WriteCounts } from './write.counts.js';
 
@@ -72,37 +73,47 @@ async function mergeRound(client: PoolClient, order: KeyOrder, counts: Counts): 
     inserted += row.inserted;
   }
 
-  const applied = await client.query<Counted<'updated' | 'written' | 'late'>>(APPLY_NEWER, range);
+  await client.query(READ_CONFIRMATIONS, range);
+  const applied = await client.query<Counted<'updated' | 'written' | 'late' | 'replaced'>>(
+    APPLY_NEWER,
+    range,
+  );
+  let updated = 0;
   let written = 0;
   let late = 0;
   for (const row of applied.rows) {
     countsOf(counts, row.batch).updated += row.updated;
+    updated += row.updated;
     written += row.written;
     late += row.late;
   }
+  const replaced = applied.rows[0]?.replaced ?? 0;
+  if (replaced !== updated) throw new Error(`${replaced} bars were replaced where ${updated} were to be`);
 
   // More rows carry these batches' values than this round inserted: an earlier try was committed unheard.
   if (written > inserted) await countEarlierTry(client, applied.rows, fresh, counts);
   if (late > 0) await client.query(FILE_LATE, range);
 }
 
-/** Inserts what is not stored, until all staged keys are there and locked; the usual merge finds them all at once. */
+/** Inserts what is not stored, until all staged keys are there, locked and paired; the usual merge finds them at once. */
 async function insertFresh(
   client: PoolClient,
   rows: number,
   range: readonly string[],
 ): Promise<Counted<'inserted'>[]> {
   const fresh: Counted<'inserted'>[] = [];
-  for (let inserts = 0; (await lockStored(client, range)) < rows; inserts++) {
+  let paired = await pairStored(client, range);
+  for (let inserts = 0; paired < rows; inserts++) {
     if (inserts === MOST_INSERTS) throw new Error('bars are deleted as fast as they are merged');
     fresh.push(...(await client.query<Counted<'inserted'>>(INSERT_FRESH)).rows);
+    paired += await pairStored(client, range);
   }
   return fresh;
 }
 
-async function lockStored(client: PoolClient, range: readonly string[]): Promise<number> {
-  const { rows } = await client.query<{ locked: number }>(LOCK_STORED, [...range]);
-  return rows[0]?.locked ?? 0;
+async function pairStored(client: PoolClient, range: readonly string[]): Promise<number> {
+  const { rowCount } = await client.query(PAIR_STORED, [...range]);
+  return rowCount ?? 0;
 }
 
 /** Counts what an earlier try wrote as if this one had. */

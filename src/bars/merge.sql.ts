@@ -1,113 +1,124 @@
 /**
- * The merge lane, statement by statement. The staging table holds one version of each key at a time. Locks are taken
- * in the order of the key, so that two merges that run at once wait for each other and do not deadlock. $1 and $2 are
- * the first and the last ts that is staged: with them the planner sees which partitions, and how much of them, are
- * touched.
+ * The merge lane, statement by statement. The staging table holds one version of each key at a time; each is paired
+ * with the bar that is stored under its key, and what becomes of it is read from the pair. Locks are taken in the order
+ * of the key, so that two merges that run at once wait for each other and do not deadlock. $1 and $2 are the first and
+ * the last ts that is staged: with them the planner sees which partitions, and how much of them, are touched.
  */
 
 /**
- * Begins the transaction. What a statement reads must be as new as its locks, hence the isolation level. The staging
- * table is made per transaction, because a connection pooler may hand us another session each time. Keys that are
- * merged were written not long ago: their pages are in memory, and looking one up costs less than the planner thinks.
+ * Begins the transaction. What a statement reads must be as new as its locks, hence the isolation level. The tables
+ * are made per transaction, because a connection pooler may hand us another session each time. Keys that are merged
+ * were written not long ago: their pages are in memory, and going to one costs less than the planner thinks.
  */
 export const BEGIN_MERGE = `
   BEGIN ISOLATION LEVEL READ COMMITTED;
-  SET LOCAL random_page_cost = 1.1;
+  SET LOCAL random_page_cost = 0.1;
   CREATE TEMPORARY TABLE IF NOT EXISTS bars_staging (
     series_id int, ts timestamptz, open float8, high float8, low float8, close float8, volume float8,
     received_at timestamptz
+  ) ON COMMIT DELETE ROWS;
+  CREATE TEMPORARY TABLE IF NOT EXISTS bars_paired (
+    newer boolean, same boolean, place tid, series_id int, ts timestamptz,
+    received_at timestamptz, stored_at timestamptz, last_at timestamptz, confirmed_at timestamptz,
+    open float8, high float8, low float8, close float8, volume float8,
+    old_open float8, old_high float8, old_low float8, old_close float8, old_volume float8
   ) ON COMMIT DELETE ROWS`;
 
 /** Makes room for the next version of keys that several batches hold. */
-export const EMPTY_STAGING = 'TRUNCATE bars_staging';
+export const EMPTY_STAGING = 'TRUNCATE bars_staging, bars_paired';
 
 /** The time of receipt identifies a batch; as Unix microseconds it is the number that Node knows it by. */
 const BATCH = '(extract(epoch FROM received_at) * 1000000)::bigint::text';
+
+const UNPAIRED =
+  'NOT EXISTS (SELECT FROM bars_paired AS pair WHERE pair.series_id = new.series_id AND pair.ts = new.ts)';
+
+/**
+ * Locks the stored bars and pairs them with what is staged for their keys. A bar that is only confirmed is locked too:
+ * otherwise a version received before the confirmation could replace it meanwhile. `place` is where the bar is stored
+ * within its partition; while it is locked it stays there. Filled in by the next statement: `last_at`, when the stored
+ * bar was last received, and `confirmed_at`, if it ever was again.
+ */
+export const PAIR_STORED = `
+  INSERT INTO bars_paired (newer, same, place, series_id, ts, received_at, stored_at, last_at,
+                           open, high, low, close, volume, old_open, old_high, old_low, old_close, old_volume)
+  SELECT -- Replicas may share a time of receipt: then the values decide, so that the order of commits does not.
+         new.received_at > old.received_at
+           OR (new.received_at = old.received_at AND (new.open, new.high, new.low, new.close, new.volume)
+                                                   > (old.open, old.high, old.low, old.close, old.volume)),
+         new.open = old.open AND new.high = old.high AND new.low = old.low AND new.close = old.close
+           AND new.volume = old.volume,
+         old.ctid, series_id, ts, new.received_at, old.received_at, old.received_at,
+         new.open, new.high, new.low, new.close, new.volume, old.open, old.high, old.low, old.close, old.volume
+    FROM bars_staging AS new JOIN bars AS old USING (series_id, ts)
+   WHERE old.ts BETWEEN $1 AND $2 AND ${UNPAIRED}
+   ORDER BY series_id, ts FOR NO KEY UPDATE OF old`;
 
 /** Inserts the bars that are not there; counts them per batch. */
 export const INSERT_FRESH = `
   WITH fresh AS (
     INSERT INTO bars (series_id, ts, open, high, low, close, volume, received_at)
-    SELECT series_id, ts, open, high, low, close, volume, received_at FROM bars_staging ORDER BY series_id, ts
+    SELECT series_id, ts, open, high, low, close, volume, received_at FROM bars_staging AS new
+     WHERE ${UNPAIRED} ORDER BY series_id, ts
     ON CONFLICT (series_id, ts) DO NOTHING
     RETURNING received_at
   )
   SELECT ${BATCH} AS batch, count(*)::int AS inserted FROM fresh GROUP BY received_at`;
 
-/**
- * Locks the stored bars that may change, and counts them; what the next statement reads then stays true. A bar that
- * is only confirmed is locked too: otherwise a version received before the confirmation could replace it meanwhile.
- */
-export const LOCK_STORED = `
-  SELECT count(*)::int AS locked FROM (
-    SELECT FROM bars_staging JOIN bars USING (series_id, ts)
-     WHERE bars.ts BETWEEN $1 AND $2
-     ORDER BY series_id, ts FOR NO KEY UPDATE OF bars
-  ) AS stored`;
-
-const PAIR = `
-  pair AS MATERIALIZED (
-    SELECT new.*,
-           old.open AS old_open, old.high AS old_high, old.low AS old_low, old.close AS old_close,
-           old.volume AS old_volume, old.received_at AS stored_at, seen.confirmed_at,
-           greatest(old.received_at, seen.confirmed_at) AS last_at,
-           (new.open = old.open AND new.high = old.high AND new.low = old.low AND new.close = old.close
-             AND new.volume = old.volume) AS same,
-           -- Replicas may share a time of receipt: then the values decide, so that the order of commits does not.
-           (new.received_at > greatest(old.received_at, seen.confirmed_at)
-             OR (new.received_at = old.received_at AND (new.open, new.high, new.low, new.close, new.volume)
-                                                     > (old.open, old.high, old.low, old.close, old.volume))) AS newer
-      FROM bars_staging AS new
-      JOIN bars AS old USING (series_id, ts)
-      LEFT JOIN bar_confirmations AS seen
-        ON seen.series_id = new.series_id AND seen.ts = new.ts AND seen.ts BETWEEN $1 AND $2
-     WHERE old.ts BETWEEN $1 AND $2
-  )`;
+/** Reads when the paired bars were confirmed: after they are locked, for then nobody else confirms them. */
+export const READ_CONFIRMATIONS = `
+  UPDATE bars_paired AS pair
+     SET confirmed_at = seen.confirmed_at, last_at = greatest(stored_at, seen.confirmed_at),
+         newer = newer AND (received_at > seen.confirmed_at OR received_at = stored_at)
+    FROM bar_confirmations AS seen
+   WHERE seen.series_id = pair.series_id AND seen.ts = pair.ts AND seen.ts BETWEEN $1 AND $2`;
 
 /**
  * Replaces stored bars by later versions with other values, files what they replace, and notes when a bar was
  * received again unchanged. Per batch: `updated`; `written`, bars that carry this batch's values already (just
  * inserted, or by an earlier try whose commit was not heard of); `late`, versions received before the stored one.
- * The locked bars are changed by an upsert, which finds each by its key with less work than a join.
+ * `replaced` counts the bars that were found at their place, of all batches.
  */
 export const APPLY_NEWER = `
-  WITH ${PAIR},
-  filed AS (
+  WITH filed AS (
     INSERT INTO bar_revisions (series_id, ts, open, high, low, close, volume, received_at, superseded_at)
     SELECT series_id, ts, old_open, old_high, old_low, old_close, old_volume, stored_at, received_at
-      FROM pair WHERE newer AND NOT same
+      FROM bars_paired WHERE newer AND NOT same
   ),
-  changed AS (
-    INSERT INTO bars (series_id, ts, open, high, low, close, volume, received_at)
-    SELECT series_id, ts, open, high, low, close, volume, received_at FROM pair WHERE newer AND NOT same
-    ON CONFLICT (series_id, ts) DO UPDATE
-       SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
-           volume = excluded.volume, received_at = excluded.received_at
+  replaced AS (
+    UPDATE bars
+       SET open = pair.open, high = pair.high, low = pair.low, close = pair.close, volume = pair.volume,
+           received_at = pair.received_at
+      FROM bars_paired AS pair
+     WHERE newer AND NOT same AND bars.ctid = place AND bars.ts BETWEEN $1 AND $2
+       -- Another partition has another bar at that place.
+       AND bars.series_id = pair.series_id AND bars.ts = pair.ts
+    RETURNING 1
   ),
   confirmed AS (
     INSERT INTO bar_confirmations (series_id, ts, confirmed_at)
-    SELECT series_id, ts, received_at FROM pair WHERE newer AND same AND confirmed_at IS NULL
+    SELECT series_id, ts, received_at FROM bars_paired WHERE newer AND same AND confirmed_at IS NULL
   ),
   confirmed_again AS (
-    UPDATE bar_confirmations AS seen SET confirmed_at = pair.received_at FROM pair
-     WHERE pair.newer AND pair.same AND pair.confirmed_at IS NOT NULL
+    UPDATE bar_confirmations AS seen SET confirmed_at = pair.received_at FROM bars_paired AS pair
+     WHERE newer AND same AND pair.confirmed_at IS NOT NULL
        AND seen.series_id = pair.series_id AND seen.ts = pair.ts
   )
   SELECT ${BATCH} AS batch,
          (count(*) FILTER (WHERE newer AND NOT same))::int AS updated,
          (count(*) FILTER (WHERE received_at = stored_at AND same))::int AS written,
-         (count(*) FILTER (WHERE received_at < last_at AND received_at <> stored_at))::int AS late
-    FROM pair GROUP BY received_at`;
+         (count(*) FILTER (WHERE received_at < last_at AND received_at <> stored_at))::int AS late,
+         (SELECT count(*) FROM replaced)::int AS replaced
+    FROM bars_paired GROUP BY received_at`;
 
 /** Of the bars that carry a batch's values already: those that replaced an earlier version. */
 export const COUNT_REPLACED = `
-  SELECT (extract(epoch FROM incoming.received_at) * 1000000)::bigint::text AS batch, count(*)::int AS replaced
-    FROM bars_staging AS incoming
-    JOIN bars USING (series_id, ts, received_at)
+  SELECT (extract(epoch FROM pair.received_at) * 1000000)::bigint::text AS batch, count(*)::int AS replaced
+    FROM bars_paired AS pair
     JOIN bar_revisions AS earlier
-      ON earlier.series_id = incoming.series_id AND earlier.ts = incoming.ts
-     AND earlier.superseded_at = incoming.received_at
-   GROUP BY incoming.received_at`;
+      ON earlier.series_id = pair.series_id AND earlier.ts = pair.ts AND earlier.superseded_at = pair.received_at
+   WHERE pair.received_at = stored_at AND same
+   GROUP BY pair.received_at`;
 
 /**
  * Files versions that were received before the stored one but committed after it, where in time they belong:
@@ -116,19 +127,18 @@ export const COUNT_REPLACED = `
  * - before everything known: it lasts until the oldest known version.
  */
 export const FILE_LATE = `
-  WITH ${PAIR},
-  between_confirmations AS (
-    SELECT * FROM pair WHERE stored_at < received_at AND received_at < last_at AND NOT same
+  WITH between_confirmations AS (
+    SELECT * FROM bars_paired WHERE stored_at < received_at AND received_at < last_at AND NOT same
   ),
   restarted AS (
     UPDATE bars SET received_at = late.last_at FROM between_confirmations AS late
-     WHERE bars.series_id = late.series_id AND bars.ts = late.ts
+     WHERE bars.series_id = late.series_id AND bars.ts = late.ts AND bars.ts BETWEEN $1 AND $2
   ),
   earlier AS (
     SELECT pair.*, span.received_at AS span_from, span.superseded_at AS span_until, next.next_from,
            (pair.open = span.open AND pair.high = span.high AND pair.low = span.low AND pair.close = span.close
              AND pair.volume = span.volume) AS known
-      FROM pair
+      FROM bars_paired AS pair
       LEFT JOIN bar_revisions AS span
         ON span.series_id = pair.series_id AND span.ts = pair.ts
        AND span.received_at <= pair.received_at AND pair.received_at < span.superseded_at

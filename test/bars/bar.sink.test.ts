@@ -185,6 +185,38 @@ describe('the sink', () => {
     await expect(sink.write([old(moment(2))])).resolves.toEqual([{ inserted: 1, updated: 0, unchanged: 0 }]);
   });
 
+  it('replaces and confirms bars of several years in one write', async () => {
+    // Written alike, the bars of one year lie at the same places within their partition as those of the other.
+    const years = [1971, 1973];
+    const inBoth = (receivedAt: number, closeOf: (year: number, day: number) => number) => {
+      const builder = new BarBatchBuilder();
+      for (const year of years)
+        for (let day = 1; day <= 20; day++)
+          builder.add(
+            'test',
+            'YEARS',
+            '1d',
+            Date.UTC(year, 0, day) * 1000,
+            1,
+            9_999,
+            0,
+            closeOf(year, day),
+            5,
+          );
+      return Object.assign(builder.finish(), { receivedAt });
+    };
+    const before = (year: number, day: number) => year + day;
+    const after = (year: number, day: number) => (day % 4 === (year === 1971 ? 1 : 3) ? 2 : 1) * (year + day);
+    await sink.write([inBoth(moment(1), before)]);
+    await expect(sink.write([inBoth(moment(2), after)])).resolves.toEqual([
+      { inserted: 0, updated: 10, unchanged: 30 },
+    ]);
+    const days = Array.from({ length: 20 }, (_, index) => index + 1);
+    await expect(closes('YEARS')).resolves.toEqual(
+      years.flatMap((year) => days.map((day) => after(year, day))),
+    );
+  });
+
   it('lets the values decide when two replicas received different ones in the same microsecond', async () => {
     for (const [symbol, first, second] of [
       ['TIE1', 1.5, 2.5],
