@@ -13,6 +13,7 @@ import {
   INSERT_FRESH,
   PAIR_STORED,
   READ_CONFIRMATIONS,
+  UNSTAGE_PAIRED,
 } from './merge.sql.js';
 import type { WriteCounts } from './write.counts.js';
 
@@ -66,7 +67,7 @@ function countsOf(counts: Counts, batch: string): { inserted: number; updated: n
 
 async function mergeRound(client: PoolClient, order: KeyOrder, counts: Counts): Promise<void> {
   const range = [formatTimestamp(order.firstTs), formatTimestamp(order.lastTs)];
-  const fresh = await insertFresh(client, order.at.length, range);
+  const fresh = await pairAll(client, order.at.length, range);
   let inserted = 0;
   for (const row of fresh) {
     countsOf(counts, row.batch).inserted += row.inserted;
@@ -74,10 +75,7 @@ async function mergeRound(client: PoolClient, order: KeyOrder, counts: Counts): 
   }
 
   await client.query(READ_CONFIRMATIONS, range);
-  const applied = await client.query<Counted<'updated' | 'written' | 'late' | 'replaced'>>(
-    APPLY_NEWER,
-    range,
-  );
+  const applied = await client.query<Counted<'updated' | 'written' | 'late' | 'found'>>(APPLY_NEWER, range);
   let updated = 0;
   let written = 0;
   let late = 0;
@@ -87,16 +85,20 @@ async function mergeRound(client: PoolClient, order: KeyOrder, counts: Counts): 
     written += row.written;
     late += row.late;
   }
-  const replaced = applied.rows[0]?.replaced ?? 0;
-  if (replaced !== updated) throw new Error(`${replaced} bars were replaced where ${updated} were to be`);
+  // A trigger or row security may have kept a bar from being replaced: then it goes to the dead letters.
+  const found = applied.rows[0]?.found ?? 0;
+  if (found !== updated) throw new Error(`${found} bars were replaced where ${updated} were to be`);
 
   // More rows carry these batches' values than this round inserted: an earlier try was committed unheard.
   if (written > inserted) await countEarlierTry(client, applied.rows, fresh, counts);
   if (late > 0) await client.query(FILE_LATE, range);
 }
 
-/** Inserts what is not stored, until all staged keys are there, locked and paired; the usual merge finds them at once. */
-async function insertFresh(
+/**
+ * Inserts what is not stored, until all staged keys are there, locked and paired; the usual merge finds them at once.
+ * @returns what was inserted
+ */
+async function pairAll(
   client: PoolClient,
   rows: number,
   range: readonly string[],
@@ -105,6 +107,7 @@ async function insertFresh(
   let paired = await pairStored(client, range);
   for (let inserts = 0; paired < rows; inserts++) {
     if (inserts === MOST_INSERTS) throw new Error('bars are deleted as fast as they are merged');
+    await client.query(UNSTAGE_PAIRED);
     fresh.push(...(await client.query<Counted<'inserted'>>(INSERT_FRESH)).rows);
     paired += await pairStored(client, range);
   }

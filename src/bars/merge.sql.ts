@@ -7,8 +7,9 @@
 
 /**
  * Begins the transaction. What a statement reads must be as new as its locks, hence the isolation level. The tables
- * are made per transaction, because a connection pooler may hand us another session each time. Keys that are merged
- * were written not long ago: their pages are in memory, and going to one costs less than the planner thinks.
+ * are made per transaction, because a connection pooler may hand us another session each time. Bars that are merged
+ * were written not long ago: their pages are in memory, and going to a place known costs next to nothing. With the
+ * planner's idea of it, that of a disk, it would look the key up instead.
  */
 export const BEGIN_MERGE = `
   BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -30,9 +31,6 @@ export const EMPTY_STAGING = 'TRUNCATE bars_staging, bars_paired';
 /** The time of receipt identifies a batch; as Unix microseconds it is the number that Node knows it by. */
 const BATCH = '(extract(epoch FROM received_at) * 1000000)::bigint::text';
 
-const UNPAIRED =
-  'NOT EXISTS (SELECT FROM bars_paired AS pair WHERE pair.series_id = new.series_id AND pair.ts = new.ts)';
-
 /**
  * Locks the stored bars and pairs them with what is staged for their keys. A bar that is only confirmed is locked too:
  * otherwise a version received before the confirmation could replace it meanwhile. `place` is where the bar is stored
@@ -51,15 +49,19 @@ export const PAIR_STORED = `
          old.ctid, series_id, ts, new.received_at, old.received_at, old.received_at,
          new.open, new.high, new.low, new.close, new.volume, old.open, old.high, old.low, old.close, old.volume
     FROM bars_staging AS new JOIN bars AS old USING (series_id, ts)
-   WHERE old.ts BETWEEN $1 AND $2 AND ${UNPAIRED}
+   WHERE old.ts BETWEEN $1 AND $2
    ORDER BY series_id, ts FOR NO KEY UPDATE OF old`;
+
+/** Leaves in the staging table what is not paired yet. */
+export const UNSTAGE_PAIRED = `
+  DELETE FROM bars_staging AS new USING bars_paired AS pair
+   WHERE pair.series_id = new.series_id AND pair.ts = new.ts`;
 
 /** Inserts the bars that are not there; counts them per batch. */
 export const INSERT_FRESH = `
   WITH fresh AS (
     INSERT INTO bars (series_id, ts, open, high, low, close, volume, received_at)
-    SELECT series_id, ts, open, high, low, close, volume, received_at FROM bars_staging AS new
-     WHERE ${UNPAIRED} ORDER BY series_id, ts
+    SELECT series_id, ts, open, high, low, close, volume, received_at FROM bars_staging ORDER BY series_id, ts
     ON CONFLICT (series_id, ts) DO NOTHING
     RETURNING received_at
   )
@@ -77,7 +79,7 @@ export const READ_CONFIRMATIONS = `
  * Replaces stored bars by later versions with other values, files what they replace, and notes when a bar was
  * received again unchanged. Per batch: `updated`; `written`, bars that carry this batch's values already (just
  * inserted, or by an earlier try whose commit was not heard of); `late`, versions received before the stored one.
- * `replaced` counts the bars that were found at their place, of all batches.
+ * `found` counts the bars of all batches that were at their place.
  */
 export const APPLY_NEWER = `
   WITH filed AS (
@@ -85,7 +87,7 @@ export const APPLY_NEWER = `
     SELECT series_id, ts, old_open, old_high, old_low, old_close, old_volume, stored_at, received_at
       FROM bars_paired WHERE newer AND NOT same
   ),
-  replaced AS (
+  found AS (
     UPDATE bars
        SET open = pair.open, high = pair.high, low = pair.low, close = pair.close, volume = pair.volume,
            received_at = pair.received_at
@@ -108,7 +110,7 @@ export const APPLY_NEWER = `
          (count(*) FILTER (WHERE newer AND NOT same))::int AS updated,
          (count(*) FILTER (WHERE received_at = stored_at AND same))::int AS written,
          (count(*) FILTER (WHERE received_at < last_at AND received_at <> stored_at))::int AS late,
-         (SELECT count(*) FROM replaced)::int AS replaced
+         (SELECT count(*) FROM found)::int AS found
     FROM bars_paired GROUP BY received_at`;
 
 /** Of the bars that carry a batch's values already: those that replaced an earlier version. */
@@ -125,6 +127,8 @@ export const COUNT_REPLACED = `
  * - between the stored bar's receipt and its last confirmation: what was stored is cut in two around it;
  * - within an earlier version's span: that version is cut short;
  * - before everything known: it lasts until the oldest known version.
+ *
+ * What such a version is paired with is as it was: only newer ones have changed anything since.
  */
 export const FILE_LATE = `
   WITH between_confirmations AS (

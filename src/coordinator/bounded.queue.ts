@@ -47,7 +47,7 @@ export class BoundedQueue<T extends Entry> {
   private readonly onListenerError: (error: unknown) => void;
   private heldRows = 0;
   private closed = false;
-  private linger: { readonly deadline: number; readonly timer: NodeJS.Timeout } | undefined;
+  private alarm: { readonly deadline: number; readonly timer: NodeJS.Timeout } | undefined;
 
   /** Throws a RangeError when capacity and watermarks do not fit together. */
   constructor(private readonly options: BoundedQueueOptions<T>) {
@@ -123,10 +123,9 @@ export class BoundedQueue<T extends Entry> {
   }
 
   /**
-   * Takes the oldest entries, whole, at least one and else no more than `maxRows` rows: as soon as that many rows, or
-   * `readyRows`, wait, the oldest has lingered long enough, `maxRows` wait and nothing has come for `quietMs`, or an
-   * entry offered with `flush` waits. Of the takes that are ready the one that came first is served first. [] once
-   * closed and empty.
+   * Takes the oldest entries, whole, at least one and else no more than `maxRows` rows: as soon as `readyRows` wait, or
+   * `maxRows` wait and nothing has come for `quietMs`, or the oldest has lingered long enough, or an entry offered with
+   * `flush` waits. Of the takes that are ready the one that came first is served first. [] once closed and empty.
    */
   async take(maxRows: number, options: TakeOptions = {}): Promise<T[]> {
     options.signal?.throwIfAborted();
@@ -186,7 +185,7 @@ export class BoundedQueue<T extends Entry> {
   private advance(): void {
     do this.admitPutters();
     while (this.serveTaker());
-    this.armLinger();
+    this.setAlarm();
     const reason = this.watermarks.update(this.size);
     if (reason)
       this.levelListeners.emit({ level: this.level, reason, size: this.size, capacity: this.capacity });
@@ -228,19 +227,19 @@ export class BoundedQueue<T extends Entry> {
     return Math.min(oldestAt + lingerMs, rows >= maxRows ? newestAt + quietMs : Infinity);
   }
 
-  private armLinger(): void {
+  private setAlarm(): void {
     const deadline = this.takers.reduce((soonest, taker) => Math.min(soonest, this.readyAt(taker)), Infinity);
-    if (deadline === (this.linger?.deadline ?? Infinity)) return;
-    clearTimeout(this.linger?.timer);
-    this.linger = undefined;
+    if (deadline === (this.alarm?.deadline ?? Infinity)) return;
+    clearTimeout(this.alarm?.timer);
+    this.alarm = undefined;
     if (deadline === Infinity) return;
     // Rounded up: a timer that fires a fraction early would find nothing due and spin. Bounded: Node fires one
     // that is longer than it can count at once.
     const delay = Math.min(Math.ceil(deadline - performance.now()), LONGEST_TIMER_MS);
     const timer = setTimeout(() => {
-      this.linger = undefined;
+      this.alarm = undefined;
       this.advance();
     }, delay);
-    this.linger = { deadline, timer };
+    this.alarm = { deadline, timer };
   }
 }

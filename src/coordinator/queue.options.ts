@@ -37,7 +37,7 @@ export interface TakeOptions {
   readonly readyRows?: number | undefined;
   /** Milliseconds that the oldest waiting entry is kept for company, counted from its arrival; default 0. */
   readonly lingerMs?: number | undefined;
-  /** Milliseconds without a new entry after which as many rows as are taken at most need wait; default: no such end. */
+  /** Once no entry has come for so many milliseconds, a full take need not wait for `readyRows`; default: never. */
   readonly quietMs?: number | undefined;
   /** Ends the wait: the take rejects with the signal's reason and nothing was taken. */
   readonly signal?: AbortSignal | undefined;

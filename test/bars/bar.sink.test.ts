@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as fc from 'fast-check';
+import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 
 import { dataSourceOptions } from '../../ormconfig.js';
@@ -12,6 +13,7 @@ import { PartitionStore } from '../../src/database/partition.store.js';
 import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import type { WriteCounts } from '../../src/bars/write.counts.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
 
 const DAY_US = 86_400_000_000;
 const FIRST_DAY = Date.UTC(2026, 0, 5) * 1000;
@@ -174,6 +176,17 @@ describe('the sink', () => {
     ).resolves.toHaveLength(1);
   });
 
+  it('counts it so too when it is written again together with a later one', async () => {
+    await sink.write([batch(moment(1), 'WITH', [1, 2, 3])]);
+    const unheard = batch(moment(2), 'WITH', [1, 5, undefined, 6]);
+    await sink.write([unheard]);
+    const later = batch(moment(3), 'WITH', [undefined, undefined, 7, undefined, 8]);
+    await expect(sink.write([unheard, later])).resolves.toEqual([
+      { inserted: 1, updated: 1, unchanged: 1 },
+      { inserted: 1, updated: 1, unchanged: 0 },
+    ]);
+  });
+
   it('makes the partition that a bar needs, also when somebody removed it meanwhile', async () => {
     const old = (receivedAt: number) => {
       const builder = new BarBatchBuilder();
@@ -207,14 +220,16 @@ describe('the sink', () => {
     };
     const before = (year: number, day: number) => year + day;
     const after = (year: number, day: number) => (day % 4 === (year === 1971 ? 1 : 3) ? 2 : 1) * (year + day);
-    await sink.write([inBoth(moment(1), before)]);
-    await expect(sink.write([inBoth(moment(2), after)])).resolves.toEqual([
+    await sink.write([inBoth(moment(10), before)]);
+    await expect(sink.write([inBoth(moment(20), after)])).resolves.toEqual([
       { inserted: 0, updated: 10, unchanged: 30 },
     ]);
     const days = Array.from({ length: 20 }, (_, index) => index + 1);
-    await expect(closes('YEARS')).resolves.toEqual(
-      years.flatMap((year) => days.map((day) => after(year, day))),
-    );
+    const current = years.flatMap((year) => days.map((day) => after(year, day)));
+    await expect(closes('YEARS')).resolves.toEqual(current);
+    // Replaced or confirmed at 20, all of them: what was received before that and comes late changes none.
+    await sink.write([inBoth(moment(15), () => 3)]);
+    await expect(closes('YEARS')).resolves.toEqual(current);
   });
 
   it('lets the values decide when two replicas received different ones in the same microsecond', async () => {
@@ -245,6 +260,31 @@ describe('the sink', () => {
     await sink.write([batch(moment(2), 'FAILOVER', [2, 3])]);
     await expect(closes('FAILOVER')).resolves.toEqual([2, 3]);
     await expect(closes('SOMEBODY_ELSE')).resolves.toEqual([1]);
+  });
+
+  it('sees the confirmation by a writer that it waited for', async () => {
+    await sink.write([batch(moment(5), 'WAITED', [1])]);
+    const other = new Client({ connectionString: test.url });
+    await other.connect();
+    try {
+      // As another replica confirms the bar at 10: it locks the bar, and notes the confirmation.
+      const ofBar = `FROM bars JOIN series ON id = series_id WHERE symbol = 'WAITED'`;
+      await other.query(`BEGIN; SELECT ${ofBar} FOR NO KEY UPDATE OF bars`);
+      const late = sink.write([batch(moment(7), 'WAITED', [2])]);
+      await eventually('the late version waits', 5_000, async () => {
+        const waiting = await test.query(`SELECT 1 FROM pg_stat_activity
+          WHERE datname = current_database() AND wait_event_type = 'Lock'`);
+        return waiting.length === 1;
+      });
+      await other.query(
+        `INSERT INTO bar_confirmations SELECT series_id, ts, to_timestamp(${moment(10) / 1e6}) ${ofBar}`,
+      );
+      await other.query('COMMIT');
+      await expect(late).resolves.toEqual([{ inserted: 0, updated: 0, unchanged: 1 }]);
+    } finally {
+      await other.end();
+    }
+    await expect(closes('WAITED')).resolves.toEqual([1]);
   });
 
   it('takes new bars in opposite orders from writers at once', async () => {

@@ -195,7 +195,7 @@ describe('more workers than one', () => {
     const { sink, coordinator } = started(() => hanging, {
       capacity: 1_000,
       batchSize: 5,
-      // Whoever waits for this is waited for in vain.
+      // Only the quiet can make a second one write.
       flushIntervalMs: HOUR,
     });
     const outcomes = Array.from({ length: 16 }, (_, i) => coordinator.submit(entry(i)));
