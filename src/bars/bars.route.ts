@@ -52,7 +52,14 @@ function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandl
   return (request, reply, done) => {
     try {
       requireScope(request.scope, 'ingest');
-      ingest.assertTaking();
+      const forget = ingest.expect(request.bodyBytes);
+      const { releaseBody } = request;
+      if (releaseBody !== undefined) {
+        request.releaseBody = () => {
+          releaseBody();
+          forget();
+        };
+      }
     } catch (error) {
       refuse(error, request, reply);
       return;

@@ -98,14 +98,17 @@ export class DurableCoordinator<T extends Entry, R> {
   }
 
   /**
-   * Asked before an entry is read: while the spool takes nothing, reading would take the time that writing needs.
+   * Asked before an entry of about so many bytes is read: reading what the spool would not take takes the time that
+   * writing needs. Room is kept for it until the result is called, once.
    * @throws SpoolFullError, SpoolUnavailableError
    */
-  assertTaking(): void {
-    const { refusal } = this.options.spool;
-    if (refusal === undefined) return;
-    this.observer.onRefusedUnread();
-    throw refusal;
+  expect(bytes: number): () => void {
+    try {
+      return this.options.spool.expect(bytes);
+    } catch (error) {
+      this.observer.onRefusedUnread();
+      throw error;
+    }
   }
 
   /**

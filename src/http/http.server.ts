@@ -36,6 +36,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** What the request's token may do, where that was asked before its body was read. */
     scope: Scope | undefined;
+    /** What its body is expected to take up, inflated; 0 for one that is too small to be reckoned with. */
+    bodyBytes: number;
     /** Gives up the room that was kept for its body, which will not be read or is done with; at its end at the latest. */
     releaseBody: (() => void) | undefined;
   }
@@ -62,6 +64,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.addContentTypeParser(BODY_TYPES, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
 
   server.decorateRequest('scope', undefined);
+  server.decorateRequest('bodyBytes', 0);
   server.decorateRequest('releaseBody', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
@@ -94,6 +97,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       );
       return;
     }
+    request.bodyBytes = bytes;
     request.releaseBody = () => {
       request.releaseBody = undefined;
       budget.release(bytes);
@@ -103,7 +107,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   });
 }
 
-/** What a body is expected to take up, inflated: a usual one of bars shrinks to a tenth or less. */
+/** A usual body of bars shrinks to a tenth or less. */
 function bodyBytes({ headers }: FastifyRequest): number {
   const length = headers['content-length'];
   if (length === undefined) return UNSAID_BODY;

@@ -6,12 +6,14 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
-import { startService, type TestService } from '../support/service.js';
+import { post, RawClient } from '../support/raw.client.js';
+import { startService, TOKENS, type TestService } from '../support/service.js';
 
 const ROWS = 2_000;
 const FIRST_TS = Date.UTC(2026, 0, 1) / 1000;
 /** Nobody listens there. */
 const NO_DATABASE = 'postgres://nobody@127.0.0.1:9/none';
+const HEADERS = { authorization: `Bearer ${TOKENS.ingest}`, 'content-type': 'application/x-ndjson' };
 
 let database: TestDatabase;
 let directory: string;
@@ -48,15 +50,54 @@ function batch(): string {
   }).join('\n');
 }
 
-const readiness = async () => {
+const readiness = async (): Promise<Record<string, unknown>> => {
   const answer = await service.fetch('/readyz');
   const { components } = (await answer.json()) as { components: { name: string; state: string }[] };
   return { status: answer.status, ...Object.fromEntries(components.map(({ name, state }) => [name, state])) };
 };
 
+/** Bodies so far. */
+const refusedUnread = async () => {
+  const metrics = await (await service.fetch('/metrics')).text();
+  return Number(/^mds_coord_bodies_refused_total\{.*\} (\d+)$/m.exec(metrics)?.[1] ?? 0);
+};
+
 describe('a service without a database and with a small spool', () => {
+  it('keeps room for a body that is under way, and refuses unread what would not fit beside it', async () => {
+    // Blank lines are no bars, but who has not read them cannot know.
+    const large = batch() + '\n'.repeat(500_000);
+    const sender = await RawClient.to(service.url);
+    const request = post('/v1/bars', HEADERS, large);
+    await sender.send(request.subarray(0, 10_000));
+    const before = await refusedUnread();
+    const beside = await service.post(large);
+    expect([beside.status, beside.json.code]).toEqual([503, 'spool-full']);
+    expect(await refusedUnread()).toBe(before + 1);
+    await sender.send(request.subarray(10_000));
+    const [answer] = await sender.answers();
+    expect(answer).toMatch(/^HTTP\/1.1 202 /);
+    sender.socket.destroy();
+    accepted += ROWS;
+    await eventually('there is room again', 5_000, async () => {
+      const { status } = await service.post(batch(), undefined, '?ack=durable');
+      if (status === 202) accepted += ROWS;
+      return status === 202;
+    });
+  });
+
+  it('gives the room back when the sender of a body goes', async () => {
+    const sender = await RawClient.to(service.url);
+    await sender.send(post('/v1/bars', HEADERS, ' '.repeat(700_000)).subarray(0, 10_000));
+    sender.socket.destroy();
+    await eventually('there is room again', 5_000, async () => {
+      const { status, json } = await service.post('\n'.repeat(600_000));
+      return status === 422 && json.code === 'no-bars';
+    });
+  });
+
   it('is ready when told to be, and takes bars until the spool is full', async () => {
-    expect(await readiness()).toMatchObject({ status: 200, database: 'unhealthy', spool: 'healthy' });
+    await eventually('the spool is healthy', 5_000, async () => (await readiness())['spool'] === 'healthy');
+    expect(await readiness()).toMatchObject({ status: 200, database: 'unhealthy' });
     for (;;) {
       const answer = await service.post(batch(), undefined, '?ack=durable');
       if (answer.status !== 202) {
@@ -69,12 +110,12 @@ describe('a service without a database and with a small spool', () => {
     }
     expect(accepted).toBeGreaterThanOrEqual(3 * ROWS);
     // From now on nobody looks at what is in a body.
+    const before = await refusedUnread();
     for (const body of ['{', batch().repeat(20)]) {
       const answer = await service.post(body);
       expect([answer.status, answer.json.code]).toEqual([503, 'spool-full']);
     }
-    const metrics = await (await service.fetch('/metrics')).text();
-    expect(metrics).toMatch(/^mds_coord_bodies_refused_total\{coord_id="[^"]+"\} 2$/m);
+    expect(await refusedUnread()).toBe(before + 2);
     // Overload is no reason to take it out of service.
     expect(await readiness()).toMatchObject({ status: 200, spool: 'degraded' });
     const state = (await (await service.fetch('/v1/coordinator')).json()) as Record<string, unknown>;

@@ -28,6 +28,8 @@ export interface IngestRequest {
   readonly onError: OnRowError;
   /** True: answer after the commit and tell what became of the bars; else as soon as they are safe on disk. */
   readonly awaitCommit: boolean;
+  /** True when room is kept for it in the spool; then it is not refused for want of room before it is decoded. */
+  readonly isExpected: boolean;
 }
 
 /** What became of a body. */
@@ -53,19 +55,13 @@ export class IngestService {
   ) {}
 
   /**
-   * Asked before a body is read.
+   * Asked before a body of so many bytes is read. Room is kept for it in the spool until the result is called, once.
    * @throws ProblemError `draining`, `spool-full`, `spool-unavailable`
    */
-  assertTaking(): void {
-    if (this.drain.draining) {
-      throw new ProblemError(
-        'draining',
-        'The service is shutting down; send the bars again to another replica.',
-        { retryAfterMs: SECOND },
-      );
-    }
+  expect(bytes: number): () => void {
+    this.assertNotDraining();
     try {
-      this.coordinator.assertTaking();
+      return this.coordinator.expect(bytes);
     } catch (error) {
       throw acceptProblem(error, this.coordinator.retryAfterMs());
     }
@@ -73,8 +69,9 @@ export class IngestService {
 
   /** @throws ProblemError for every refusal; nothing is stored then, unless the problem says that it may be */
   async ingest(request: IngestRequest): Promise<IngestResult> {
-    // Once more: it may have stopped while the body came in.
-    this.assertTaking();
+    // Once more: that may have begun while the body came in.
+    this.assertNotDraining();
+    if (!request.isExpected) this.expect(request.body.length)();
     const isEmpty = request.body.length === 0;
     // Who sends nothing need not say what it is.
     if (isEmpty && request.contentType === undefined) throw emptyBody();
@@ -96,6 +93,15 @@ export class IngestService {
       errorsTruncated: decoded.errorsTruncated,
       queue: this.coordinator.load,
     };
+  }
+
+  private assertNotDraining(): void {
+    if (!this.drain.draining) return;
+    throw new ProblemError(
+      'draining',
+      'The service is shutting down; send the bars again to another replica.',
+      { retryAfterMs: SECOND },
+    );
   }
 
   private requireBatch({ batch, rejected, errors, errorsTruncated }: DecodeResult): BarBatch {

@@ -44,6 +44,19 @@ export class SegmentRetention {
   }
 
   /**
+   * Whether entries of so many bytes, which are under way, would find room.
+   * @throws SpoolFullError, and then the quota counts as used up
+   */
+  assertRoom(bytes: number): void {
+    if (this.store.bytes + bytes <= this.options.maxBytes) return;
+    const unsettled = this.unsettledBytes();
+    if (unsettled + bytes <= this.options.maxBytes) return;
+    const reason = new SpoolFullError(unsettled, this.options.maxBytes);
+    this.quotaReached(reason);
+    throw reason;
+  }
+
+  /**
    * Room for so many bytes, at the expense of segments that are kept for replay only.
    * @throws SpoolFullError
    */
@@ -97,11 +110,15 @@ export class SegmentRetention {
   /** Some room, not just a little: a spool that is full again at once would say so over and over. */
   private endOverQuota(): void {
     if (!this.overQuota) return;
-    const unsettled = this.store.segments.filter(({ settledAt }) => settledAt === undefined);
-    const bytes = unsettled.reduce((sum, segment) => sum + segment.bytes, 0);
-    if (bytes > QUOTA_FREE * this.options.maxBytes) return;
+    if (this.unsettledBytes() > QUOTA_FREE * this.options.maxBytes) return;
     this.overQuota = undefined;
     this.onEnd();
+  }
+
+  private unsettledBytes(): number {
+    let bytes = 0;
+    for (const segment of this.store.segments) if (segment.settledAt === undefined) bytes += segment.bytes;
+    return bytes;
   }
 
   /** Removes settled segments: those kept long enough, and as many more, oldest first, as make `wanted` bytes. */

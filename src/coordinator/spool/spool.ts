@@ -46,6 +46,8 @@ export class Spool<T> {
   private readonly fault: DiskFault;
   private readonly writes: GroupCommit<T>;
   private readonly backlog: BacklogReader;
+  /** Bytes of entries that are under way. */
+  private expected = 0;
   private wake: Waiter<void> | undefined;
   private closing: Promise<void> | undefined;
 
@@ -118,6 +120,20 @@ export class Spool<T> {
       fault: this.fault.current,
       overQuota: this.retention.overQuota !== undefined,
       syncingSeconds: this.writes.syncingSeconds,
+    };
+  }
+
+  /**
+   * Keeps room for an entry of about so many bytes that is under way; a lone one is let come however large it is. Call
+   * the result once when it has come, or will not.
+   * @throws SpoolFullError, SpoolUnavailableError
+   */
+  expect(bytes: number): () => void {
+    if (this.refusal) throw this.refusal;
+    if (this.expected > 0) this.retention.assertRoom(this.expected + bytes);
+    this.expected += bytes;
+    return () => {
+      this.expected -= bytes;
     };
   }
 
