@@ -113,7 +113,7 @@ export class BarsController {
       contentEncoding: headers['content-encoding'],
       onError: query.on_error ?? 'abort',
       awaitCommit: query.ack === 'stored',
-      isExpected: request.releaseBody !== undefined,
+      releaseRoom: request.releaseRoom,
     });
     const answer = ingestAnswer(result);
     void reply.status(answer.status).headers(answer.headers);

@@ -53,7 +53,7 @@ async function answer({ id, fields, body }: DirectRequest, parts: DirectIngestPa
       contentEncoding: undefined,
       onError: 'abort',
       awaitCommit: false,
-      isExpected: false,
+      releaseRoom: undefined,
     });
     return ingestAnswer(result);
   } catch (error) {

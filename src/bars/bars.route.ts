@@ -1,4 +1,4 @@
-import type { FastifyInstance, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
 import type { ProblemFilter } from '../http/problem.filter.js';
@@ -8,6 +8,13 @@ import { onceEnded } from '../http/request.end.js';
 import type { BarsController } from './bars.controller.js';
 import { IngestQuery } from './dto/ingest.query.js';
 import type { IngestService } from './ingest/ingest.service.js';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Gives up the room that was kept in the spool for its body. */
+    releaseRoom: (() => void) | undefined;
+  }
+}
 
 /** What POST /v1/bars is answered with. */
 interface IngestParts {
@@ -27,6 +34,7 @@ type Refuse = ProblemFilter['send'];
  */
 export function shortenIngest(server: FastifyInstance, { bars, ingest, filter, pace }: IngestParts): void {
   const refuse = pacedRefusal(filter, pace);
+  server.decorateRequest('releaseRoom', undefined);
   server.addHook('onRoute', (route) => {
     if (route.method !== 'POST' || route.url !== '/v1/bars') return;
     route.onRequest = [route.onRequest ?? [], refuseUnread(ingest, refuse)].flat();
@@ -52,19 +60,27 @@ function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandl
   return (request, reply, done) => {
     try {
       requireScope(request.scope, 'ingest');
-      const forget = ingest.expect(request.bodyBytes);
-      const { releaseBody } = request;
-      if (releaseBody !== undefined) {
-        request.releaseBody = () => {
-          releaseBody();
-          forget();
-        };
-      }
+      reserveRoom(request, ingest);
     } catch (error) {
       refuse(error, request, reply);
       return;
     }
     done();
+  };
+}
+
+/** A small body is not reckoned with. */
+function reserveRoom(request: FastifyRequest, ingest: IngestService): void {
+  const { bodyBytes, releaseBody } = request;
+  if (releaseBody === undefined) {
+    ingest.assertTaking();
+    return;
+  }
+  const releaseRoom = ingest.reserve(bodyBytes);
+  request.releaseRoom = releaseRoom;
+  request.releaseBody = () => {
+    releaseBody();
+    releaseRoom();
   };
 }
 

@@ -98,13 +98,26 @@ export class DurableCoordinator<T extends Entry, R> {
   }
 
   /**
-   * Asked before an entry of about so many bytes is read: reading what the spool would not take takes the time that
-   * writing needs. Room is kept for it until the result is called, once.
+   * Asked before an entry is read: while the spool takes nothing, reading would take the time that writing needs.
+   * @param hasRoom true: room is kept for it, and only a disk that fails is in its way
    * @throws SpoolFullError, SpoolUnavailableError
    */
-  expect(bytes: number): () => void {
+  assertTaking(hasRoom: boolean): void {
+    const { spool } = this.options;
+    const refusal = hasRoom ? spool.failure : spool.refusal;
+    if (refusal === undefined) return;
+    this.observer.onRefusedUnread();
+    throw refusal;
+  }
+
+  /**
+   * Asked before a large entry, of about so many bytes, is read: one that would not fit beside those under way is
+   * refused. Call the result when it is safe, and when it will not come; a second call does nothing.
+   * @throws SpoolFullError, SpoolUnavailableError
+   */
+  reserve(bytes: number): () => void {
     try {
-      return this.options.spool.expect(bytes);
+      return this.options.spool.reserve(bytes);
     } catch (error) {
       this.observer.onRefusedUnread();
       throw error;

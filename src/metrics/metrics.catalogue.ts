@@ -86,7 +86,7 @@ export class Metrics {
   });
   readonly bodiesRefused = new Counter({
     name: 'mds_coord_bodies_refused_total',
-    help: 'Bodies refused unread while the spool takes no bars; how many bars they had is not known.',
+    help: 'Bodies refused unread for want of room in the spool; how many bars they had is not known.',
     labelNames: ['coord_id'] as const,
   });
   readonly queueDepth = new Gauge({

@@ -97,7 +97,7 @@ const post = (awaitCommit: boolean) =>
     contentEncoding: undefined,
     onError: 'abort',
     awaitCommit,
-    isExpected: false,
+    releaseRoom: undefined,
   });
 
 describe('a disk that does not confirm in time', () => {

@@ -28,8 +28,8 @@ export interface IngestRequest {
   readonly onError: OnRowError;
   /** True: answer after the commit and tell what became of the bars; else as soon as they are safe on disk. */
   readonly awaitCommit: boolean;
-  /** True when room is kept for it in the spool; then it is not refused for want of room before it is decoded. */
-  readonly isExpected: boolean;
+  /** Gives up the room that was kept for it in the spool; undefined when none was. */
+  readonly releaseRoom: (() => void) | undefined;
 }
 
 /** What became of a body. */
@@ -55,13 +55,34 @@ export class IngestService {
   ) {}
 
   /**
-   * Asked before a body of so many bytes is read. Room is kept for it in the spool until the result is called, once.
+   * Asked before a body is read, and again when it is there.
+   * @param hasRoom whether room is kept for it in the spool
    * @throws ProblemError `draining`, `spool-full`, `spool-unavailable`
    */
-  expect(bytes: number): () => void {
-    this.assertNotDraining();
+  assertTaking(hasRoom = false): void {
+    if (this.drain.draining) {
+      throw new ProblemError(
+        'draining',
+        'The service is shutting down; send the bars again to another replica.',
+        { retryAfterMs: SECOND },
+      );
+    }
     try {
-      return this.coordinator.expect(bytes);
+      this.coordinator.assertTaking(hasRoom);
+    } catch (error) {
+      throw acceptProblem(error, this.coordinator.retryAfterMs());
+    }
+  }
+
+  /**
+   * Asked before a large body is read: keeps room for so many bytes in the spool.
+   * @returns gives it up; to be given to `ingest`, and called at the end of the request
+   * @throws ProblemError as assertTaking
+   */
+  reserve(bytes: number): () => void {
+    this.assertTaking();
+    try {
+      return this.coordinator.reserve(bytes);
     } catch (error) {
       throw acceptProblem(error, this.coordinator.retryAfterMs());
     }
@@ -69,9 +90,8 @@ export class IngestService {
 
   /** @throws ProblemError for every refusal; nothing is stored then, unless the problem says that it may be */
   async ingest(request: IngestRequest): Promise<IngestResult> {
-    // Once more: that may have begun while the body came in.
-    this.assertNotDraining();
-    if (!request.isExpected) this.expect(request.body.length)();
+    // Once more: it may have stopped while the body came in.
+    this.assertTaking(request.releaseRoom !== undefined);
     const isEmpty = request.body.length === 0;
     // Who sends nothing need not say what it is.
     if (isEmpty && request.contentType === undefined) throw emptyBody();
@@ -83,7 +103,7 @@ export class IngestService {
     const batch = this.requireBatch(decoded);
     const admitted = this.admission.admit(batch);
     batch.receivedAt = this.clock.next();
-    const counts = await this.accept(batch, request.awaitCommit, admitted);
+    const counts = await this.accept(batch, request, admitted);
     return {
       counts,
       batchId: randomUUID(),
@@ -93,15 +113,6 @@ export class IngestService {
       errorsTruncated: decoded.errorsTruncated,
       queue: this.coordinator.load,
     };
-  }
-
-  private assertNotDraining(): void {
-    if (!this.drain.draining) return;
-    throw new ProblemError(
-      'draining',
-      'The service is shutting down; send the bars again to another replica.',
-      { retryAfterMs: SECOND },
-    );
   }
 
   private requireBatch({ batch, rejected, errors, errorsTruncated }: DecodeResult): BarBatch {
@@ -117,7 +128,7 @@ export class IngestService {
   /** Resolves when the batch is safe, or committed. One promise for all of it: every request waits for this. */
   private accept(
     batch: BarBatch,
-    awaitCommit: boolean,
+    { awaitCommit, releaseRoom }: IngestRequest,
     { taken, giveBack }: Admitted,
   ): Promise<WriteCounts | undefined> {
     return new Promise((resolve, reject) => {
@@ -125,6 +136,7 @@ export class IngestService {
       let isLate = false;
       const safe = (): undefined => {
         isSafe = true;
+        releaseRoom?.();
         taken();
       };
       const fail = (error: Error): void => {

@@ -44,15 +44,18 @@ export class SegmentRetention {
   }
 
   /**
-   * Whether entries of so many bytes, which are under way, would find room.
-   * @throws SpoolFullError, and then the quota counts as used up
+   * Refuses one more entry that would find no room beside what is there and `reserved`, bytes. The quota counts as used
+   * up when that is for what is there; others that are under way keep out a large entry, but not a small one.
+   * @throws SpoolFullError
    */
-  assertRoom(bytes: number): void {
-    if (this.store.bytes + bytes <= this.options.maxBytes) return;
+  refuseBeyondRoom(reserved: number): void {
+    const { maxBytes } = this.options;
+    if (this.store.bytes + reserved <= maxBytes) return;
+    this.noteSettled();
     const unsettled = this.unsettledBytes();
-    if (unsettled + bytes <= this.options.maxBytes) return;
-    const reason = new SpoolFullError(unsettled, this.options.maxBytes);
-    this.quotaReached(reason);
+    if (unsettled + reserved <= maxBytes) return;
+    const reason = new SpoolFullError(unsettled, maxBytes);
+    if (unsettled > QUOTA_FREE * maxBytes) this.quotaReached(reason);
     throw reason;
   }
 

@@ -28,7 +28,7 @@ export interface SpoolOptions {
   readonly tailBytes?: number | undefined;
   /** Most bytes that wait for the disk; default 128 MiB. */
   readonly maxWaitingBytes?: number | undefined;
-  /** How often the checkpoint is written while it moves; default 500 ms. */
+  /** How often the checkpoint is written while it moves; default 250 ms. */
   readonly checkpointMs?: number | undefined;
   /** How often a spool that cannot be written is tried again; default 1 s. */
   readonly healMs?: number | undefined;

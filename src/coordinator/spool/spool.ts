@@ -46,8 +46,8 @@ export class Spool<T> {
   private readonly fault: DiskFault;
   private readonly writes: GroupCommit<T>;
   private readonly backlog: BacklogReader;
-  /** Bytes of entries that are under way. */
-  private expected = 0;
+  /** Bytes of room that is kept for entries under way. */
+  private reserved = 0;
   private wake: Waiter<void> | undefined;
   private closing: Promise<void> | undefined;
 
@@ -94,9 +94,14 @@ export class Spool<T> {
     return spool;
   }
 
+  /** Why nothing can be written now. */
+  get failure(): Error | undefined {
+    return this.fault.current;
+  }
+
   /** Why nothing is taken now: the disk fails, or the quota was used up and has no room to speak of yet. */
   get refusal(): Error | undefined {
-    return this.fault.current ?? this.retention.overQuota;
+    return this.failure ?? this.retention.overQuota;
   }
 
   /** Rows that are not settled. */
@@ -125,15 +130,17 @@ export class Spool<T> {
 
   /**
    * Keeps room for an entry of about so many bytes that is under way; a lone one is let come however large it is. Call
-   * the result once when it has come, or will not.
+   * the result when it is safe, and when it will not come; a second call does nothing.
    * @throws SpoolFullError, SpoolUnavailableError
    */
-  expect(bytes: number): () => void {
+  reserve(bytes: number): () => void {
     if (this.refusal) throw this.refusal;
-    if (this.expected > 0) this.retention.assertRoom(this.expected + bytes);
-    this.expected += bytes;
+    if (this.reserved > 0) this.retention.refuseBeyondRoom(this.reserved + bytes);
+    this.reserved += bytes;
+    let kept = bytes;
     return () => {
-      this.expected -= bytes;
+      this.reserved -= kept;
+      kept = 0;
     };
   }
 
