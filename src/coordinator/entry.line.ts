@@ -12,7 +12,6 @@ interface Slot<T> {
 /** Entries in order of arrival, with the sums that a queue asks for all the time. */
 export class EntryLine<T extends Entry> {
   private readonly slots = new RingDeque<Slot<T>>();
-  private lastAt: number | undefined;
   private rowSum = 0;
   private flushes = 0;
 
@@ -36,16 +35,14 @@ export class EntryLine<T extends Entry> {
     return this.slots.peek()?.arrivedAt;
   }
 
-  /** When an entry arrived last, in the same way; undefined before the first. */
+  /** When the newest entry arrived, in the same way. */
   get newestAt(): number | undefined {
-    return this.lastAt;
+    return this.slots.peekLast()?.arrivedAt;
   }
 
   /** Adds an entry at the end. */
   push(entry: T, rows: number, flush: boolean): void {
-    const arrivedAt = performance.now();
-    this.slots.push({ entry, rows, flush, arrivedAt });
-    this.lastAt = arrivedAt;
+    this.slots.push({ entry, rows, flush, arrivedAt: performance.now() });
     this.rowSum += rows;
     if (flush) this.flushes++;
   }

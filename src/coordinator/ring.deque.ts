@@ -16,6 +16,11 @@ export class RingDeque<V> {
     return this.slots[this.head];
   }
 
+  /** The newest value, or undefined when the list is empty. */
+  peekLast(): V | undefined {
+    return this.count === 0 ? undefined : this.slots[(this.head + this.count - 1) & (this.slots.length - 1)];
+  }
+
   /** Adds a value at the end. */
   push(value: V): void {
     if (this.count === this.slots.length) this.grow();

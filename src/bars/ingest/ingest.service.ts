@@ -60,18 +60,7 @@ export class IngestService {
    * @throws ProblemError `draining`, `spool-full`, `spool-unavailable`
    */
   assertTaking(hasRoom = false): void {
-    if (this.drain.draining) {
-      throw new ProblemError(
-        'draining',
-        'The service is shutting down; send the bars again to another replica.',
-        { retryAfterMs: SECOND },
-      );
-    }
-    try {
-      this.coordinator.assertTaking(hasRoom);
-    } catch (error) {
-      throw acceptProblem(error, this.coordinator.retryAfterMs());
-    }
+    this.ask(() => this.coordinator.assertTaking(hasRoom));
   }
 
   /**
@@ -80,12 +69,7 @@ export class IngestService {
    * @throws ProblemError as assertTaking
    */
   reserve(bytes: number): () => void {
-    this.assertTaking();
-    try {
-      return this.coordinator.reserve(bytes);
-    } catch (error) {
-      throw acceptProblem(error, this.coordinator.retryAfterMs());
-    }
+    return this.ask(() => this.coordinator.reserve(bytes));
   }
 
   /** @throws ProblemError for every refusal; nothing is stored then, unless the problem says that it may be */
@@ -113,6 +97,22 @@ export class IngestService {
       errorsTruncated: decoded.errorsTruncated,
       queue: this.coordinator.load,
     };
+  }
+
+  /** Asks the coordinator, unless the service is shutting down; what it throws is made a problem. */
+  private ask<T>(question: () => T): T {
+    if (this.drain.draining) {
+      throw new ProblemError(
+        'draining',
+        'The service is shutting down; send the bars again to another replica.',
+        { retryAfterMs: SECOND },
+      );
+    }
+    try {
+      return question();
+    } catch (error) {
+      throw acceptProblem(error, this.coordinator.retryAfterMs());
+    }
   }
 
   private requireBatch({ batch, rejected, errors, errorsTruncated }: DecodeResult): BarBatch {
