@@ -80,7 +80,7 @@ export const measureReads: Measurement = async (rig, { rounds, scale }, tell) =>
     figures,
     comparisons,
     notes: [
-      `${minutes * SYMBOLS} one-minute and ${DAYS * SYMBOLS} daily bars; ${times} questions in turns, one at a time, medians of a round; both answers are parsed. The statements are prepared.`,
+      `${minutes * SYMBOLS} one-minute and ${DAYS * SYMBOLS} daily bars; ${times} questions in turns, one at a time, medians of a round; both answers are parsed. The statements are prepared; the service knows the id of the one symbol from the question before.`,
     ],
   };
 };

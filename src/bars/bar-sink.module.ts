@@ -28,6 +28,6 @@ import { SeriesStore } from './series.store.js';
         ),
     },
   ],
-  exports: [MeteredBarSink],
+  exports: [MeteredBarSink, SeriesStore],
 })
 export class BarSinkModule {}

@@ -5,6 +5,7 @@ import { DurableCoordinator } from '../coordinator/index.js';
 import { Database } from '../database/database.js';
 import { DrainState } from '../http/drain.state.js';
 import { TokenBucketRateController } from '../rate-control/index.js';
+import { BarSinkModule } from './bar-sink.module.js';
 import type { BarBatch } from './bar.batch.js';
 import { BarsController } from './bars.controller.js';
 import { Admission } from './ingest/admission.js';
@@ -17,12 +18,14 @@ import { SeriesAnswer } from './read/series.answer.js';
 import { SeriesReader } from './read/series.reader.js';
 import { ReceiptClock } from './receipt.clock.js';
 import { SeriesController } from './series.controller.js';
+import { SeriesStore } from './series.store.js';
 import type { WriteCounts } from './write.counts.js';
 
 const STALL_LIMIT_MS = 60 * SECOND;
 
 /** Bars over HTTP. */
 @Module({
+  imports: [BarSinkModule],
   controllers: [BarsController, SeriesController],
   providers: [
     {
@@ -42,11 +45,11 @@ const STALL_LIMIT_MS = 60 * SECOND;
     },
     {
       provide: BarsAnswer,
-      inject: [Database],
-      useFactory: (database: Database) =>
+      inject: [Database, SeriesStore],
+      useFactory: (database: Database, series: SeriesStore) =>
         new BarsAnswer(
-          new BarReader(database),
-          new BarsStream(new BarExport(database), {
+          new BarReader(database, series),
+          new BarsStream(new BarExport(database, series), {
             stallLimitMs: STALL_LIMIT_MS,
             onStalled: () =>
               new Logger('bars').warn(`an export of which nothing moved for ${STALL_LIMIT_MS} ms was cut`),

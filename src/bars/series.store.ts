@@ -1,15 +1,22 @@
-import type { PoolClient } from 'pg';
+import type { ClientBase, PoolClient } from 'pg';
 
 import type { Database } from '../database/database.js';
 import { parseSeriesName, type SeriesKey, seriesName } from './series.key.js';
 
-/** Maps series to their ids in PostgreSQL, creating those that are new. */
+/** Maps series to their ids in PostgreSQL, for those who write and those who read. */
 export class SeriesStore {
   private ids = new Map<string, number>();
 
   constructor(database: Pick<Database, 'onConnect'>) {
     // A new connection may lead to a server that never saw some of these ids (a failover), or gave them to others.
     database.onConnect(() => (this.ids = new Map()));
+  }
+
+  /** The id of a series; undefined when there is none. Asked on the connection that will read with it. */
+  async find(client: ClientBase, name: string): Promise<number | undefined> {
+    const ids = this.ids;
+    if (!ids.has(name)) await load(client, [name], ids);
+    return ids.get(name);
   }
 
   /**
@@ -46,7 +53,7 @@ export class SeriesStore {
   }
 }
 
-async function load(client: PoolClient, names: readonly string[], ids: Map<string, number>): Promise<void> {
+async function load(client: ClientBase, names: readonly string[], ids: Map<string, number>): Promise<void> {
   const { rows } = await client.query<SeriesKey & { id: number }>(
     `SELECT id, provider, symbol, interval
        FROM series JOIN unnest($1::text[], $2::text[], $3::text[]) AS wanted (provider, symbol, interval)

@@ -1,6 +1,7 @@
 import { SECOND } from '../../config/units.js';
 import type { Database } from '../../database/database.js';
 import { ProblemError } from '../../http/problem.error.js';
+import type { SeriesStore } from '../series.store.js';
 import type { TextFormat } from './bar.layout.js';
 import { barPieces } from './bar.pieces.js';
 import type { BarQuery } from './bar.query.js';
@@ -10,7 +11,10 @@ const RETRY_AFTER_MS = 5 * SECOND;
 
 /** Reads a whole range as text, in constant memory. */
 export class BarExport {
-  constructor(private readonly database: Pick<Database, 'lease'>) {}
+  constructor(
+    private readonly database: Pick<Database, 'lease'>,
+    private readonly series: SeriesStore,
+  ) {}
 
   /**
    * The text in pieces, each made when the one before was taken; all of one snapshot. An abort of `signal` gives the
@@ -27,7 +31,7 @@ export class BarExport {
     let finished = false;
     try {
       await lease.client.query(BEGIN_EXPORT);
-      yield* barPieces(lease.client, query, format);
+      yield* barPieces(lease.client, this.series, query, format);
       await lease.client.query('COMMIT');
       finished = true;
     } finally {

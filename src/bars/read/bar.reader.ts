@@ -1,5 +1,6 @@
 import { SECOND } from '../../config/units.js';
 import type { Database } from '../../database/database.js';
+import type { SeriesStore } from '../series.store.js';
 import { BarEncoder } from './bar.encoder.js';
 import { BAR_LAYOUTS, type Format } from './bar.layout.js';
 import { barPieces, encodedCopy } from './bar.pieces.js';
@@ -19,6 +20,7 @@ export interface BarPage {
 export class BarReader {
   constructor(
     private readonly database: Pick<Database, 'read'>,
+    private readonly series: SeriesStore,
     private readonly now: () => number = Date.now,
   ) {}
 
@@ -26,7 +28,7 @@ export class BarReader {
   async page(query: BarQuery, format: Format, limit: number, position?: BarPosition): Promise<BarPage> {
     return await this.database.read(async (client) => {
       const pieces: Buffer[] = [];
-      const reading = barPieces(client, query, format, limit, position);
+      const reading = barPieces(client, this.series, query, format, limit, position);
       for (;;) {
         const { done, value } = await reading.next();
         if (done === true) return { pieces, last: value };
@@ -40,7 +42,7 @@ export class BarReader {
     return await this.database.read(async (client) => {
       const pieces: Buffer[] = [];
       let left = limit;
-      for await (const series of seriesPages(client, filter, limit)) {
+      for await (const series of seriesPages(client, this.series, filter, limit)) {
         const encoder = new BarEncoder(BAR_LAYOUTS.json, series, { now: this.now() / SECOND });
         for await (const piece of encodedCopy(client, copyLatest(series, left), encoder)) pieces.push(piece);
         left -= encoder.end();

@@ -1,7 +1,7 @@
 import type { ClientBase } from 'pg';
 
-import { Remembered } from '../../http/remembered.js';
 import { type SeriesKey, seriesName } from '../series.key.js';
+import type { SeriesStore } from '../series.store.js';
 import { filterValues, MATCHES_FILTER, type SeriesFilter } from './series.filter.js';
 
 /** A series as it is stored. */
@@ -18,32 +18,24 @@ const NEXT_SERIES = `
   ) AS page
   ORDER BY symbol COLLATE "C", provider, interval`;
 
-/** Names longer than this are not those of a series. */
-const LONGEST_NAME = 1_000;
-const MOST_REMEMBERED = 10_000;
-/**
- * Single series by name, as each connection told. The server behind it gives an id to no other series; another one may,
- * and is on another connection.
- */
-const told = new WeakMap<ClientBase, Remembered<StoredSeries>>();
-
 /** The series that match, sorted by symbol, provider, interval, from a symbol on; a symbol is never on two pages. */
 export async function* seriesPages(
   client: ClientBase,
+  store: SeriesStore,
   filter: SeriesFilter,
   pageSize: number,
   from = '',
 ): AsyncGenerator<StoredSeries[], void> {
-  const name = nameOf(filter);
-  const known = name === undefined ? undefined : told.get(client)?.get(name);
-  if (known !== undefined && from === '') {
-    yield [known];
+  const only = onlyKey(filter);
+  if (only !== undefined) {
+    const id = await store.find(client, seriesName(only.provider, only.symbol, only.interval));
+    // Symbols are ASCII: here they sort as there.
+    if (id !== undefined && only.symbol >= from) yield [{ ...only, id }];
     return;
   }
   for (;;) {
     const values: unknown[] = [...filterValues(filter), from, pageSize];
     const { rows }: { rows: StoredSeries[] } = await client.query<StoredSeries>(NEXT_SERIES, values);
-    if (name !== undefined && rows[0] !== undefined) remember(client, name, rows[0]);
     yield rows;
     const last = rows.at(-1);
     if (last === undefined || rows.length < pageSize) return;
@@ -52,16 +44,10 @@ export async function* seriesPages(
   }
 }
 
-/** The name of the only series that can match; undefined when it may be one of several. */
-function nameOf({ provider, symbols, interval }: SeriesFilter): string | undefined {
+/** The key of the only series that can match; undefined when it may be one of several. */
+function onlyKey({ provider, symbols, interval }: SeriesFilter): SeriesKey | undefined {
   const [symbol, ...others] = symbols ?? [];
   if (provider === undefined || symbol === undefined || others.length > 0 || interval === undefined)
     return undefined;
-  return seriesName(provider, symbol, interval);
-}
-
-function remember(client: ClientBase, name: string, series: StoredSeries): void {
-  const known = told.get(client) ?? new Remembered<StoredSeries>(MOST_REMEMBERED, LONGEST_NAME);
-  known.set(name, series);
-  told.set(client, known);
+  return { provider, symbol, interval };
 }
