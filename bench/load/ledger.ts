@@ -11,8 +11,10 @@ export interface Ledger {
   readonly residual: number;
 }
 
-/** Seldom enough to cost the service little, often enough to be exact. */
-const POLL_MS = 10;
+/** Exact enough for the end. */
+const LEAST_WAIT_MS = 5;
+/** Each question costs a millisecond of processor time on both sides: they are asked less often while the end is far. */
+const MOST_WAIT_MS = 200;
 
 /** Asks the service where its rows are. */
 export async function readLedger({ ledgerUrl, token }: PostTarget): Promise<Ledger> {
@@ -24,12 +26,15 @@ export async function readLedger({ ledgerUrl, token }: PostTarget): Promise<Ledg
 /** Notes what is committed now; the function that it resolves to waits until so many rows more are, and all others. */
 export async function untilCommitted(target: PostTarget): Promise<(rows: number) => Promise<void>> {
   const { committed: before } = await readLedger(target);
+  const start = performance.now();
   return async (rows) => {
     for (;;) {
       const { committed, spooled, dead_lettered: dead } = await readLedger(target);
-      if (committed - before >= rows && spooled === 0) return;
+      const done = committed - before;
+      if (done >= rows && spooled === 0) return;
       if (dead > 0) throw new Error(`${dead} rows became dead letters`);
-      await sleep(POLL_MS);
+      const remainingMs = ((performance.now() - start) / Math.max(1, done)) * (rows - done);
+      await sleep(Math.min(MOST_WAIT_MS, Math.max(LEAST_WAIT_MS, remainingMs / 2)));
     }
   };
 }

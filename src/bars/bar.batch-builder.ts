@@ -2,6 +2,7 @@ import type { BarBatch } from './bar.batch.js';
 import { seriesName } from './series.key.js';
 import { yearOf } from './timestamp.js';
 import { TooManyBarsError } from './too-many-bars.error.js';
+import { tuplePool } from './tuple.pool.js';
 import { OFFSET, POSTGRES_EPOCH_US, readTimestamp, TUPLE_BYTES, TUPLE_TEMPLATE, viewOf } from './tuple.js';
 
 const TWO_32 = 2 ** 32;
@@ -88,7 +89,7 @@ export class BarBatchBuilder {
     const kept = this.#ascending ? added : this.#withoutReplaced(added);
     // The queue counts rows: it must not hold much more memory than they need while a batch waits.
     const isLoose = kept.length < 0.75 * this.#tuples.length;
-    const tuples = isLoose || this.#hasSpareRoom ? Buffer.from(kept) : kept;
+    const tuples = isLoose || this.#hasSpareRoom ? tuplePool.copyOf(kept) : kept;
     this.discard();
     return {
       rows: tuples.length / TUPLE_BYTES,

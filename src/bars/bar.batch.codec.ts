@@ -3,6 +3,7 @@ import type { BarBatch } from './bar.batch.js';
 import { joinBatches } from './bar.batch.join.js';
 import { parseSeriesName } from './series.key.js';
 import { formatTimestamp, yearOf } from './timestamp.js';
+import { tuplePool } from './tuple.pool.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
@@ -37,6 +38,8 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   },
 
   timeOf: ({ receivedAt }) => receivedAt,
+
+  recycle: ({ tuples }) => tuplePool.giveBack(tuples),
 
   join: joinBatches,
 

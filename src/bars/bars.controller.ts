@@ -106,9 +106,9 @@ export class BarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { headers, body } = request;
+    const { headers } = request;
     const result = await this.ingest.ingest({
-      body: Buffer.isBuffer(body) ? body : Buffer.alloc(0),
+      body: takeBody(request),
       contentType: headers['content-type'],
       contentEncoding: headers['content-encoding'],
       onError: query.on_error ?? 'abort',
@@ -163,4 +163,11 @@ export class BarsController {
   async latest(@Query(queryPipe) query: SeriesFilterQuery, @Res() reply: FastifyReply): Promise<void> {
     await this.answer.latest(query, reply);
   }
+}
+
+/** The body, which the request holds no more: Fastify would until the answer. */
+function takeBody(request: FastifyRequest): Buffer {
+  const { body } = request;
+  request.body = undefined;
+  return Buffer.isBuffer(body) ? body : Buffer.alloc(0);
 }

@@ -20,10 +20,13 @@ export const BEGIN_MERGE = `
   ) ON COMMIT DELETE ROWS;
   CREATE TEMPORARY TABLE IF NOT EXISTS bars_paired (
     newer boolean, same boolean, place tid, series_id int, ts timestamptz,
-    received_at timestamptz, stored_at timestamptz, last_at timestamptz, confirmed_at timestamptz,
+    received_at timestamptz, stored_at timestamptz, confirmed_at timestamptz,
     open float8, high float8, low float8, close float8, volume float8,
     old_open float8, old_high float8, old_low float8, old_close float8, old_volume float8
   ) ON COMMIT DELETE ROWS`;
+
+/** When the stored bar of a pair was last received. */
+const LAST = 'greatest(stored_at, confirmed_at)';
 
 /** Makes room for the next version of keys that several batches hold. */
 export const EMPTY_STAGING = 'TRUNCATE bars_staging, bars_paired';
@@ -34,11 +37,11 @@ const BATCH = '(extract(epoch FROM received_at) * 1000000)::bigint::text';
 /**
  * Locks the stored bars and pairs them with what is staged for their keys. A bar that is only confirmed is locked too:
  * otherwise a version received before the confirmation could replace it meanwhile. `place` is where the bar is stored
- * within its partition; while it is locked it stays there. Filled in by the next statement: `last_at`, when the stored
- * bar was last received, and `confirmed_at`, if it ever was again.
+ * within its partition; while it is locked it stays there. `confirmed_at`, when the stored bar was received again, is
+ * filled in by READ_CONFIRMATIONS.
  */
 export const PAIR_STORED = `
-  INSERT INTO bars_paired (newer, same, place, series_id, ts, received_at, stored_at, last_at,
+  INSERT INTO bars_paired (newer, same, place, series_id, ts, received_at, stored_at,
                            open, high, low, close, volume, old_open, old_high, old_low, old_close, old_volume)
   SELECT -- Replicas may share a time of receipt: then the values decide, so that the order of commits does not.
          new.received_at > old.received_at
@@ -46,7 +49,7 @@ export const PAIR_STORED = `
                                                    > (old.open, old.high, old.low, old.close, old.volume)),
          new.open = old.open AND new.high = old.high AND new.low = old.low AND new.close = old.close
            AND new.volume = old.volume,
-         old.ctid, series_id, ts, new.received_at, old.received_at, old.received_at,
+         old.ctid, series_id, ts, new.received_at, old.received_at,
          new.open, new.high, new.low, new.close, new.volume, old.open, old.high, old.low, old.close, old.volume
     FROM bars_staging AS new JOIN bars AS old USING (series_id, ts)
    WHERE old.ts BETWEEN $1 AND $2
@@ -70,7 +73,7 @@ export const INSERT_FRESH = `
 /** Reads when the paired bars were confirmed: after they are locked, for then nobody else confirms them. */
 export const READ_CONFIRMATIONS = `
   UPDATE bars_paired AS pair
-     SET confirmed_at = seen.confirmed_at, last_at = greatest(stored_at, seen.confirmed_at),
+     SET confirmed_at = seen.confirmed_at,
          newer = newer AND (received_at > seen.confirmed_at OR received_at = stored_at)
     FROM bar_confirmations AS seen
    WHERE seen.series_id = pair.series_id AND seen.ts = pair.ts AND seen.ts BETWEEN $1 AND $2`;
@@ -109,7 +112,7 @@ export const APPLY_NEWER = `
   SELECT ${BATCH} AS batch,
          (count(*) FILTER (WHERE newer AND NOT same))::int AS updated,
          (count(*) FILTER (WHERE received_at = stored_at AND same))::int AS written,
-         (count(*) FILTER (WHERE received_at < last_at AND received_at <> stored_at))::int AS late,
+         (count(*) FILTER (WHERE received_at < ${LAST} AND received_at <> stored_at))::int AS late,
          (SELECT count(*) FROM found)::int AS found
     FROM bars_paired GROUP BY received_at`;
 
@@ -132,7 +135,8 @@ export const COUNT_REPLACED = `
  */
 export const FILE_LATE = `
   WITH between_confirmations AS (
-    SELECT * FROM bars_paired WHERE stored_at < received_at AND received_at < last_at AND NOT same
+    SELECT *, ${LAST} AS last_at
+      FROM bars_paired WHERE stored_at < received_at AND received_at < ${LAST} AND NOT same
   ),
   restarted AS (
     UPDATE bars SET received_at = late.last_at FROM between_confirmations AS late

@@ -19,6 +19,8 @@ export interface EntryCodec<T extends Entry, R> extends EntryParts<T, R> {
    * last; undefined when that is not the same. Without it every entry is written by itself.
    */
   join?(entries: readonly T[]): T | undefined;
+  /** Told of an entry, as it was given, that is committed whole: nobody looks at it again. Its memory may be used. */
+  recycle?(entry: T): void;
 }
 
 /** Settings of a DurableCoordinator. */

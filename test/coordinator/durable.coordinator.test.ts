@@ -206,6 +206,55 @@ describe('an accepted entry', () => {
   });
 });
 
+describe('the memory of an entry', () => {
+  const recycled: Values[] = [];
+  const recycling: EntryCodec<Values, number> = { ...codec, recycle: (entry) => void recycled.push(entry) };
+  beforeEach(() => void recycled.splice(0));
+
+  it('is given back once, when all of it is committed', async () => {
+    const table = new Table();
+    table.down = failure('57P03');
+    const one = await start(table, { codec: recycling });
+    const entries = [valuesOf([1]), valuesOf([2, 3])];
+    for (const entry of entries) await one.coordinator.accept(entry);
+    await until(() => table.writes > 0);
+    expect(recycled).toEqual([]);
+    table.down = undefined;
+    await isSettled(one);
+    expect(new Set(recycled)).toEqual(new Set(entries));
+    expect(recycled).toHaveLength(2);
+  });
+
+  it('is given back too when it was written in parts, and left alone when one is refused', async () => {
+    const table = new Table();
+    const one = await start(table, { codec: recycling, flushIntervalMs: 50 });
+    const good = valuesOf([1, 2, 3, 4]);
+    await Promise.all([one.coordinator.accept(good), one.coordinator.accept(valuesOf([5, POISON, 7]))]);
+    await isSettled(one);
+    expect(table.failures).toBeGreaterThan(0);
+    expect(recycled).toEqual([good]);
+    expect(recycled[0]).toBe(good);
+  });
+
+  it('is left alone when the store stops before the sink has answered', async () => {
+    let answer = (): void => undefined;
+    const table = new Table();
+    const write = table.write.bind(table);
+    table.write = async (entries) => {
+      await new Promise<void>((resolve) => (answer = resolve));
+      return await write(entries);
+    };
+    const one = await start(table, { codec: recycling });
+    await one.coordinator.accept(valuesOf([1]));
+    await settle();
+    await one.coordinator.stop({ deadlineMs: 0 });
+    answer();
+    await until(() => table.writes === 1);
+    await settle();
+    expect(recycled).toEqual([]);
+  });
+});
+
 describe('a spool that takes nothing', () => {
   it('at the start is hard from the first moment, and heals by itself', async () => {
     let full = true;

@@ -136,6 +136,37 @@ describe('versions of one bar that are received at nearly the same time, in smal
   });
 });
 
+describe('batches whose memory is used again', () => {
+  it('are stored with the values they were accepted with, whatever was tried again meanwhile', async () => {
+    await test.query(`
+      CREATE FUNCTION fail_at_times() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN IF random() < 0.3 THEN RAISE EXCEPTION 'try again' USING ERRCODE = 'serialization_failure'; END IF;
+        RETURN NULL; END $$;
+      CREATE TRIGGER fail_at_times AFTER INSERT ON bars FOR EACH STATEMENT EXECUTE FUNCTION fail_at_times()`);
+    try {
+      await Promise.all(
+        Array.from({ length: 6 }, async (_, client) => {
+          for (let turn = 0; turn < 20; turn++)
+            await coordinator.accept(batch(`AGAIN${client}-${turn >> 1}`, 400, 100 * client + turn));
+        }),
+      );
+      await isSettled();
+    } finally {
+      await test.query('DROP FUNCTION fail_at_times CASCADE');
+    }
+    const bars = await test.query(
+      `SELECT symbol, volume, count(*)::int AS days FROM bars_ohlcv WHERE symbol LIKE 'AGAIN%' GROUP BY symbol, volume`,
+    );
+    const expected = Array.from({ length: 60 }, (_, i) => {
+      const [client, pair] = [Math.floor(i / 10), i % 10];
+      return { symbol: `AGAIN${client}-${pair}`, volume: 100 * client + 2 * pair + 1, days: 400 };
+    });
+    expect(bars).toHaveLength(60);
+    expect(bars).toEqual(expect.arrayContaining(expected));
+    expect(coordinator.snapshot()).toMatchObject({ deadLetters: 0, rows: { residual: 0 } });
+  });
+});
+
 const RAISE = `
   CREATE FUNCTION raise() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN RAISE EXCEPTION 'unexpected page' USING ERRCODE = 'index_corrupted'; END $$;

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import { SECOND } from '../../config/units.js';
+import { KIB, SECOND } from '../../config/units.js';
 import { acceptProblem } from '../../coordinator/accept.problem.mapping.js';
 import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
@@ -15,14 +15,18 @@ import type { WriteCounts } from '../write.counts.js';
 import type { Admission, Admitted } from './admission.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
+import { LoopTurns } from './loop.turns.js';
 import { unconfirmed, writeProblem } from './write.problems.js';
 
 /** Longest wait for the disk or the commit, milliseconds, before the client is told that it is not confirmed. */
 const LONGEST_WAIT_MS = 15 * SECOND;
 
+const NO_BODY = Buffer.alloc(0);
+
 /** A body as it came over HTTP. */
 export interface IngestRequest {
-  readonly body: Buffer;
+  /** Taken out when it is decoded: nobody holds it while the disk is waited for. */
+  body: Buffer;
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly onError: OnRowError;
@@ -44,8 +48,14 @@ export interface IngestResult {
   readonly queue: QueueLoad;
 }
 
+/** A larger body waits for a turn of its own, bytes: its decoding takes half a millisecond and more. */
+const LARGE_BODY = 64 * KIB;
+
 /** Takes bodies of bars and answers when they are safe on disk, or committed. */
 export class IngestService {
+  /** Between two large bodies, timers, probes and small requests get theirs. */
+  private readonly turns = new LoopTurns();
+
   constructor(
     private readonly coordinator: DurableCoordinator<BarBatch, WriteCounts>,
     private readonly clock: ReceiptClock,
@@ -81,9 +91,8 @@ export class IngestService {
     if (isEmpty && request.contentType === undefined) throw emptyBody();
     const format = bodyFormat(request.contentType);
     if (isEmpty) throw emptyBody();
-    const inflated = inflateBody(request.body, request.contentEncoding);
-    const body = inflated instanceof Promise ? await inflated : inflated;
-    const decoded = decode(body, format, request.onError, this.coordinator.load.capacity);
+    const decoding = this.decodeBody(request, format);
+    const decoded = decoding instanceof Promise ? await decoding : decoding;
     const batch = this.requireBatch(decoded);
     const admitted = this.admission.admit(batch);
     batch.receivedAt = this.clock.next();
@@ -113,6 +122,23 @@ export class IngestService {
     } catch (error) {
       throw acceptProblem(error, this.coordinator.retryAfterMs());
     }
+  }
+
+  /** Takes the body out of its request. */
+  private decodeBody(request: IngestRequest, format: BodyFormat): DecodeResult | Promise<DecodeResult> {
+    const { body, contentEncoding, onError } = request;
+    request.body = NO_BODY;
+    const inflated = inflateBody(body, contentEncoding);
+    const decodeIt = (whole: Buffer) => decode(whole, format, onError, this.coordinator.load.capacity);
+    return inflated instanceof Promise || inflated.length > LARGE_BODY
+      ? this.inTurn(inflated, decodeIt)
+      : decodeIt(inflated);
+  }
+
+  private async inTurn<T>(inflating: Buffer | Promise<Buffer>, decodeIt: (body: Buffer) => T): Promise<T> {
+    const body = await inflating;
+    await this.turns.next();
+    return decodeIt(body);
   }
 
   private requireBatch({ batch, rejected, errors, errorsTruncated }: DecodeResult): BarBatch {
