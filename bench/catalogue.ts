@@ -38,7 +38,7 @@ export const CATALOGUE: Readonly<Record<string, Measured | Program>> = {
     about: 'Bars that are stored already, half of them changed, against bare staging and merge',
     measure: measureMerge,
     rounds: 5,
-    quick: { rounds: 2, scale: 0.4 },
+    quick: { rounds: 3, scale: 0.6 },
   },
   single: {
     about: 'One bar a request, against a bare Fastify handler',
