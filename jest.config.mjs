@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 // NestJS 12 is pure ESM and Jest on Node 20 cannot `require` it untransformed, hence the empty ignore list.
 /** @type {import('jest').Config} */
 export default {
@@ -18,6 +20,8 @@ export default {
   },
   transformIgnorePatterns: [],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.js', '$1'] },
+  // Most tests wait, for a server that starts or a disk: two files at once take hardly longer than one.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
   globalSetup: '<rootDir>/test/support/global.setup.ts',
   globalTeardown: '<rootDir>/test/support/global.teardown.ts',
   // A test that waits for something says itself how long; this is for a machine that is busy with something else.
