@@ -14,7 +14,7 @@ export interface Ledger {
 /** Exact enough for the end. */
 const LEAST_WAIT_MS = 5;
 /** Each question costs a millisecond of processor time on both sides: they are asked less often while the end is far. */
-const MOST_WAIT_MS = 200;
+const MOST_WAIT_MS = 50;
 
 /** Asks the service where its rows are. */
 export async function readLedger({ ledgerUrl, token }: PostTarget): Promise<Ledger> {

@@ -135,11 +135,11 @@ export const COUNT_REPLACED = `
  */
 export const FILE_LATE = `
   WITH between_confirmations AS (
-    SELECT *, ${LAST} AS last_at
+    SELECT *, ${LAST} AS known_until
       FROM bars_paired WHERE stored_at < received_at AND received_at < ${LAST} AND NOT same
   ),
   restarted AS (
-    UPDATE bars SET received_at = late.last_at FROM between_confirmations AS late
+    UPDATE bars SET received_at = late.known_until FROM between_confirmations AS late
      WHERE bars.series_id = late.series_id AND bars.ts = late.ts AND bars.ts BETWEEN $1 AND $2
   ),
   earlier AS (
@@ -166,7 +166,7 @@ export const FILE_LATE = `
   SELECT series_id, ts, old_open, old_high, old_low, old_close, old_volume, stored_at, received_at
     FROM between_confirmations
   UNION ALL
-  SELECT series_id, ts, open, high, low, close, volume, received_at, last_at FROM between_confirmations
+  SELECT series_id, ts, open, high, low, close, volume, received_at, known_until FROM between_confirmations
   UNION ALL
   SELECT series_id, ts, open, high, low, close, volume, received_at, coalesce(span_until, next_from)
     FROM earlier WHERE span_from IS NULL OR (span_from < received_at AND NOT known)`;

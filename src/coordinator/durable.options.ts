@@ -19,7 +19,7 @@ export interface EntryCodec<T extends Entry, R> extends EntryParts<T, R> {
    * last; undefined when that is not the same. Without it every entry is written by itself.
    */
   join?(entries: readonly T[]): T | undefined;
-  /** Told of an entry, as it was given, that is committed whole: nobody looks at it again. Its memory may be used. */
+  /** Told of an entry, as it was given, that is committed whole: nobody looks at it again. Its memory may be used again. */
   recycle?(entry: T): void;
 }
 

@@ -225,7 +225,21 @@ describe('the memory of an entry', () => {
     expect(recycled).toHaveLength(2);
   });
 
-  it('is given back too when it was written in parts, and left alone when one is refused', async () => {
+  it('is given back too when all of its parts are committed, each by itself', async () => {
+    const table = new Table();
+    const write = table.write.bind(table);
+    table.write = (entries) =>
+      entries.some(({ rows }) => rows > 1) ? Promise.reject(failure('23514')) : write(entries);
+    const one = await start(table, { codec: recycling });
+    const whole = valuesOf([1, 2, 3]);
+    await one.coordinator.accept(whole);
+    await isSettled(one);
+    expect(table.rows.size).toBe(3);
+    expect(recycled).toHaveLength(1);
+    expect(recycled[0]).toBe(whole);
+  });
+
+  it('is given back though another entry was refused, and left alone when one of its rows is', async () => {
     const table = new Table();
     const one = await start(table, { codec: recycling, flushIntervalMs: 50 });
     const good = valuesOf([1, 2, 3, 4]);

@@ -143,11 +143,16 @@ describe('batches whose memory is used again', () => {
         BEGIN IF random() < 0.3 THEN RAISE EXCEPTION 'try again' USING ERRCODE = 'serialization_failure'; END IF;
         RETURN NULL; END $$;
       CREATE TRIGGER fail_at_times AFTER INSERT ON bars FOR EACH STATEMENT EXECUTE FUNCTION fail_at_times()`);
+    const memory = new Set<ArrayBufferLike>();
     try {
       await Promise.all(
         Array.from({ length: 6 }, async (_, client) => {
-          for (let turn = 0; turn < 20; turn++)
-            await coordinator.accept(batch(`AGAIN${client}-${turn >> 1}`, 400, 100 * client + turn));
+          for (let turn = 0; turn < 20; turn++) {
+            const one = batch(`AGAIN${client}-${turn >> 1}`, 400, 100 * client + turn);
+            memory.add(one.tuples.buffer);
+            await coordinator.accept(one);
+            if (turn % 5 === 4) await isSettled();
+          }
         }),
       );
       await isSettled();
@@ -161,6 +166,7 @@ describe('batches whose memory is used again', () => {
       const [client, pair] = [Math.floor(i / 10), i % 10];
       return { symbol: `AGAIN${client}-${pair}`, volume: 100 * client + 2 * pair + 1, days: 400 };
     });
+    expect(memory.size).toBeLessThan(100);
     expect(bars).toHaveLength(60);
     expect(bars).toEqual(expect.arrayContaining(expected));
     expect(coordinator.snapshot()).toMatchObject({ deadLetters: 0, rows: { residual: 0 } });

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-import { KIB, SECOND } from '../../config/units.js';
+import { SECOND } from '../../config/units.js';
 import { acceptProblem } from '../../coordinator/accept.problem.mapping.js';
 import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
@@ -15,7 +15,6 @@ import type { WriteCounts } from '../write.counts.js';
 import type { Admission, Admitted } from './admission.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
-import { LoopTurns } from './loop.turns.js';
 import { unconfirmed, writeProblem } from './write.problems.js';
 
 /** Longest wait for the disk or the commit, milliseconds, before the client is told that it is not confirmed. */
@@ -48,14 +47,8 @@ export interface IngestResult {
   readonly queue: QueueLoad;
 }
 
-/** A larger body waits for a turn of its own, bytes: its decoding takes half a millisecond and more. */
-const LARGE_BODY = 64 * KIB;
-
 /** Takes bodies of bars and answers when they are safe on disk, or committed. */
 export class IngestService {
-  /** Between two large bodies, timers, probes and small requests get theirs. */
-  private readonly turns = new LoopTurns();
-
   constructor(
     private readonly coordinator: DurableCoordinator<BarBatch, WriteCounts>,
     private readonly clock: ReceiptClock,
@@ -130,15 +123,7 @@ export class IngestService {
     request.body = NO_BODY;
     const inflated = inflateBody(body, contentEncoding);
     const decodeIt = (whole: Buffer) => decode(whole, format, onError, this.coordinator.load.capacity);
-    return inflated instanceof Promise || inflated.length > LARGE_BODY
-      ? this.inTurn(inflated, decodeIt)
-      : decodeIt(inflated);
-  }
-
-  private async inTurn<T>(inflating: Buffer | Promise<Buffer>, decodeIt: (body: Buffer) => T): Promise<T> {
-    const body = await inflating;
-    await this.turns.next();
-    return decodeIt(body);
+    return inflated instanceof Promise ? inflated.then(decodeIt) : decodeIt(inflated);
   }
 
   private requireBatch({ batch, rejected, errors, errorsTruncated }: DecodeResult): BarBatch {
