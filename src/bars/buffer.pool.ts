@@ -9,8 +9,8 @@ export class BufferPool {
   /** Given back, the oldest first. */
   private readonly free: Buffer[] = [];
   private freeBytes = 0;
-  /** The memory of those that are out: what is not in here is not the pool's, or was given back already. */
-  private readonly lent = new WeakSet<ArrayBufferLike>();
+  /** Those that are out: what is not in here is not the pool's, or was given back already. */
+  private readonly lent = new WeakSet<Buffer>();
 
   /** @param maxBytes most that is kept for later */
   constructor(private readonly maxBytes: number) {}
@@ -19,16 +19,18 @@ export class BufferPool {
   copyOf(bytes: Buffer): Buffer {
     if (bytes.length < LEAST_BYTES) return Buffer.from(bytes);
     const room = this.takeFree(bytes.length) ?? Buffer.allocUnsafeSlow(bytes.length);
-    this.lent.add(room.buffer);
     bytes.copy(room);
-    return room.subarray(0, bytes.length);
+    const copy = room.subarray(0, bytes.length);
+    this.lent.add(copy);
+    return copy;
   }
 
   /** Takes back what `copyOf` gave; anything else is left alone. */
-  giveBack({ buffer }: Buffer): void {
-    if (!this.lent.delete(buffer)) return;
-    this.free.push(Buffer.from(buffer));
-    this.freeBytes += buffer.byteLength;
+  giveBack(copy: Buffer): void {
+    if (!this.lent.delete(copy)) return;
+    const room = Buffer.from(copy.buffer);
+    this.free.push(room);
+    this.freeBytes += room.length;
     while (this.freeBytes > this.maxBytes) this.freeBytes -= this.free.shift()?.length ?? 0;
   }
 

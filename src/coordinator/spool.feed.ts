@@ -80,7 +80,7 @@ export class SpoolFeed<T extends Entry, R> {
   private written(item: SpoolItem<T>, deadRows: number, result: R): void {
     const { codec, onSettled } = this.options;
     onSettled(item, deadRows);
-    if (deadRows === 0 && 'entry' in item.content) codec.recycle?.(item.content.entry);
+    if ('entry' in item.content) codec.recycle?.(item.content.entry);
     this.options.onOutcome(item.sequence, result);
   }
 
