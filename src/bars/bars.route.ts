@@ -92,8 +92,7 @@ function pacedRefusal(filter: ProblemFilter, pace: RefusalPace): Refuse {
       filter.send(error, request, reply);
       return;
     }
-    // A body takes up neither memory nor the room of others while its refusal waits.
-    request.body = undefined;
+    // A body, which nobody holds any more, does not take up the room of others while its refusal waits.
     request.releaseBody?.();
     const timer = setTimeout(() => filter.send(error, request, reply), delay);
     onceEnded(request, reply, () => clearTimeout(timer));
