@@ -48,7 +48,15 @@ const sink = {
   write: (batches: readonly BarBatch[]) =>
     Promise.resolve(batches.map(({ rows }): WriteCounts => ({ inserted: rows, updated: 0, unchanged: 0 }))),
 };
-const settings = { id: 'bench', workers: 4, batchSize: 10_000, flushIntervalMs: 0, sink };
+/** With the spool a batch's memory is used again once it is written; so it is without. */
+const recyclingSink = {
+  write: async (batches: readonly BarBatch[]) => {
+    const counts = await sink.write(batches);
+    for (const batch of batches) barBatchCodec.recycle?.(batch);
+    return counts;
+  },
+};
+const settings = { id: 'bench', workers: 4, batchSize: 10_000, flushIntervalMs: 0, capacity: 100_000_000 };
 
 function decoded(): BarBatch {
   const { batch } = decodeBars(body, 'ndjson', 'abort');
@@ -89,12 +97,12 @@ const spool = await Spool.open<BarBatch>({ directory: join(directory, 'spool'), 
 const deadLetters = await DeadLetterQueue.open({ directory: join(directory, 'dlq') });
 const durable = new DurableCoordinator<BarBatch, WriteCounts>({
   ...settings,
-  capacity: 100_000_000,
+  sink,
   codec: barBatchCodec,
   spool,
   deadLetters,
 });
-const memory = new WriteCoordinator<BarBatch, WriteCounts>({ ...settings, capacity: 100_000_000 });
+const memory = new WriteCoordinator<BarBatch, WriteCounts>({ ...settings, sink: recyclingSink });
 durable.start();
 memory.start();
 
