@@ -1,4 +1,5 @@
 import type { Effort, Measurement } from './measurement.js';
+import { measureChoices } from './measurements/choices.measurement.js';
 import { measureEndurance, measureMemory } from './measurements/endurance.measurement.js';
 import { measureExport } from './measurements/export.measurement.js';
 import { measureIngest } from './measurements/ingest.measurement.js';
@@ -77,6 +78,11 @@ export const CATALOGUE: Readonly<Record<string, Measured | Program>> = {
   series: {
     about: 'What a bar costs when a million series exist, against a thousand',
     measure: measureSeries,
+    rounds: 3,
+  },
+  choices: {
+    about: 'What the way of a bar was chosen by: routing, syncs, gzip, threads',
+    measure: measureChoices,
     rounds: 3,
   },
   feedback: { about: "From a change of the queue's level to the applied rate", program: 'feedback.bench.js' },

@@ -14,8 +14,6 @@ export interface Figure {
   readonly unit: string;
   /** One value a round, in order. */
   readonly samples: readonly number[];
-  /** What the number means, when its name does not say it. */
-  readonly note?: string;
 }
 
 /** A figure of ours against another, judged. */

@@ -6,7 +6,7 @@ import pg from 'pg';
 
 import { EmbeddedPostgres } from '../src/database/embedded/index.js';
 import { PartitionStore } from '../src/database/partition.store.js';
-import type { Absent, Contestant } from './contestants/contestant.js';
+import type { Absent, Contestant, Installed } from './contestants/contestant.js';
 import { startFastify } from './contestants/fastify.js';
 import { startInflux } from './contestants/influx.js';
 import { Service } from './contestants/service.js';
@@ -15,7 +15,7 @@ import { YEAR } from './data/bar.block.js';
 import { CREATE_EARLIER } from './load/copy.job.js';
 import { LoadProcess } from './load/load.process.js';
 import { endProcess } from './process/end.process.js';
-import { findProgram } from './process/program.js';
+import { findProgram, packageVersion } from './process/program.js';
 import type { Releasers } from './process/releasers.js';
 
 /** What a measurement works with: a PostgreSQL server, the service on it, and a process that makes the load. */
@@ -61,11 +61,11 @@ export class Rig {
     return service;
   }
 
-  async startInflux(): Promise<Contestant | Absent> {
+  async startInflux(): Promise<Installed | Absent> {
     return await this.startInstalled('influxd', 'influxdb', startInflux);
   }
 
-  async startVictoriaMetrics(): Promise<Contestant | Absent> {
+  async startVictoriaMetrics(): Promise<Installed | Absent> {
     return await this.startInstalled('victoria-metrics', 'victoria-metrics', startVictoriaMetrics);
   }
 
@@ -108,13 +108,13 @@ export class Rig {
     program: string,
     debianPackage: string,
     start: (program: string, directory: string) => Promise<Contestant>,
-  ): Promise<Contestant | Absent> {
+  ): Promise<Installed | Absent> {
     const path = findProgram(program);
     if (path === undefined) {
       return { absent: `${program} is not on the PATH (Debian package ${debianPackage})` };
     }
     const contestant = await start(path, join(this.directory, program));
     this.releasers.add(() => endProcess(contestant.child));
-    return contestant;
+    return { ...contestant, version: packageVersion(debianPackage) };
   }
 }

@@ -8,6 +8,12 @@ export interface Contestant {
   readonly child: ChildProcess;
 }
 
+/** A contestant that was installed. */
+export interface Installed extends Contestant {
+  /** Of its Debian package, if it is from one. */
+  readonly version: string | undefined;
+}
+
 /** A contestant that is not on this machine. */
 export interface Absent {
   /** What to install. */

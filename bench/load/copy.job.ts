@@ -12,6 +12,7 @@ import {
   symbolName,
   textCopyBatches,
   tupleBatches,
+  YEAR,
 } from '../data/bar.block.js';
 
 /** Bars written into PostgreSQL without the service: data ready, series known, one COPY a batch. */
@@ -21,10 +22,11 @@ export interface CopyOptions {
   readonly connections: number;
   /**
    * - `bars`: binary COPY straight into `bars`;
+   * - `partition`: the same into the partition of the year;
    * - `merge`: binary COPY into a temporary table and one statement that inserts or updates and files what it replaces;
    * - `earlier`: text COPY into the earlier table layout.
    */
-  readonly into: 'bars' | 'merge' | 'earlier';
+  readonly into: 'bars' | 'partition' | 'merge' | 'earlier';
   readonly interval?: BarInterval;
 }
 
@@ -103,6 +105,8 @@ export async function copy(options: CopyOptions): Promise<CopyResult> {
 
 const WAYS: Record<CopyOptions['into'], (client: pg.Client, batch: Buffer) => Promise<void>> = {
   bars: (client, batch) => send(client, 'COPY bars FROM STDIN (FORMAT binary)', [HEADER, batch, TRAILER]),
+  partition: (client, batch) =>
+    send(client, `COPY bars_${YEAR} FROM STDIN (FORMAT binary)`, [HEADER, batch, TRAILER]),
   earlier: (client, batch) =>
     send(
       client,

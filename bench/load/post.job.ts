@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { BATCH_ROWS, type BarBlock, lineProtocolBodies, ndjsonBodies, rowsOf } from '../data/bar.block.js';
+import { watchIdle } from '../process/processor.times.js';
 import { HttpConnection, postRequest } from './http.connection.js';
 import { untilCommitted } from './ledger.js';
 
@@ -32,6 +33,8 @@ export interface PostResult {
   readonly answeredSeconds: number;
   /** From the first request to the commit of the last row; the same as `answeredSeconds` without a ledger. */
   readonly committedSeconds: number;
+  /** Share of the machine's processors that was idle from the first request to the last answer. */
+  readonly idleShare: number;
   /** Answers that said to come back later; they were sent again. */
   readonly refusals: number;
 }
@@ -62,6 +65,7 @@ export async function post({ target, block, clients, batchRows }: PostOptions): 
   let next = 0;
   let refusals = 0;
 
+  const idle = watchIdle();
   const start = performance.now();
   await Promise.all(
     connections.map(async (connection) => {
@@ -77,6 +81,7 @@ export async function post({ target, block, clients, batchRows }: PostOptions): 
     }),
   );
   const answeredSeconds = (performance.now() - start) / 1_000;
+  const idleShare = idle();
   await committed?.(rowsOf(block));
   const committedSeconds = (performance.now() - start) / 1_000;
   for (const connection of connections) connection.close();
@@ -85,6 +90,7 @@ export async function post({ target, block, clients, batchRows }: PostOptions): 
     requests: requests.length,
     answeredSeconds,
     committedSeconds: committed === undefined ? answeredSeconds : committedSeconds,
+    idleShare,
     refusals,
   };
 }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Absent, Contestant } from '../contestants/contestant.js';
+import type { Absent, Contestant, Installed } from '../contestants/contestant.js';
 import { type BarBlock, rowsOf } from '../data/bar.block.js';
 import { type Comparison, type Figure, type Measurement, ratios, type Skipped } from '../measurement.js';
 
@@ -100,12 +100,16 @@ export const measureIngest: Measurement = async (rig, { rounds, scale }, tell) =
     comparisons: comparisons.filter(({ name }) => !skipped.some((absent) => absent.name === name)),
     skipped,
     notes: [
-      `${minutes * SYMBOLS} one-minute bars of ${SYMBOLS} symbols, batches of 5,000 from ${CLIENTS} clients; every contestant begins with empty tables.`,
-      'The other systems get the same bars in InfluxDB line protocol from the same load process.',
+      `${minutes * SYMBOLS} one-minute bars of ${SYMBOLS} symbols, batches of 5,000 from ${CLIENTS} clients; PostgreSQL's tables are empty at the beginning of each turn, the other systems keep what they have.`,
+      `${named('VictoriaMetrics', victoria)} and ${named('InfluxDB', influx)} get the same bars in InfluxDB line protocol from the same load process.`,
       'The event-loop delay is what the service tells in /metrics, without the 10 ms of the timer that measures it.',
     ],
   };
 };
+
+function named(name: string, contestant: Installed | Absent): string {
+  return 'absent' in contestant ? `${name} (absent)` : `${name} ${contestant.version ?? ''}`.trimEnd();
+}
 
 function against(name: string, ours: number[], theirs: number[], goal: number, floor: number): Comparison {
   return { name, samples: ratios(ours, theirs), unit: 'x', better: 'higher', goal, floor };

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, type SpawnOptions } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync, type SpawnOptions } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,6 +18,12 @@ export function findProgram(name: string): string | undefined {
       return false;
     }
   });
+}
+
+/** Version of an installed Debian package; undefined where there is none, or no dpkg. */
+export function packageVersion(name: string): string | undefined {
+  const { status, stdout } = spawnSync('dpkg-query', ['-W', '-f', '${Version}', name], { encoding: 'utf8' });
+  return status === 0 ? stdout : undefined;
 }
 
 /** A program under way and the end of what it said. */

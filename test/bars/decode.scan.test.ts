@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 
 import {
   type BodyFormat,
@@ -7,6 +7,7 @@ import {
   type DecodeResult,
 } from '../../src/bars/decode/bars.decoder.js';
 import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { RowValidator } from '../../src/bars/decode/row.validator.js';
 import { parseSeriesName } from '../../src/bars/series.key.js';
 import { barsOf, csvRow, jsonRow } from './decode.samples.js';
 
@@ -44,6 +45,24 @@ function hashOf(text: string): number {
   for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193);
   return hash;
 }
+
+describe('a usual body', () => {
+  it.each(FORMATS)('is scanned row by row and never parsed, in %s', (format) => {
+    const body = bodyOf(
+      format,
+      [...Array(40).keys()].map((row) => ({ symbol: `SYM${row % 7}`, ts: String(row) })),
+    );
+    const parsed = jest.spyOn(RowValidator.prototype, 'add');
+    try {
+      expect(decodeBars(body, format, 'skip').batch?.rows).toBe(40);
+      expect(parsed).not.toHaveBeenCalled();
+      decodeStrictly(body, format, 'skip');
+      expect(parsed).toHaveBeenCalledTimes(40);
+    } finally {
+      parsed.mockRestore();
+    }
+  });
+});
 
 describe('the series of a scanned row', () => {
   it.each(FORMATS)('is told from one whose key has the same hash, in %s', (format) => {
