@@ -8,8 +8,8 @@
 /**
  * Begins the transaction. What a statement reads must be as new as its locks, hence the isolation level. The tables
  * are made per transaction, because a connection pooler may hand us another session each time. Bars that are merged
- * were written not long ago: their pages are in memory, and going to a place known costs next to nothing. With the
- * planner's idea of it, that of a disk, it would look the key up instead.
+ * were written not long ago: their pages are in memory. With the planner's idea of a disk it would read a whole table
+ * where an index leads to what is wanted.
  */
 export const BEGIN_MERGE = `
   BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -95,9 +95,11 @@ export const APPLY_NEWER = `
        SET open = pair.open, high = pair.high, low = pair.low, close = pair.close, volume = pair.volume,
            received_at = pair.received_at
       FROM bars_paired AS pair
-     WHERE newer AND NOT same AND bars.ctid = place AND bars.ts BETWEEN $1 AND $2
-       -- Another partition has another bar at that place.
-       AND bars.series_id = pair.series_id AND bars.ts = pair.ts
+     WHERE newer AND NOT same
+       -- All places at once: to go to one at a time asks the system for the size of the table each time.
+       AND bars.ctid = ANY (ARRAY (SELECT place FROM bars_paired WHERE newer AND NOT same))
+       -- Another partition, or another pair, has another bar at that place.
+       AND bars.series_id = pair.series_id AND bars.ts = pair.ts AND bars.ts BETWEEN $1 AND $2
     RETURNING 1
   ),
   confirmed AS (
