@@ -30,8 +30,13 @@ export function circumstances(postgresql: string): Circumstances {
 
 /** One line for people. */
 export function describe(where: Circumstances): string {
-  const { commit: hash, cores, cpu, date, memory_gib: memory, node, postgresql, system } = where;
-  return `${date}, commit ${hash}, ${cores} x ${cpu}, ${memory} GiB, ${system}, Node ${node}, PostgreSQL ${postgresql}`;
+  return `${where.date}, ${describePlace(where)}`;
+}
+
+/** The same without the date. */
+export function describePlace(where: Omit<Circumstances, 'date'>): string {
+  const { commit: hash, cores, cpu, memory_gib: memory, node, postgresql, system } = where;
+  return `commit ${hash}, ${cores} x ${cpu}, ${memory} GiB, ${system}, Node ${node}, PostgreSQL ${postgresql}`;
 }
 
 /** What a run writes itself is no change. */

@@ -1,5 +1,5 @@
 import { median } from '../measurement.js';
-import { describe } from './machine.js';
+import { describePlace } from './machine.js';
 import type { Kept } from './results.file.js';
 import { bound, spread, value, verdict } from './table.js';
 
@@ -14,9 +14,10 @@ export function report(results: readonly Kept[]): string {
     ),
   );
   const others = results.filter(({ comparisons }) => comparisons.length === 0);
-  const places = new Map<string, string[]>();
-  for (const { name, taken } of results) {
-    places.set(describe(taken), [...(places.get(describe(taken)) ?? []), name]);
+  const places = new Map<string, Kept[]>();
+  for (const kept of results) {
+    const where = describePlace(kept.taken);
+    places.set(where, [...(places.get(where) ?? []), kept]);
   }
   return [
     [
@@ -25,6 +26,17 @@ export function report(results: readonly Kept[]): string {
       ...rows,
     ].join('\n'),
     ...others.map(({ about, name }) => `Without a bound: [${about}](bench/results/${name}.svg).`),
-    ...[...places].map(([where, names]) => `${names.join(', ')}: ${where}.`),
+    ...[...places].map(([where, kept]) => `${namesOf(kept)}: ${datesOf(kept)}, ${where}.`),
   ].join('\n\n');
+}
+
+function namesOf(results: readonly Kept[]): string {
+  return results.map(({ name }) => name).join(', ');
+}
+
+/** The dates of the first and of the last. */
+function datesOf(results: readonly Kept[]): string {
+  const dates = results.map(({ taken }) => taken.date).sort();
+  const [first = '', last = ''] = [dates.at(0), dates.at(-1)];
+  return first === last ? first : `${first} to ${last}`;
 }
