@@ -81,9 +81,9 @@ export const CATALOGUE: Readonly<Record<string, Measured | Program>> = {
     rounds: 3,
   },
   choices: {
-    about: 'What the way of a bar was chosen by: routing, syncs, gzip, threads',
+    about: 'What the design rests on: routing, syncs, gzip, threads',
     measure: measureChoices,
-    rounds: 3,
+    rounds: 8,
   },
   feedback: { about: "From a change of the queue's level to the applied rate", program: 'feedback.bench.js' },
   spool: { about: 'What the spool costs, and from a decoded batch to its 202', program: 'spool.bench.js' },

@@ -14,7 +14,7 @@ import {
 } from '../src/coordinator/index.js';
 import { FeedbackHandler } from '../src/rate-control/index.js';
 import { freePort } from './process/free.port.js';
-import { findProgram, startProgram } from './process/program.js';
+import { findProgram, startProgram, untilReady } from './process/program.js';
 
 const CHANGES = 1_000;
 
@@ -74,7 +74,7 @@ if (program === undefined) {
 }
 const port = await freePort();
 const redis = startProgram(program, ['--port', String(port), '--bind', '127.0.0.1', '--save', '']);
-await sleep(500);
+await untilReady(redis, () => redis.output().includes('Ready to accept connections') || undefined);
 const url = `redis://127.0.0.1:${port}`;
 const received = new FeedbackBus();
 const publisher = new RedisFeedbackPublisher({ url, channel: 'bench', origin: 'one' });

@@ -41,6 +41,7 @@ export const measureSeries: Measurement = async (rig, { rounds, scale }, tell) =
   await rig.clear();
   const first = await post({ symbols: many, firstMinute: 0, minutes: 1 });
   tell(`${many} series appeared`);
+  await rig.clear();
   const all = await turns(many, 1);
   const resident = await service.residentMiB();
   await service.stop();

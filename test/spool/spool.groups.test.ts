@@ -31,7 +31,11 @@ describe('What waits for the disk', () => {
     expect(await writesOf(1_000, KIB - 36)).toEqual([1, 999]);
   });
 
-  it('is written by halves when it is more than a mebibyte, so that clients take turns at waiting', async () => {
+  it('is written a mebibyte at a time when it is more', async () => {
+    expect(await writesOf(4, 512 * KIB - 36)).toEqual([1, 2, 1]);
+  });
+
+  it('is written by halves when it is more than two', async () => {
     expect(await writesOf(9, 512 * KIB - 36)).toEqual([1, 4, 2, 2]);
   });
 
