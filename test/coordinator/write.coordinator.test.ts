@@ -291,10 +291,12 @@ describe('while the database is away', () => {
 
   it('makes a worker that comes second to the probe wait, which is no write error', async () => {
     let errors = 0;
+    let release: () => void = () => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
     const { sink, coordinator } = started(
       async (_, call) => {
         if (call === 0) throw failure('ECONNREFUSED');
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        await released;
       },
       {
         workers: 3,
@@ -311,8 +313,10 @@ describe('while the database is away', () => {
     await until(() => coordinator.snapshot().circuitState === 'open');
     await new Promise((resolve) => setTimeout(resolve, 5));
     const together = [2, 3].map((id) => coordinator.submit(entry(id)));
+    await until(() => sink.running > 0);
     await settle();
     expect(sink.running).toBe(1);
+    release();
     expect(await Promise.all([first, ...together])).toEqual(['result 1', 'result 2', 'result 3']);
     expect(errors).toBe(1);
   });
