@@ -33,13 +33,13 @@ export const CATALOGUE: Readonly<Record<string, Measured | Program>> = {
     about: 'New bars: acknowledged and committed, against VictoriaMetrics, InfluxDB and COPY',
     measure: measureIngest,
     rounds: 5,
-    quick: { rounds: 3, scale: 0.6 },
+    quick: { rounds: 3, scale: 0.5 },
   },
   merge: {
     about: 'Bars that are stored already, half of them changed, against bare staging and merge',
     measure: measureMerge,
     rounds: 5,
-    quick: { rounds: 3, scale: 0.6 },
+    quick: { rounds: 3, scale: 0.5 },
   },
   single: {
     about: 'One bar a request, against a bare Fastify handler',
@@ -51,7 +51,7 @@ export const CATALOGUE: Readonly<Record<string, Measured | Program>> = {
     about: 'CSV export of a million bars, against psql \\copy',
     measure: measureExport,
     rounds: 5,
-    quick: { rounds: 2, scale: 0.3 },
+    quick: { rounds: 2, scale: 0.2 },
   },
   reads: {
     about: 'Newest bars of 1,000 symbols and a year of daily bars, against the bare SQL',

@@ -20,16 +20,18 @@ export interface AskResult {
   readonly sql: readonly number[];
 }
 
-/** Asks; the first tenth is not counted. */
+/** Questions that are not counted: code is compiled, plans are made. */
+const WARM_UP = 100;
+
+/** Asks. */
 export async function ask(options: AskOptions): Promise<AskResult> {
   const { databaseUrl, expected, sql, times, token, url, values } = options;
   const agent = new Agent({ keepAlive: true, maxSockets: 1 });
   const client = new pg.Client({ connectionString: databaseUrl });
   await client.connect();
   const result = { service: [] as number[], sql: [] as number[] };
-  const warmUp = Math.ceil(times / 10);
   try {
-    for (let turn = -warmUp; turn < times; turn += 1) {
+    for (let turn = -WARM_UP; turn < times; turn += 1) {
       const start = performance.now();
       const { bars } = (await getJson(url, token, agent)) as { bars: unknown[] };
       const between = performance.now();
