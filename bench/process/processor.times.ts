@@ -1,6 +1,11 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 
-/** Begins to measure. @returns tells what share of all processors' time was idle since, also waiting for a disk */
+const STAT = '/proc/stat';
+
+/**
+ * Begins to measure.
+ * @returns tells what share of all processors' time was idle since, also waiting for a disk; NaN where there is no /proc
+ */
 export function watchIdle(): () => number {
   const before = processorTimes();
   return () => {
@@ -11,7 +16,8 @@ export function watchIdle(): () => number {
 
 /** Ticks of all processors since the start of the machine (proc(5)): user, nice, system, idle, iowait and so on. */
 function processorTimes(): { readonly idle: number; readonly all: number } {
-  const [, ...ticks] = readFileSync('/proc/stat', 'utf8').split('\n', 1)[0]?.split(/ +/) ?? [];
+  const stat = existsSync(STAT) ? readFileSync(STAT, 'utf8') : '';
+  const [, ...ticks] = stat.split('\n', 1)[0]?.split(/ +/) ?? [];
   // The last two, of guests, are within the first two.
   const times = ticks.slice(0, 8).map(Number);
   return { idle: (times[3] ?? 0) + (times[4] ?? 0), all: times.reduce((sum, time) => sum + time, 0) };

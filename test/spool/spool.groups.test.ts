@@ -1,9 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 
+import { KIB, MIB } from '../../src/config/units.js';
 import { SpoolWorld } from './spool.world.js';
-
-const KIB = 1_024;
-const MIB = 1_024 * KIB;
 
 describe('What waits for the disk', () => {
   let world: SpoolWorld;
