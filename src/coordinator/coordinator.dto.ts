@@ -11,8 +11,7 @@ export class RowsDto {
     type: 'integer',
     minimum: 0,
     example: 500000,
-    description:
-      'Bars accepted since the start, and those that were in the spool or dead letters at the start.',
+    description: 'Bars accepted since the spool was made, over all restarts; replayed ones count once more.',
   })
   accepted!: number;
 
@@ -43,8 +42,24 @@ export class RowsDto {
 
   @ApiProperty({
     type: 'integer',
+    minimum: 0,
     example: 0,
-    description: 'accepted - committed - spooled - dead_lettered: 0, unless a disk lost some.',
+    description: 'Those in the spool where the disk does not read now; it is tried again until it does.',
+  })
+  unread!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description: 'Those that an operator gave up with `mds spool repair --give-up`.',
+  })
+  lost!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    example: 0,
+    description: 'accepted minus all others: 0, unless a disk lost some.',
   })
   residual!: number;
 }
@@ -125,7 +140,15 @@ export class CoordinatorDto {
     circuit_state: 'closed',
     spool: { bytes: 94072000, max_bytes: 2147483648, oldest_age_seconds: 0.25 },
     dlq_records: 0,
-    rows: { accepted: 500000, committed: 499000, spooled: 1000, dead_lettered: 0, residual: 0 },
+    rows: {
+      accepted: 500000,
+      committed: 499000,
+      spooled: 1000,
+      dead_lettered: 0,
+      unread: 0,
+      lost: 0,
+      residual: 0,
+    },
   };
 
   /** The snapshot as it is answered. */
@@ -149,6 +172,8 @@ export class CoordinatorDto {
         committed: snapshot.rows.committed,
         spooled: snapshot.rows.spooled,
         dead_lettered: snapshot.rows.deadLettered,
+        unread: snapshot.rows.unread,
+        lost: snapshot.rows.lost,
         residual: snapshot.rows.residual,
       },
     };

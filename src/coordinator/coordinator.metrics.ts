@@ -59,6 +59,13 @@ export function spoolObserver(
     },
     onQuarantine: (file, bytes, rows) =>
       log.error(`${bytes} damaged bytes of the spool (${rows ?? 'unknown'} rows) were put aside in ${file}`),
+    onUnread: (path, offset, error) => {
+      metrics.spoolReadErrors.inc();
+      log.error(
+        `the disk does not read ${path} from byte ${offset} on: ${reasonOf(error)}; it is tried again until it does, and nothing of it is given up`,
+      );
+    },
+    onRead: (path, offset) => log.log(`the disk has read ${path} from byte ${offset} on`),
     onRetry: (what, error) => log.warn(`${what} failed and will be tried again: ${reasonOf(error)}`),
   };
 }
@@ -76,6 +83,8 @@ export function exposeCoordinator(coordinator: { snapshot(): DurableSnapshot }, 
   expose(metrics.workersAlive, (snapshot) => snapshot.workersAlive);
   expose(metrics.circuitState, (snapshot) => CIRCUIT_VALUES[snapshot.circuitState]);
   readOnScrape(metrics.rowsResidual, () => metrics.rowsResidual.set(coordinator.snapshot().rows.residual));
+  readOnScrape(metrics.rowsUnread, () => metrics.rowsUnread.set(coordinator.snapshot().rows.unread));
+  readOnScrape(metrics.rowsLost, () => metrics.rowsLost.set(coordinator.snapshot().rows.lost));
   readOnScrape(metrics.spoolBytes, () => metrics.spoolBytes.set(coordinator.snapshot().spool.bytes));
   readOnScrape(metrics.deadLetters, () => metrics.deadLetters.set(coordinator.snapshot().deadLetters));
 }

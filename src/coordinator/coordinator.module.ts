@@ -13,6 +13,8 @@ import { DeadLettersController } from './dead-letters.controller.js';
 import { DurableCoordinator } from './durable.coordinator.js';
 import type { EntryCodec } from './durable.options.js';
 import type { Entry, Sink } from './sink.js';
+import type { Backlog } from './spool/backlog.js';
+import type { RowTotals } from './spool/row.ledger.js';
 import { Spool } from './spool/spool.js';
 
 /** What flows through the coordinator, and where to. */
@@ -70,10 +72,12 @@ async function openCoordinator<T extends Entry, R>(
   });
   const deadLetters = await DeadLetterQueue.open({
     directory: join(directory.path, 'dlq'),
-    onQuarantine: (id, rows) =>
+    onQuarantine: (id, rows) => {
+      spool.loseDeadLetter(rows);
       logger.error(
         `dead letter ${id} (${rows} rows) was damaged on disk and was put aside in dlq/quarantine`,
-      ),
+      );
+    },
   });
   const coordinator = new DurableCoordinator({
     ...settings.coordinator,
@@ -86,9 +90,7 @@ async function openCoordinator<T extends Entry, R>(
     observer: coordinatorObserver(settings.coordinator.id, metrics, logger),
   });
   made.coordinator = coordinator;
-  const { records, rows } = spool.recovered;
-  if (records > 0)
-    logger.log(`the spool holds ${rows} rows of ${records} batches from before; they are written now`);
+  reportLedger(coordinator.snapshot().rows, spool.recovered, logger);
   coordinator.onLevelChange(({ level, reason, size, capacity }) =>
     logger.log(`queue level is ${level} (${reason}): ${size} of ${capacity} rows`),
   );
@@ -97,4 +99,17 @@ async function openCoordinator<T extends Entry, R>(
   );
   exposeCoordinator(coordinator, metrics);
   return coordinator;
+}
+
+/** What the look at the segments at the start proved. */
+function reportLedger(
+  { accepted, committed, spooled, deadLettered, lost, unread, residual }: RowTotals,
+  { records, rows }: Backlog,
+  logger: Logger,
+): void {
+  if (records > 0)
+    logger.log(`the spool holds ${rows} rows of ${records} batches from before; they are written now`);
+  const sum = `${accepted} rows accepted = ${committed} committed + ${spooled} spooled + ${deadLettered} dead-lettered + ${lost} lost + ${unread} unread + ${residual} residual`;
+  if (residual === 0) logger.log(`the ledger agrees with the segments: ${sum}`);
+  else logger.error(`the ledger does not agree with the segments, ${residual} rows are missing: ${sum}`);
 }

@@ -8,12 +8,14 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 
+import { SECOND } from '../config/units.js';
 import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
 import { ProblemError } from '../http/problem.error.js';
 import { queryPipe } from '../http/query.pipe.js';
 import {
   DeadLetterDamagedError,
   DeadLetterUndecodableError,
+  DeadLetterUnreadError,
   type DeadLetter,
 } from './dead-letters/dead.letter.js';
 import {
@@ -28,6 +30,9 @@ import { DEAD_LETTER_EXAMPLE, DEAD_LETTERS_EXAMPLE, REPLAYED_EXAMPLE } from './d
 import { DurableCoordinator } from './durable.coordinator.js';
 import type { Entry } from './sink.js';
 import { acceptProblem } from './accept.problem.mapping.js';
+
+/** After this many milliseconds it makes sense to ask again for a record that the disk does not read. */
+const UNREAD_RETRY_MS = 5 * SECOND;
 
 const ID = {
   name: 'id',
@@ -63,7 +68,7 @@ export class DeadLettersController {
   @ApiOperation({ operationId: 'getDeadLetter', summary: 'One record with its rows' })
   @ApiParam(ID)
   @ApiOkResponse({ type: DeadLetterContentDto, description: 'The record.', example: DEAD_LETTER_EXAMPLE })
-  @ApiProblems('unauthorized', 'forbidden', 'unknown-record', 'damaged-record')
+  @ApiProblems('unauthorized', 'forbidden', 'unknown-record', 'damaged-record', 'spool-unavailable')
   async inspect(@Param('id') id: string): Promise<DeadLetterContentDto> {
     const letter = await this.read(id);
     return DeadLetterContentDto.with(letter, this.coordinator.show(letter, MAX_DEAD_LETTERS));
@@ -93,7 +98,7 @@ export class DeadLettersController {
     'draining',
   )
   async replay(@Param('id') id: string): Promise<ReplayedDto> {
-    if (!(await this.replayOne(id).catch(asDamaged))) throw unknown(id);
+    if (!(await this.replayOne(id).catch(asProblem))) throw unknown(id);
     return { replayed: 1 };
   }
 
@@ -126,7 +131,7 @@ export class DeadLettersController {
   }
 
   private async read(id: string): Promise<DeadLetter> {
-    const letter = await this.coordinator.deadLetters.read(id).catch(asDamaged);
+    const letter = await this.coordinator.deadLetters.read(id).catch(asProblem);
     if (!letter) throw unknown(id);
     return letter;
   }
@@ -140,12 +145,17 @@ export class DeadLettersController {
   }
 }
 
-/** What is damaged was put aside, and the operator told; what cannot be understood must not hold up the others. */
+/** What is damaged was put aside, and the operator told; what cannot be read or understood must not hold up the others. */
 function ignoreDamage(error: unknown): undefined {
-  if (!isDamage(error)) throw error;
+  if (!isDamage(error) && !(error instanceof DeadLetterUnreadError)) throw error;
 }
 
-function asDamaged(error: unknown): never {
+function asProblem(error: unknown): never {
+  if (error instanceof DeadLetterUnreadError)
+    throw new ProblemError('spool-unavailable', 'The disk does not read the record now; it is kept.', {
+      retryAfterMs: UNREAD_RETRY_MS,
+      cause: error,
+    });
   throw isDamage(error) ? new ProblemError('damaged-record', `${error.message}.`, { cause: error }) : error;
 }
 

@@ -6,13 +6,13 @@ import type { Entry } from './sink.js';
 /** Gives the rows of dead letters to the spool once more. */
 export class DeadLetterReplay<T extends Entry, R> {
   private readonly running = new Map<string, Promise<boolean>>();
-  /** Letters whose rows are in the spool again, but whose files the disk would not let go. */
+  /** Letters whose rows are in the spool again, but whose files the disk did not remove. */
   private readonly spooled = new Set<string>();
 
   constructor(
     private readonly options: Pick<DurableCoordinatorOptions<T, R>, 'spool' | 'deadLetters' | 'codec'>,
-    /** So many rows of a letter are in the spool again. Called once for a letter, before the sink can have them. */
-    private readonly onSpooled: (rows: number) => void,
+    /** The rows of a letter are in the spool again. Called once for a letter, before the sink can have them. */
+    private readonly onSpooled: () => void,
   ) {}
 
   /** False when there is no letter of that id. Calls for one letter at the same time are one. */
@@ -28,6 +28,8 @@ export class DeadLetterReplay<T extends Entry, R> {
       const letter = await deadLetters.read(id);
       if (!letter) return false;
       await this.spool(letter);
+      // A crash before it leaves the letter and its rows in the spool, and counts them twice; one after it counts once.
+      await this.options.spool.writeCheckpoint();
     }
     await deadLetters.remove(id);
     this.spooled.delete(id);
@@ -43,9 +45,10 @@ export class DeadLetterReplay<T extends Entry, R> {
       rows,
       time,
       entry,
+      replayed: true,
       onSafe: () => {
         this.spooled.add(id);
-        this.onSpooled(rows);
+        this.onSpooled();
       },
     });
   }

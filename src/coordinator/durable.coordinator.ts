@@ -42,7 +42,6 @@ export class DurableCoordinator<T extends Entry, R> {
   private readonly levelListeners: GuardedListeners<LevelChange>;
   /** Those who wait for the commit of an entry, by its sequence number. */
   private readonly awaited = new Map<number, Waiter<R>>();
-  private readonly ledger: { accepted: number; committed: number; deadLettered: number };
   private readonly stopping = new AbortController();
   /** True while the spool takes nothing. */
   private blocked: boolean;
@@ -72,19 +71,11 @@ export class DurableCoordinator<T extends Entry, R> {
       signal: this.stopping.signal,
       isAwaited: (sequence) => this.awaited.has(sequence),
       onSettled: (item, deadRows) => this.settle(item, deadRows),
-      onKnownLetter: (rows) => {
-        this.ledger.accepted -= rows;
-        this.ledger.deadLettered -= rows;
-      },
       onOutcome: (sequence, outcome) => this.answer(sequence, outcome),
     });
-    this.replays = new DeadLetterReplay(options, (replayed) => {
-      this.ledger.deadLettered -= replayed;
-      this.updateLevel();
-    });
-    const { rows } = spool.recovered;
-    this.ledger = { accepted: rows + deadLetters.rows, committed: 0, deadLettered: deadLetters.rows };
-    this.watermarks.update(rows);
+    this.replays = new DeadLetterReplay(options, () => this.updateLevel());
+    spool.adoptDeadLetters(deadLetters.rows);
+    this.watermarks.update(spool.rows);
     // It told nobody when it was opened: there was nobody yet.
     this.blocked = spool.snapshot().fault !== undefined;
   }
@@ -183,27 +174,16 @@ export class DurableCoordinator<T extends Entry, R> {
     const { id, spool, deadLetters } = this.options;
     const { workersAlive, circuitState, circuitCause } = this.writes.snapshot();
     const spoolNow = spool.snapshot();
-    const { committed } = this.ledger;
-    const accepted = this.ledger.accepted + spool.foundRows;
-    // What was damaged on disk is in the queue no more: a loss, which the residual shows.
-    const deadLettered = this.ledger.deadLettered - deadLetters.damaged.rows;
-    const spooled = spoolNow.rows;
     return {
       ...this.load,
       coordinatorId: id,
       workersAlive,
       circuitState,
       circuitCause,
-      rows: {
-        accepted,
-        committed,
-        spooled,
-        deadLettered,
-        residual: accepted - committed - spooled - deadLettered,
-      },
+      rows: spoolNow.totals,
       spool: spoolNow,
       deadLetters: deadLetters.letters,
-      damagedLetters: deadLetters.damaged.letters,
+      damagedLetters: deadLetters.damaged,
     };
   }
 
@@ -262,7 +242,6 @@ export class DurableCoordinator<T extends Entry, R> {
         entry,
         onSafe: (safe) => {
           if (waiter) this.awaited.set(safe, waiter);
-          this.ledger.accepted += rows;
           this.observer.onAccepted(rows);
           this.updateLevel();
         },
@@ -273,8 +252,11 @@ export class DurableCoordinator<T extends Entry, R> {
     }
   }
 
+  /** Bars are taken while the circuit is open: `soft` at least, as they are not written. */
   private get level(): BackpressureLevel {
-    return this.blocked ? 'hard' : this.watermarks.level;
+    if (this.blocked) return 'hard';
+    const { level } = this.watermarks;
+    return level === 'ok' && this.writes.circuitState !== 'closed' ? 'soft' : level;
   }
 
   private updateLevel(): void {
@@ -287,10 +269,8 @@ export class DurableCoordinator<T extends Entry, R> {
     this.levelListeners.emit({ level, reason, size: spool.rows, capacity });
   }
 
-  private settle({ sequence, rows }: SpoolItem<T>, deadRows: number): void {
-    this.options.spool.settle(sequence);
-    this.ledger.committed += rows - deadRows;
-    this.ledger.deadLettered += deadRows;
+  private settle({ sequence }: SpoolItem<T>, deadRows: number): void {
+    this.options.spool.settle(sequence, deadRows);
     this.updateLevel();
   }
 

@@ -1,6 +1,7 @@
 import type { CoordinatorSnapshot, WriteCoordinatorOptions } from './coordinator.options.js';
 import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
 import type { Entry, EntryParts } from './sink.js';
+import type { RowTotals } from './spool/row.ledger.js';
 import type { Spool } from './spool/spool.js';
 import type { SpoolSnapshot } from './spool/spool.options.js';
 
@@ -33,23 +34,9 @@ export interface DurableCoordinatorOptions<T extends Entry, R> extends Omit<
   readonly deadLetters: DeadLetterQueue;
 }
 
-/**
- * Rows since the start, those that were there at the start included. At every moment
- * accepted = committed + spooled + dead_lettered + residual, and the residual is 0 unless a disk has lost something.
- */
-export interface DurableLedger {
-  readonly accepted: number;
-  readonly committed: number;
-  /** In the spool and not settled. */
-  readonly spooled: number;
-  /** Put into the dead-letter queue and not replayed from there; those deleted there are still counted. */
-  readonly deadLettered: number;
-  readonly residual: number;
-}
-
 /** A durable coordinator at one moment; its queue is all that is not settled, on disk and in memory. */
 export interface DurableSnapshot extends Omit<CoordinatorSnapshot, 'rows'> {
-  readonly rows: DurableLedger;
+  readonly rows: RowTotals;
   readonly spool: SpoolSnapshot;
   /** Letters in the dead-letter queue. */
   readonly deadLetters: number;

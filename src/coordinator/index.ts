@@ -23,13 +23,7 @@ export {
   type DeadLetterReason,
 } from './dead-letters/dead.letter.js';
 export { DurableCoordinator, type AwaitedEntry } from './durable.coordinator.js';
-export type {
-  DurableCoordinatorOptions,
-  DurableLedger,
-  DurableSnapshot,
-  QueueLoad,
-  EntryCodec,
-} from './durable.options.js';
+export type { DurableCoordinatorOptions, DurableSnapshot, QueueLoad, EntryCodec } from './durable.options.js';
 export {
   RedisFeedbackPublisher,
   type RedisFeedbackPublisherOptions,

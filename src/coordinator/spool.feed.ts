@@ -26,8 +26,6 @@ interface SpoolFeedOptions<T extends Entry, R> extends Pick<
   readonly isAwaited: (sequence: number) => boolean;
   /** The entry is written, but for so many rows that are dead letters now. */
   readonly onSettled: (item: SpoolItem<T>, deadRows: number) => void;
-  /** Rows of an entry are a letter since before a crash: they were counted twice, as the letter's and as the entry's. */
-  readonly onKnownLetter: (rows: number) => void;
   /** What became of an entry that was given to the sink. */
   readonly onOutcome: (sequence: number, outcome: R | Error) => void;
 }
@@ -110,7 +108,7 @@ export class SpoolFeed<T extends Entry, R> {
     const letter = { id, rows, time: item.time, refusedAt: Date.now(), payload, ...why };
     for (;;) {
       try {
-        if (!(await deadLetters.add(letter))) this.options.onKnownLetter(rows);
+        await deadLetters.add(letter);
         observer.onDeadLetter(id, rows, why.reason);
         return;
       } catch (error) {

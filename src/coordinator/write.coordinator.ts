@@ -2,7 +2,7 @@ import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BatchWriter } from './batch.writer.js';
 import { BoundedQueue } from './bounded.queue.js';
-import { CircuitBreaker, type CircuitChange } from './circuit.breaker.js';
+import { CircuitBreaker, type CircuitChange, type CircuitState } from './circuit.breaker.js';
 import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors.js';
 import type { CoordinatorSnapshot, WriteCoordinatorOptions } from './coordinator.options.js';
 import { DrainRate } from './drain.rate.js';
@@ -121,6 +121,11 @@ export class WriteCoordinator<T extends Entry, R> {
     await this.queue.put(ticket, options);
     this.take(ticket);
     return { outcome: ticket.promise };
+  }
+
+  /** Where the circuit to the sink stands. */
+  get circuitState(): CircuitState {
+    return this.breaker.state;
   }
 
   /** The coordinator now. */

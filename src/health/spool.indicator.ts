@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/terminus';
 
+import { reasonOf } from '../logging/error.text.js';
 import { DurableCoordinator } from '../coordinator/index.js';
 
 /** A disk that takes this long to confirm a write does not take bars, whatever it may say later. */
@@ -15,10 +16,12 @@ export class SpoolIndicator {
   ) {}
 
   check(): HealthIndicatorResult {
-    const { spool, deadLetters, damagedLetters } = this.coordinator.snapshot();
+    const { spool, rows, deadLetters, damagedLetters } = this.coordinator.snapshot();
     const details = {
       bytes: `${spool.bytes} of ${spool.maxBytes}`,
       rows: spool.rows,
+      rows_unread: rows.unread,
+      rows_residual: rows.residual,
       oldest_age_seconds: Math.round(spool.oldestAgeSeconds),
       dlq_records: deadLetters,
     };
@@ -30,6 +33,16 @@ export class SpoolIndicator {
     }
     if (spool.overQuota)
       return indicator.degraded({ ...details, message: 'the quota of the spool is used up' });
+    if (spool.unread.places > 0)
+      return indicator.degraded({
+        ...details,
+        message: `the disk does not read ${spool.unread.places} places of the spool, ${rows.unread} rows at least: ${reasonOf(spool.unread.error)}; they are tried again`,
+      });
+    if (rows.residual !== 0)
+      return indicator.degraded({
+        ...details,
+        message: `${rows.residual} accepted rows are nowhere; see the log and \`mds spool verify\``,
+      });
     const damage = [
       ...(spool.quarantined > 0 ? [`${spool.quarantined} damaged pieces in spool/quarantine`] : []),
       ...(damagedLetters > 0 ? [`${damagedLetters} damaged dead letters in dlq/quarantine`] : []),

@@ -53,7 +53,19 @@ export class Metrics {
   });
   readonly rowsResidual = new Gauge({
     name: 'mds_rows_residual',
-    help: 'Accepted bars that are neither committed nor in the spool nor dead letters: 0, unless a disk lost some.',
+    help: 'Accepted bars that are nowhere: 0, unless a disk lost some. Exact over restarts.',
+  });
+  readonly rowsUnread = new Gauge({
+    name: 'mds_rows_unread',
+    help: 'Accepted bars that are in the spool where its disk does not read now; it is tried again until it does.',
+  });
+  readonly rowsLost = new Gauge({
+    name: 'mds_rows_lost',
+    help: 'Accepted bars that an operator gave up, since the spool was made.',
+  });
+  readonly spoolReadErrors = new Counter({
+    name: 'mds_spool_read_errors_total',
+    help: 'Reads of the spool that failed; each is tried again.',
   });
   readonly spoolBytes = new Gauge({
     name: 'mds_spool_bytes',

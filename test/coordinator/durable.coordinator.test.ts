@@ -103,7 +103,11 @@ async function start(table: Table, setup: Setup = {}) {
     tailBytes,
     files: spoolFiles,
   });
-  const deadLetters = await DeadLetterQueue.open({ directory: join(directory, 'dlq'), files: letterFiles });
+  const deadLetters = await DeadLetterQueue.open({
+    directory: join(directory, 'dlq'),
+    files: letterFiles,
+    onQuarantine: (_, rows) => spool.loseDeadLetter(rows),
+  });
   const coordinator = new DurableCoordinator<Values, number>({
     id: 'test',
     capacity,
@@ -342,6 +346,8 @@ describe('a segment that cannot be read at the start', () => {
       accepted: 3,
       committed: 3,
       spooled: 0,
+      unread: 0,
+      lost: 0,
       deadLettered: 0,
       residual: 0,
     });
@@ -570,6 +576,10 @@ describe('a row that the sink refuses', () => {
       damagedLetters: 1,
       rows: { accepted: 2, committed: 1, deadLettered: 0, residual: 1 },
     });
+    // It stays missing over a restart.
+    await one.coordinator.stop({ deadlineMs: 1_000 });
+    const after = await start(new Table());
+    expect(after.coordinator.snapshot().rows).toMatchObject({ accepted: 2, committed: 1, residual: 1 });
   });
 
   it('ends no worker and is no bug when the store stops while the disk of the dead letters is full', async () => {

@@ -12,7 +12,8 @@ export type Operation =
   | 'write'
   | 'read'
   | 'sync'
-  | 'truncate';
+  | 'truncate'
+  | 'identity';
 
 /**
  * What outlives a power cut of all that was not synced: nothing, or everything but the last write, of which so many
@@ -59,8 +60,16 @@ function sized(content: Buffer, length: number): Buffer {
   return target;
 }
 
+let identities = 0;
+
+/** What tells a file or directory from all others, as an inode number does. */
+function identityOfNew(): string {
+  return String(++identities);
+}
+
 /** A file's bytes: as processes see them, and as they are on disk. */
 class Content {
+  readonly identity = identityOfNew();
   now: Buffer = Buffer.alloc(0);
   synced: Buffer = Buffer.alloc(0);
   private pending: Change[] = [];
@@ -124,6 +133,7 @@ type Entries = Map<string, Content>;
 
 /** Names in a directory. A journal keeps their changes in order: a power cut leaves a first part of them. */
 class Directory {
+  readonly identity = identityOfNew();
   now: Entries = new Map();
   synced: Entries = new Map();
   private pending: ((entries: Entries) => void)[] = [];
@@ -220,6 +230,7 @@ export class SimulatedDisk {
         }),
       sync: () => sync(path, content),
       truncate: (length) => run('truncate', path, () => content.change({ length })),
+      identity: () => run('identity', path, () => content.identity),
       close: () => Promise.resolve(),
     });
     return {
@@ -259,6 +270,7 @@ export class SimulatedDisk {
           directory.change((entries) => entries.delete(name));
         }),
       syncDirectory: (path) => run('sync-directory', path, () => this.directory(path).sync()),
+      identity: (path) => run('identity', path, () => this.identityOf(path)),
     };
   }
 
@@ -289,6 +301,19 @@ export class SimulatedDisk {
     return this.contentOf(path).now;
   }
 
+  /** Moves a directory away, as an operator may, or puts it back. */
+  moveDirectory(from: string, to: string): void {
+    const directory = this.directory(from);
+    this.directories.delete(from);
+    this.directories.set(to, directory);
+  }
+
+  /** Removes a file behind the back of the process that has it open. */
+  removeFile(path: string): void {
+    const [directory, name] = this.placeOf(path);
+    directory.change((entries) => entries.delete(name));
+  }
+
   flip(path: string, bit: number): void {
     this.contentOf(path).flip(bit);
   }
@@ -311,6 +336,13 @@ export class SimulatedDisk {
     const directory = this.directories.get(path);
     if (!directory) throw failureOf('ENOENT');
     return directory;
+  }
+
+  private identityOf(path: string): string | undefined {
+    const directory = this.directories.get(path);
+    if (directory) return directory.identity;
+    const slash = path.lastIndexOf('/');
+    return this.directories.get(path.slice(0, slash))?.now.get(path.slice(slash + 1))?.identity;
   }
 
   private placeOf(path: string): [Directory, string] {

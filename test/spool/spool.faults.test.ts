@@ -245,6 +245,18 @@ describe('a slow disk', () => {
     await world.close();
   });
 
+  it('that fails write after write leaves room for what waits once it works again', async () => {
+    const world = await worldWith({ maxWaitingBytes: 500 });
+    for (let failure = 0; failure < 20; failure++) {
+      fail(world, ['write'], inSegment, 'EIO');
+      await expect(world.spool.append(contentOf(150))).rejects.toThrow(SpoolUnavailableError);
+      repair(world);
+      await world.pass(HEAL_MS);
+    }
+    expect(await Promise.all([world.append(150), world.append(150)])).toEqual([true, true]);
+    await world.close();
+  });
+
   it('that hangs at the checkpoint holds up no append', async () => {
     const world = await worldWith();
     await world.append(40);
@@ -483,5 +495,31 @@ describe('the end of a life', () => {
     release();
     await Promise.all([append, first, second]);
     expect(await append).toBe(true);
+  });
+});
+
+describe('An entry that is appended while its segment is read back', () => {
+  it.each([0, 1, 2, 3, 4, 5, 6, 7])('in read %d comes too, once and in order', async (which) => {
+    // Little fits into memory: the reader is behind in the segment that is written.
+    const world = await worldWith({ tailBytes: 100, segmentBytes: 1024 * 1024 });
+    for (let i = 0; i < 6; i++) await world.append(200);
+    let reads = 0;
+    const appends: Promise<boolean>[] = [];
+    world.disk.beforeEach = (operation, path) => {
+      if (operation !== 'read' || !inSegment(path) || reads++ !== which) return undefined;
+      appends.push(world.append(200));
+      return appends[0];
+    };
+    await world.read();
+    repair(world);
+    if (appends.length === 0) await world.append(200);
+    await world.read();
+    expect(world.missing()).toEqual([]);
+    world.settleAll();
+    expect(world.spool.snapshot()).toMatchObject({
+      rows: 0,
+      totals: { accepted: 7, committed: 7, residual: 0 },
+    });
+    await world.close();
   });
 });

@@ -8,8 +8,13 @@ interface Model {
   full: boolean;
   syncFailures: number;
   flips: number;
+  /** A full disk once took not even the checkpoint: segments may have gone without a record of it. */
+  checkpointFull: boolean;
   healthy: boolean;
 }
+
+/** A place that the disk did not read is tried again within this time. */
+const LONGEST_PAUSE_MS = 31_000;
 
 type Command = fc.AsyncCommand<Model, SpoolWorld>;
 
@@ -17,7 +22,22 @@ beforeEach(stopTime);
 afterEach(startTime);
 
 function command(name: string, run: (model: Model, world: SpoolWorld) => Promise<void>): Command {
-  return { check: () => true, toString: () => name, run };
+  return {
+    check: () => true,
+    toString: () => name,
+    run: async (model, world) => {
+      await run(model, world);
+      expectBalance(model, world);
+    },
+  };
+}
+
+/** At every moment all rows are somewhere; only a flipped bit may make some vanish. */
+function expectBalance(model: Model, world: SpoolWorld): void {
+  const { accepted, committed, deadLettered, spooled, unread, lost, residual } =
+    world.spool.snapshot().totals;
+  expect(committed + deadLettered + spooled + unread + lost + residual).toBe(accepted);
+  if (model.flips === 0 && !model.checkpointFull) expect(residual).toBe(0);
 }
 
 async function restart(world: SpoolWorld): Promise<void> {
@@ -28,6 +48,7 @@ async function restart(world: SpoolWorld): Promise<void> {
 async function heal(model: Model, world: SpoolWorld): Promise<void> {
   model.full = false;
   model.syncFailures = 0;
+  world.disk.beforeEach = undefined;
   await world.pass(HEAL_MS);
   model.healthy = true;
 }
@@ -43,6 +64,43 @@ const append = fc.array(fc.integer({ min: 20, max: 400 }), { minLength: 1, maxLe
 const read = fc.integer({ min: 1, max: 8 }).map((most) =>
   command(`read ${most}`, async (_, world) => {
     await world.read(most);
+  }),
+);
+const appendInRead = fc.nat({ max: 4 }).map((which) =>
+  command(`append in read ${which} of the next`, async (model, world) => {
+    if (!model.healthy || model.full || model.syncFailures > 0 || world.disk.beforeEach) return;
+    let reads = 0;
+    const appends: Promise<boolean>[] = [];
+    world.disk.beforeEach = (operation) => {
+      if (operation !== 'read' || reads++ !== which) return undefined;
+      const append = world.append(60);
+      appends.push(append);
+      return append;
+    };
+    await world.read(8);
+    world.disk.beforeEach = undefined;
+    expect(await Promise.all(appends)).not.toContain(false);
+  }),
+);
+const failReads = fc.tuple(fc.nat(), fc.nat({ max: 3 })).map(([seed, share]) =>
+  command(`fail reads ${seed} ${share}`, (_, world) => {
+    const chance = chanceFrom(seed);
+    const first = chance();
+    // Some places for good, or the whole disk, or every read by chance.
+    world.disk.unreadable = (path, from, to) => {
+      if (!path.endsWith('.seg')) return false;
+      if (share === 0) return true;
+      if (share === 1) return chance() < 0.5;
+      const bad = Math.floor(first * 1_500);
+      return from <= bad && bad < to;
+    };
+    return Promise.resolve();
+  }),
+);
+const readAgain = fc.constant(
+  command('read again', async (_, world) => {
+    world.disk.unreadable = undefined;
+    await world.pass(LONGEST_PAUSE_MS);
   }),
 );
 const settle = fc.nat({ max: 6 }).map((index) =>
@@ -89,6 +147,8 @@ const flip = fc.tuple(fc.nat(), fc.nat()).map(([which, bit]) =>
 const failSync = fc.constant(
   command('fail a sync', (model, world) => {
     model.syncFailures++;
+    // A checkpoint that failed is made again as a new file, for which a full disk has no room.
+    model.checkpointFull ||= model.full;
     world.disk.beforeEach = faults(model);
     return Promise.resolve();
   }),
@@ -96,6 +156,7 @@ const failSync = fc.constant(
 const fill = fc.boolean().map((checkpointToo) =>
   command(`fill the disk${checkpointToo ? ', for the checkpoint too' : ''}`, (model, world) => {
     model.full = true;
+    model.checkpointFull ||= checkpointToo || model.syncFailures > 0;
     world.disk.beforeEach = faults(model, checkpointToo);
     return Promise.resolve();
   }),
@@ -120,12 +181,15 @@ function faults(model: Model, checkpointToo = false): SpoolWorld['disk']['before
 }
 
 describe('Spool against a model', () => {
-  it('keeps what was acknowledged, in order, through crashes, torn writes, flipped bits and a failing disk', async () => {
+  it('keeps what was acknowledged, in order, through crashes, torn writes, flipped bits, failing reads and a failing disk', async () => {
     const commands = fc.commands<Model, SpoolWorld, false>(
       [
         append,
         append,
         append,
+        appendInRead,
+        failReads,
+        readAgain,
         read,
         read,
         settle,
@@ -143,13 +207,15 @@ describe('Spool against a model', () => {
     );
     await fc.assert(
       fc.asyncProperty(commands, fc.nat(), async (steps, seed) => {
-        const model: Model = { full: false, syncFailures: 0, flips: 0, healthy: true };
+        const model: Model = { full: false, syncFailures: 0, flips: 0, checkpointFull: false, healthy: true };
         const world = new SpoolWorld({}, chanceFrom(seed));
         await world.start();
         await fc.asyncModelRun(() => ({ model, real: world }), steps);
 
         // All there is can be read, in this life and in the next.
         await heal(model, world);
+        world.disk.unreadable = undefined;
+        await world.pass(LONGEST_PAUSE_MS);
         for (const again of [false, true]) {
           if (again) {
             await world.cutPower('nothing');
@@ -164,6 +230,7 @@ describe('Spool against a model', () => {
         await world.read();
         world.settleAll();
         expect(world.spool.snapshot()).toMatchObject({ rows: 0, fault: undefined, oldestAgeSeconds: 0 });
+        expectBalance(model, world);
         await world.pass(CHECKPOINT_MS);
         expect(world.segments().length).toBeLessThanOrEqual(1);
         await world.close();

@@ -29,7 +29,8 @@ const pathOf = (world: SpoolWorld, index = 0) => `${DIRECTORY}/${world.segments(
 
 async function repair(world: SpoolWorld, dryRun = false): Promise<Repair[]> {
   const repairs: Repair[] = [];
-  for await (const done of repairSpool(world.disk.mount(), DIRECTORY, { dryRun })) repairs.push(done);
+  for await (const done of repairSpool(world.disk.mount(), DIRECTORY, { dryRun, giveUp: false }))
+    repairs.push(done);
   return repairs;
 }
 

@@ -9,19 +9,19 @@ const RECORD = 9_000;
 const BLOCK = 4_096;
 const segmentPath = (world: SpoolWorld, index: number) => `${DIRECTORY}/${world.segments()[index] ?? ''}`;
 
-/** Asks again and again, as the feed does, and tells what came and how often the disk said no. */
-async function readPatiently(world: SpoolWorld): Promise<{ ids: number[]; refusals: number }> {
-  const ids: number[] = [];
-  let refusals = 0;
-  for (;;) {
-    try {
-      const read = await world.read(1);
-      if (read.length === 0) return { ids, refusals };
-      ids.push(...read.map(({ id }) => id));
-    } catch (error) {
-      if (++refusals > 100) throw error;
-    }
-  }
+const LONGEST_PAUSE_MS = 30_000;
+
+/** The places that the disk has not read until now are tried again, and again if need be. */
+async function waitForSecondTry(world: SpoolWorld): Promise<void> {
+  await world.pass(LONGEST_PAUSE_MS + 1_000);
+}
+
+async function readIds(world: SpoolWorld): Promise<number[]> {
+  return (await world.read()).map(({ id }) => id);
+}
+
+function totalsOf(world: SpoolWorld) {
+  return world.spool.snapshot().totals;
 }
 
 /** Entries on disk only, in the segments of a process that is gone. */
@@ -29,46 +29,88 @@ async function filled(entries: number, segmentBytes = 1024 * 1024): Promise<Spoo
   const world = new SpoolWorld({ segmentBytes, maxBytes: 16 * 1024 * 1024 });
   await world.start();
   for (let i = 0; i < entries; i++) await world.append(RECORD);
+  await world.pass(CHECKPOINT_MS);
   await world.kill();
   return world;
 }
 
 describe('bytes that the disk does not read', () => {
   it.each([
-    ['in a payload', RECORD + 36 + BLOCK, [0, 2, 3, 4, 5]],
-    ['in the first header', 0, [1, 2, 3, 4, 5]],
-    ['at the very end', 6 * (RECORD + 36) - 1, [0, 1, 2, 3, 4]],
-  ])('%s cost the records in that block, and nothing behind it', async (_, at, survivors) => {
-    const world = await filled(6);
-    const path = segmentPath(world, 0);
-    const from = at - (at % BLOCK);
-    world.disk.unreadable = (of, begin, end) => of === path && begin < from + BLOCK && end > from;
-    await world.start();
-    const { ids, refusals } = await readPatiently(world);
-    expect(ids).toEqual(survivors);
-    // It was tried more than once before anything was given up.
-    expect(refusals).toBeGreaterThan(1);
-    expect(world.quarantined.length).toBeGreaterThan(0);
-    expect(world.spool.snapshot().quarantined).toBeGreaterThan(0);
+    ['in a payload', RECORD + 36 + BLOCK, [0, 2, 3, 4, 5], [1]],
+    ['in the first header', 0, [1, 2, 3, 4, 5], [0]],
+    ['at the very end', 6 * (RECORD + 36) - 1, [0, 1, 2, 3, 4], [5]],
+    ['across two records', RECORD - 2_000, [2, 3, 4, 5], [0, 1]],
+  ])(
+    '%s hold up nothing else, and are read when the disk reads them, a day later',
+    async (_, at, others, late) => {
+      const world = await filled(6);
+      const path = segmentPath(world, 0);
+      const from = at - (at % BLOCK);
+      const to = late.length > 1 ? from + 2 * BLOCK : from + BLOCK;
+      world.disk.unreadable = (of, begin, end) => of === path && begin < to && end > from;
+      await world.start();
+      expect(await readIds(world)).toEqual(others);
+      expect(world.spool.snapshot().unread.places).toBe(late.length);
+      expect(totalsOf(world)).toMatchObject({
+        accepted: 6,
+        spooled: others.length,
+        unread: late.length,
+        residual: 0,
+      });
 
-    // Nothing is held up: the rest is settled, room is given back, and the original is kept for people.
-    world.settleAll();
-    await world.pass(2 * CHECKPOINT_MS);
-    expect(await world.append(50)).toBe(true);
-    expect(world.segments()).not.toContain(path.slice(DIRECTORY.length + 1));
-    expect(world.quarantineFiles()).toContain(path.slice(DIRECTORY.length + 1));
-    expect((await readPatiently(world)).ids).toEqual([6]);
-    world.settleAll();
-    expect(world.spool.snapshot().rows).toBe(0);
+      // All else is settled and kept long enough; what was not read stays, in this life and in the next.
+      world.settleAll();
+      await world.pass(2 * CHECKPOINT_MS);
+      expect(await world.append(50)).toBe(true);
+      await world.read();
+      world.settleAll();
+      await world.pass(24 * 3_600_000);
+      expect(world.segments()).toContain(path.slice(DIRECTORY.length + 1));
+      await world.kill();
+      await world.start();
+      await world.read();
+      await world.pass(3_600_000);
+      expect(totalsOf(world)).toMatchObject({ unread: late.length, residual: 0 });
+      expect(world.missing()).toEqual(late);
+      expect([world.quarantined, world.quarantineFiles()]).toEqual([[], []]);
+
+      world.disk.unreadable = undefined;
+      await waitForSecondTry(world);
+      await world.read();
+      expect(world.missing()).toEqual([]);
+      world.settleAll();
+      await world.pass(2 * CHECKPOINT_MS);
+      expect(totalsOf(world)).toMatchObject({ committed: 7, spooled: 0, unread: 0, residual: 0 });
+      expect(world.segments()).not.toContain(path.slice(DIRECTORY.length + 1));
+      await world.close();
+    },
+  );
+
+  it('while everything is read are still counted when the process is killed again and again', async () => {
+    const world = await filled(6, 2 * RECORD);
+    world.disk.unreadable = (path) => path.endsWith('.seg');
+    for (let life = 0; life < 3; life++) {
+      await world.start();
+      expect(await readIds(world)).toEqual([]);
+      expect(totalsOf(world)).toMatchObject({ accepted: 6, committed: 0, unread: 6, residual: 0 });
+      await world.pass(3_600_000);
+      await world.kill();
+    }
+    world.disk.unreadable = undefined;
+    await world.start();
+    expect(await readIds(world)).toEqual([0, 1, 2, 3, 4, 5]);
     await world.close();
   });
 
-  it('for a moment only cost nothing', async () => {
+  it('for a moment only cost nothing but the order', async () => {
     const world = await filled(6);
-    let left = 4;
     await world.start();
+    let left = 4;
     world.disk.unreadable = () => left-- > 0;
-    expect(await readPatiently(world)).toEqual({ ids: [0, 1, 2, 3, 4, 5], refusals: 4 });
+    await world.read();
+    await waitForSecondTry(world);
+    await world.read();
+    expect(world.missing()).toEqual([]);
     expect(world.quarantined).toEqual([]);
     world.settleAll();
     await world.close();
@@ -78,30 +120,101 @@ describe('bytes that the disk does not read', () => {
   it('as the process has no more file descriptors are asked for until it has', async () => {
     const world = await filled(3);
     await world.start();
-    let left = 50;
+    let left = 12;
     world.disk.beforeEach = (operation, path) => {
       if (operation === 'open' && path.endsWith('.seg') && left-- > 0) throw failureOf('EMFILE');
     };
-    expect(await readPatiently(world)).toEqual({ ids: [0, 1, 2], refusals: 50 });
+    expect(await readIds(world)).toEqual([]);
+    for (let i = 0; i < 12; i++) {
+      await waitForSecondTry(world);
+      await world.read();
+    }
+    expect(world.missing()).toEqual([]);
+    await world.close();
+  });
+
+  it('do not keep the checkpoint where it is once they were read and are settled', async () => {
+    const world = await filled(6);
+    const path = segmentPath(world, 0);
+    world.disk.unreadable = (of, begin, end) => of === path && begin < BLOCK && end > 0;
+    await world.start();
+    expect(await readIds(world)).toEqual([1, 2, 3, 4, 5]);
+    world.settleAll();
+    world.disk.unreadable = undefined;
+    await waitForSecondTry(world);
+    expect(await readIds(world)).toEqual([0]);
+    await world.pass(CHECKPOINT_MS);
+    await world.kill();
+    await world.start();
+    // The late record was not settled: it holds the checkpoint, and what lies behind it is read again.
+    expect(await readIds(world)).toContain(0);
+    world.settleAll();
+    await world.pass(CHECKPOINT_MS);
+    await world.kill();
+    await world.start();
+    expect(await readIds(world)).toEqual([]);
+    await world.close();
+  });
+});
+
+describe('damage', () => {
+  it('that the disk only reads at times is none', async () => {
+    const world = await filled(3);
+    await world.start();
+    const path = segmentPath(world, 0);
+    const bit = 8 * (RECORD + 36 + 100);
+    let reads = 0;
+    world.disk.beforeEach = (operation, of) => {
+      // The first read of the segment sees another byte than the disk has.
+      if (operation === 'read' && of === path && reads++ < 2) world.disk.flip(path, bit);
+    };
+    expect(await readIds(world)).toEqual([0, 1, 2]);
+    expect(world.quarantined).toEqual([]);
+    await world.close();
+  });
+
+  it('is copied to the quarantine as it was read, never with other bytes, however long the disk does not read it', async () => {
+    const world = await filled(3);
+    const path = segmentPath(world, 0);
+    const from = RECORD + 36;
+    world.disk.flip(path, 8 * (from + 100));
+    await world.start();
+    let reads = 0;
+    world.disk.beforeEach = (operation, of) => {
+      // Both looks succeed; the read for the copy does not.
+      if (operation === 'read' && of === path && ++reads > 2) throw failureOf('EIO');
+    };
+    await world.read();
+    await world.pass(CHECKPOINT_MS);
+    expect(world.quarantineFiles()).toEqual([]);
+    world.disk.beforeEach = undefined;
+    await world.pass(2 * CHECKPOINT_MS);
+    const [name = ''] = world.quarantineFiles();
+    const copy = world.disk.bytesOf(`${DIRECTORY}/quarantine/${name}`);
+    expect(copy.equals(world.disk.bytesOf(path).subarray(from, 2 * from))).toBe(true);
     await world.close();
   });
 });
 
 describe('a segment that the disk does not open', () => {
-  it('keeps neither the start nor what lies in the others', async () => {
+  it('keeps neither the start nor what lies in the others, and is read when it opens', async () => {
     const world = await filled(6, 2 * RECORD);
-    const lost = segmentPath(world, 1);
+    const closed = segmentPath(world, 1);
     world.disk.beforeEach = (operation, path) => {
-      if (operation === 'open' && path === lost) throw failureOf('EIO');
+      if (operation === 'open' && path === closed) throw failureOf('EIO');
     };
     await world.start();
-    expect((await readPatiently(world)).ids).toEqual([0, 1, 4, 5]);
-    expect(world.quarantined).toMatchObject([{ file: lost }]);
+    expect(await readIds(world)).toEqual([0, 1, 4, 5]);
+    world.settleAll();
+    await world.pass(3_600_000);
+    expect(world.segments()).toContain(closed.slice(DIRECTORY.length + 1));
+    world.disk.beforeEach = undefined;
+    await waitForSecondTry(world);
+    expect(await readIds(world)).toEqual([2, 3]);
     world.settleAll();
     await world.pass(2 * CHECKPOINT_MS);
     expect(world.segments()).toEqual([]);
-    expect(world.quarantineFiles()).toEqual([lost.slice(DIRECTORY.length + 1)]);
-    expect(await world.append(50)).toBe(true);
+    expect(totalsOf(world)).toMatchObject({ committed: 6, residual: 0 });
     await world.close();
   });
 
@@ -114,10 +227,10 @@ describe('a segment that the disk does not open', () => {
     await world.start();
     expect(await world.append(RECORD)).toBe(true);
     world.disk.beforeEach = undefined;
-    expect((await readPatiently(world)).ids).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(await readIds(world)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     await world.kill();
     await world.start();
-    expect((await readPatiently(world)).ids).toEqual([0, 1, 2, 3, 4, 5, 6]);
+    expect(await readIds(world)).toEqual([0, 1, 2, 3, 4, 5, 6]);
     expect(world.quarantined).toEqual([]);
     await world.close();
   });
@@ -128,13 +241,13 @@ describe('a checkpoint', () => {
     const world = await filled(3);
     world.disk.unreadable = (path) => path.endsWith('/checkpoint');
     await world.start();
-    expect((await readPatiently(world)).ids).toEqual([0, 1, 2]);
+    expect(await readIds(world)).toEqual([0, 1, 2]);
     expect(world.retries).toContain('reading the checkpoint');
     world.disk.unreadable = undefined;
     world.settleAll();
     await world.close();
     await world.start();
-    expect((await readPatiently(world)).ids).toEqual([]);
+    expect(await readIds(world)).toEqual([]);
     await world.close();
   });
 
@@ -144,13 +257,13 @@ describe('a checkpoint', () => {
     world.disk.beforeEach = (operation, path) => {
       if (operation === 'write' && path.endsWith('/checkpoint')) throw failureOf('EIO');
     };
-    await readPatiently(world);
+    await world.read();
     world.settleAll();
     await world.pass(3 * CHECKPOINT_MS);
     await world.kill();
     world.disk.beforeEach = undefined;
     await world.start();
-    expect((await readPatiently(world)).ids).toEqual([]);
+    expect(await readIds(world)).toEqual([]);
     await world.close();
   });
 });
@@ -159,7 +272,7 @@ describe('an entry that is never settled', () => {
   it('keeps its own segment and no other', async () => {
     const world = await filled(8, 2 * RECORD);
     await world.start();
-    await readPatiently(world);
+    await world.read();
     world.settle(0);
     while (world.unsettled.length > 1) world.settle(1);
     const [kept] = world.segments();
@@ -167,7 +280,7 @@ describe('an entry that is never settled', () => {
     expect(world.segments()).toEqual([kept]);
     await world.kill();
     await world.start();
-    expect((await readPatiently(world)).ids).toEqual([1]);
+    expect(await readIds(world)).toEqual([1]);
     await world.close();
   });
 });

@@ -46,6 +46,9 @@ export class SpoolWorld {
   unsettled: { readonly sequence: number; readonly given: Given }[] = [];
   /** Ids read in this life. */
   readonly readNow = new Set<number>();
+  /** How often the disk did not read some place, in all lives. */
+  unread = 0;
+  private readonly sequences = new Set<number>();
   private lastRead = 0;
   private life: Spool<Given> | undefined;
 
@@ -66,6 +69,7 @@ export class SpoolWorld {
   async start(): Promise<void> {
     this.unsettled = [];
     this.readNow.clear();
+    this.sequences.clear();
     this.lastRead = 0;
     this.life = await Spool.open<Given>({
       directory: DIRECTORY,
@@ -75,9 +79,11 @@ export class SpoolWorld {
       tailBytes: 700,
       checkpointMs: CHECKPOINT_MS,
       healMs: HEAL_MS,
+      checkpointPauseMs: 0,
       files: this.disk.mount(),
       observer: {
         onQuarantine: (file, bytes, rows) => this.quarantined.push({ file, bytes, rows }),
+        onUnread: () => this.unread++,
         onRetry: (what) => this.retries.push(what),
         onFault: (error) => this.faults.push(error),
         onHealed: () => this.healed++,
@@ -111,8 +117,12 @@ export class SpoolWorld {
     while (read.length < most) {
       const item = await this.nextIfAny();
       if (!item) break;
-      if (item.sequence <= this.lastRead) throw new Error(`${item.sequence} after ${this.lastRead}`);
-      this.lastRead = item.sequence;
+      const late = item.sequence <= this.lastRead;
+      // Only what the disk did not read in its turn may come late, and nothing comes twice.
+      if (this.sequences.has(item.sequence) || (late && this.unread === 0))
+        throw new Error(`${item.sequence} after ${this.lastRead}`);
+      this.sequences.add(item.sequence);
+      this.lastRead = Math.max(this.lastRead, item.sequence);
       const given = this.recognise(item);
       this.unsettled.push({ sequence: item.sequence, given });
       this.readNow.add(given.id);

@@ -50,7 +50,7 @@ export async function exportBars(options: ExportOptions): Promise<ExitCode> {
   process.stderr.write(`${counted(rows, 'row')} of ${counted(records, 'record')}\n`);
   if (unreadable === 0) return EXIT.sound;
   process.stderr.write(
-    `${counted(unreadable, 'damaged piece')} could not be read and is left out; see \`mds spool verify\`\n`,
+    `${counted(unreadable, 'piece')} could not be read, and left out; see \`mds spool verify\`\n`,
   );
   return EXIT.damaged;
 }
@@ -67,7 +67,7 @@ async function* textOf(
   for (const segment of await listSegments(nodeFileSystem, spool)) {
     const all = surveySegment(nodeFileSystem, segment, { payloads: true, live: holder !== undefined });
     for await (const found of untilVanished(all)) {
-      if (found.kind === 'damage') done.unreadable++;
+      if (found.kind === 'damage' || found.kind === 'unread') done.unreadable++;
       if (found.kind !== 'record' || found.superseded) continue;
       const { time, sequence } = found.header;
       if (time < since || time >= until || (unsettled && sequence < checkpoint)) continue;

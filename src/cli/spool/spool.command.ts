@@ -56,9 +56,13 @@ export function addSpoolCommands(program: Command, finish: (code: ExitCode) => v
     .action(run(exportBars));
 
   dryRun(json(add('repair', "put damaged bytes aside and cut torn tails of a stopped service's spool")))
+    .option('--give-up', 'give up what the disk does not read, and count what is missing as lost')
     .addHelpText(
       'after',
-      `\nEvery record that can be read stays. Run it as the user of the service.\n${EXIT_CODES}`,
+      `
+Every record that can be read stays. A segment of which the disk does not read some bytes is left alone, unless
+--give-up says that they never will be read. Run it as the user of the service.
+${EXIT_CODES}`,
     )
     .action(run(repair));
 

@@ -62,14 +62,18 @@ async function reportOf(place: DataPlace): Promise<VerifyReport> {
       const what = remarkOn(found, segment, live);
       if (what === undefined) continue;
       const finding = { file: segment.path, offset: found.offset, bytes: found.length, what };
-      (found.kind === 'damage' ? damage : notes).push(finding);
+      (found.kind === 'damage' || found.kind === 'unread' ? damage : notes).push(finding);
     }
   }
   damage.push(...(await damageOfSmallFiles(spool, live)));
   if (deadLetters !== undefined) {
-    for await (const { name, bytes, damaged } of surveyDeadLetters(nodeFileSystem, deadLetters)) {
+    for await (const { name, bytes, damaged, unread } of surveyDeadLetters(nodeFileSystem, deadLetters)) {
       checked.dead_letters++;
       const file = `${deadLetters}/${name}`;
+      if (unread !== undefined) {
+        const what = `the disk does not read the dead letter now: ${textOfError(unread)}`;
+        damage.push({ file, offset: 0, bytes, what });
+      }
       if (damaged) damage.push({ file, offset: 0, bytes, what: 'the dead letter fails its checksum' });
     }
   }
@@ -92,10 +96,19 @@ function remarkOn(found: Found, { end }: SegmentFile, live: boolean): string | u
     return live && end === Infinity
       ? 'the tail is under write'
       : 'torn tail: a record that was never written to its end, and never acknowledged';
+  if (found.kind === 'unread') {
+    const { header, error } = found;
+    const what = header ? `record ${header.sequence} (${counted(header.rows, 'row')})` : 'it';
+    return `the disk does not read ${what} now: ${textOfError(error)}`;
+  }
   const { header, why } = found;
   if (!header) return 'no record can be read here';
   const record = `record ${header.sequence} (${counted(header.rows, 'row')})`;
   return why === 'order' ? `${record} comes after a later one` : `${record} fails its checksum`;
+}
+
+function textOfError(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }
 
 /** Damage of the checkpoint and of a request for a replay. */
@@ -130,8 +143,8 @@ function textOf({ damage, notes, checked, service_pid }: VerifyReport): string {
   ].join(', ');
   const mend =
     service_pid === null
-      ? 'the service puts it aside when it starts and meets it, `mds spool repair` does so now'
-      : 'stop the service and run `mds spool repair`, or let the service put it aside when it meets it';
+      ? 'the service puts aside what is damaged when it starts and meets it, `mds spool repair` does so now; what the disk does not read is tried again until it does'
+      : 'stop the service and run `mds spool repair`, or let the service put aside what is damaged; what the disk does not read it tries again until it does';
   const verdict = damage.length === 0 ? 'sound' : `damaged in ${counted(damage.length, 'place')}; ${mend}`;
   return [
     ...notes.map((finding) => line('note  ', finding)),

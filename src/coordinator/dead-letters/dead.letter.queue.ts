@@ -1,6 +1,12 @@
 import { nodeFileSystem, type SpoolFileSystem } from '../spool/spool.file-system.js';
 import { readWholeFile, writeWholeFile } from '../spool/whole.file.js';
-import { DeadLetterDamagedError, decodeLetter, encodeLetter, type DeadLetter } from './dead.letter.js';
+import {
+  DeadLetterDamagedError,
+  DeadLetterUnreadError,
+  decodeLetter,
+  encodeLetter,
+  type DeadLetter,
+} from './dead.letter.js';
 
 /** Folder in the queue's directory for letters that were damaged. */
 export const QUARANTINE = 'quarantine';
@@ -36,7 +42,6 @@ export interface DeadLetterQueueOptions {
 export class DeadLetterQueue {
   private readonly filed = new Map<string, Filed>();
   private rowSum = 0;
-  private damagedRowSum = 0;
   private damagedCount = 0;
 
   private constructor(
@@ -78,9 +83,9 @@ export class DeadLetterQueue {
     return most;
   }
 
-  /** Letters that were found damaged and put aside since the start, and their rows. */
-  get damaged(): { readonly letters: number; readonly rows: number } {
-    return { letters: this.damagedCount, rows: this.damagedRowSum };
+  /** Letters that were found damaged and put aside since the start. */
+  get damaged(): number {
+    return this.damagedCount;
   }
 
   /**
@@ -107,16 +112,21 @@ export class DeadLetterQueue {
 
   /**
    * The letter, or undefined when there is none of that id.
-   * @throws DeadLetterDamagedError after its file was put aside
+   * @throws DeadLetterDamagedError after its file was put aside, DeadLetterUnreadError while the disk does not read it
    */
   async read(id: string): Promise<DeadLetter | undefined> {
     const filed = this.filed.get(id);
     if (!filed) return undefined;
+    const readIt = async () => decodeLetter(id, await readWholeFile(this.files, this.pathOf(filed)));
     try {
-      return decodeLetter(id, await readWholeFile(this.files, this.pathOf(filed)));
+      // Only what was read twice, and wrong both times, is damaged.
+      return await readIt().catch(() => readIt());
     } catch (error) {
-      if (error instanceof DeadLetterDamagedError) await this.putAside(filed);
-      if (!isMissing(error)) throw error;
+      if (error instanceof DeadLetterDamagedError) {
+        await this.putAside(filed);
+        throw error;
+      }
+      if (!isMissing(error)) throw new DeadLetterUnreadError(id, error);
       // Somebody removed the file by hand.
       this.forget(filed);
       return undefined;
@@ -148,7 +158,6 @@ export class DeadLetterQueue {
       throw error;
     }
     this.damagedCount++;
-    this.damagedRowSum += filed.rows;
     this.onQuarantine(filed.id, filed.rows);
   }
 

@@ -8,6 +8,8 @@ import { DeadLetterDamagedError, decodeLetter } from './dead.letter.js';
 export interface SurveyedLetter extends Filed {
   readonly bytes: number;
   readonly damaged: boolean;
+  /** Why the disk does not read it now. */
+  readonly unread: unknown;
 }
 
 /** Reads every letter; changes nothing. One that goes meanwhile is left out. */
@@ -16,11 +18,13 @@ export async function* surveyDeadLetters(
   directory: string,
 ): AsyncGenerator<SurveyedLetter> {
   for (const filed of filedIn(await files.list(directory))) {
-    const bytes = await readWholeFile(files, `${directory}/${filed.name}`).catch((error: unknown) => {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
-    });
-    if (bytes) yield { ...filed, bytes: bytes.length, damaged: !isSound(filed, bytes) };
+    try {
+      const bytes = await readWholeFile(files, `${directory}/${filed.name}`);
+      yield { ...filed, bytes: bytes.length, damaged: !isSound(filed, bytes), unread: undefined };
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') continue;
+      yield { ...filed, bytes: 0, damaged: false, unread: error };
+    }
   }
 }
 
@@ -30,9 +34,10 @@ export async function* repairDeadLetters(
   directory: string,
   { dryRun }: { readonly dryRun: boolean },
 ): AsyncGenerator<Repair> {
-  for await (const { name, rows, bytes, damaged } of surveyDeadLetters(files, directory)) {
-    if (!damaged) continue;
+  for await (const { name, rows, bytes, damaged, unread } of surveyDeadLetters(files, directory)) {
     const path = `${directory}/${name}`;
+    if (unread !== undefined) yield { kind: 'unread', path, offset: 0, bytes: 0, rows };
+    if (!damaged) continue;
     const target = `${directory}/${QUARANTINE}`;
     if (!dryRun) {
       await files.makeDirectory(target);

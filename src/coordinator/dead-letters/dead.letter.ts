@@ -32,6 +32,18 @@ export class DeadLetterDamagedError extends Error {
   }
 }
 
+/** The disk does not read the letter now; it stays in the queue. */
+export class DeadLetterUnreadError extends Error {
+  override readonly name = 'DeadLetterUnreadError';
+
+  constructor(
+    readonly id: string,
+    cause: unknown,
+  ) {
+    super(`dead letter ${id} cannot be read now`, { cause });
+  }
+}
+
 /** The letter is as it was written, but its rows cannot be understood; it stays in the queue. */
 export class DeadLetterUndecodableError extends Error {
   override readonly name = 'DeadLetterUndecodableError';

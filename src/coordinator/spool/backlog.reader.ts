@@ -1,22 +1,20 @@
 import type { Quarantine } from './quarantine.js';
-import { SalvagedFile } from './salvaged.file.js';
+import type { Segment } from './segment.js';
 import { SegmentReader, type SegmentPiece } from './segment.reader.js';
 import type { SegmentStore } from './segment.store.js';
-import type { Segment } from './segment.js';
 import type { SpoolFile } from './spool.file-system.js';
+import type { SpoolObserver } from './spool.options.js';
 import type { RecordHeader } from './spool.record.js';
+import type { UnreadRange, UnreadRanges } from './unread.ranges.js';
 import type { UnsettledRecords } from './unsettled.records.js';
-
-/** Tries of a read in a row before what the disk does not give counts as damaged. */
-const READ_TRIES = 5;
-/** The process, not the disk, is short of something: trying again will do. */
-const SHORTAGES: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN']);
 
 /** A record that was read back. */
 export interface BacklogRecord {
   readonly segment: Segment;
   readonly header: RecordHeader;
   readonly payload: Buffer;
+  /** True when the disk did not read it in its turn: later ones were handed out before. */
+  readonly late: boolean;
 }
 
 /** Where on disk the reader is. */
@@ -24,27 +22,48 @@ interface Cursor {
   readonly segment: Segment;
   readonly file: SpoolFile;
   reader: SegmentReader;
+  /** The place that is tried again; undefined while records are read in order. */
+  readonly again: UnreadRange | undefined;
 }
 
-/** Reads back, in order, the records that are on disk only. */
+type Bytes = Extract<SegmentPiece, { kind: 'damage' | 'unread' }>;
+
+/** What a BacklogReader works with. */
+export interface BacklogReaderParts {
+  readonly store: SegmentStore;
+  readonly records: UnsettledRecords;
+  readonly quarantine: Quarantine;
+  readonly unread: UnreadRanges;
+  readonly observer: SpoolObserver;
+  /** A record turned up in a segment that could not be counted at the start. */
+  readonly onFound: (header: RecordHeader) => void;
+}
+
+/**
+ * Reads back, in order, the records that are on disk only. What the disk does not read is left for later and holds up
+ * nothing behind it.
+ */
 export class BacklogReader {
   private cursor: Cursor | undefined;
+  /** Reads a place again that was not read in its turn. */
+  private secondTry: Cursor | undefined;
   /** Where the cursor begins: the first record that is on disk only. */
   private resumeAt: { readonly segment: Segment; readonly offset: number } | undefined;
-  private failures = 0;
 
-  constructor(
-    private readonly store: SegmentStore,
-    private readonly records: UnsettledRecords,
-    private readonly quarantine: Quarantine,
-  ) {
-    const first = store.segments.find(({ last }) => last > records.lastHandedOut);
+  constructor(private readonly parts: BacklogReaderParts) {
+    const { store, records } = parts;
+    const first = store.segments.find((segment) => !records.covers(segment));
     this.resumeAt = first && { segment: first, offset: 0 };
   }
 
-  /** True while records that were not handed out lie on disk only. */
+  /** True while records that were not handed out lie on disk only, apart from those that it does not read. */
   get behind(): boolean {
     return this.resumeAt !== undefined;
+  }
+
+  /** True when a step may find a record. */
+  get hasWork(): boolean {
+    return this.behind || this.secondTry !== undefined || this.parts.unread.due !== undefined;
   }
 
   /** From this record on memory has no room: it is the first to be read back. */
@@ -52,114 +71,159 @@ export class BacklogReader {
     this.resumeAt = { segment, offset };
   }
 
-  /**
-   * The next record; undefined when there was none in this step, which is for good once `behind` is false. Rejects
-   * when the disk does not read; asking again tries again, and at last goes on behind what cannot be read.
-   */
+  /** The next record; undefined when there was none in this step, which is for good once `hasWork` is false. */
   async step(): Promise<BacklogRecord | undefined> {
-    try {
-      const cursor = (this.cursor ??= await this.open());
-      const record = cursor && (await this.read(cursor));
-      this.failures = 0;
-      return record;
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      if (SHORTAGES.has(code) || ++this.failures < READ_TRIES) throw error;
-      this.failures = 0;
-      this.giveUp();
-      return undefined;
-    }
+    const due = this.secondTry ? undefined : this.parts.unread.due;
+    if (due) this.secondTry = await this.openAgain(due);
+    const cursor = this.secondTry ?? (this.cursor ??= await this.openNext());
+    return cursor && (await this.read(cursor));
   }
 
   async close(): Promise<void> {
     await this.cursor?.file.close().catch(() => undefined);
+    await this.secondTry?.file.close().catch(() => undefined);
   }
 
-  private async open(): Promise<Cursor | undefined> {
-    if (!this.resumeAt) throw new Error('the spool has nothing to read back');
+  private async openNext(): Promise<Cursor | undefined> {
+    if (!this.resumeAt) return undefined;
     const { segment, offset } = this.resumeAt;
     try {
-      const file = await this.store.open(segment);
-      // It could not be opened at the start; now it can.
-      if (segment.unreadable) segment.bytes = await file.size();
-      segment.unreadable = false;
-      return { segment, file, reader: readerOf(segment, file, offset) };
+      const file = await this.openFile(segment);
+      return { segment, file, reader: readerOf(segment, file, offset), again: undefined };
     } catch (error) {
-      if (this.store.segments.includes(segment)) throw error;
-      // It was empty, and was removed meanwhile.
+      // An empty one may have been removed meanwhile.
+      if (this.parts.store.segments.includes(segment))
+        this.leaveUnread({ segment, offset, end: segment.opened ? segment.bytes : Infinity, error });
       this.leave(segment);
       return undefined;
     }
   }
 
+  private async openAgain(range: UnreadRange): Promise<Cursor | undefined> {
+    const { segment, offset } = range;
+    try {
+      const file = await this.openFile(segment);
+      return { segment, file, reader: readerOf(segment, file, offset), again: range };
+    } catch (error) {
+      this.leaveUnread({ ...range, error }, range);
+      this.parts.unread.remove(range);
+      return undefined;
+    }
+  }
+
+  private async openFile(segment: Segment): Promise<SpoolFile> {
+    const file = await this.parts.store.open(segment);
+    // It could not be opened at the start; now it can.
+    if (!segment.opened) segment.measured(await file.size());
+    return file;
+  }
+
   private async read(cursor: Cursor): Promise<BacklogRecord | undefined> {
-    const { segment, reader } = cursor;
-    const piece = await reader.next(segment.bytes);
-    if (!piece) await this.endOfSegment(cursor);
-    else if (piece.kind === 'damage') await this.passOver(segment, piece);
-    else if (piece.kind === 'record' && piece.payload && !this.isOver(segment, piece.header.sequence)) {
+    const { segment, reader, again } = cursor;
+    const piece = reader.offset < endOf(cursor) ? await this.nextPiece(cursor) : undefined;
+    if (!piece) await this.finish(cursor);
+    else if (piece.kind === 'unread') this.passUnread(cursor, piece);
+    else if (piece.kind === 'damage') await this.passDamage(cursor, piece);
+    else if (piece.kind === 'record' && piece.payload && !this.isOver(cursor, piece.header.sequence)) {
       this.count(segment, piece.header);
-      return { segment, header: piece.header, payload: piece.payload };
+      return { segment, header: piece.header, payload: piece.payload, late: again !== undefined };
     }
     return undefined;
   }
 
   /**
-   * True for what was settled before the last start, and for a write that failed and was cut off, when a power cut
-   * undid the cut: the process after it gave the number anew, to an entry in the next segment.
+   * Damage is looked at twice: the bytes are read again from the disk before they count as damaged. A place that is tried
+   * again ends where the records behind it begin: those were handed out.
    */
-  private isOver(segment: Segment, sequence: number): boolean {
-    return sequence <= this.records.lastHandedOut || sequence > segment.last;
+  private async nextPiece(cursor: Cursor): Promise<SegmentPiece | undefined> {
+    const { segment, file, reader } = cursor;
+    const { offset } = reader;
+    const piece = await readPiece(cursor);
+    if (piece?.kind !== 'damage') return piece;
+    cursor.reader = readerOf(segment, file, offset);
+    return await readPiece(cursor);
   }
 
-  private count({ counted }: Segment, { rows }: RecordHeader): void {
-    if (!counted) this.records.find(rows);
+  /**
+   * True for what was settled before the last start, and for a write that failed and was cut off, when a power cut
+   * undid the cut: the process after it gave the number again, to an entry in the next segment.
+   */
+  private isOver({ segment, again }: Cursor, sequence: number): boolean {
+    const after = again?.after ?? this.parts.records.lastHandedOut;
+    return sequence <= after || sequence > segment.last;
   }
 
-  private async endOfSegment({ segment, reader, file }: Cursor): Promise<void> {
-    if (reader.offset < segment.bytes) return;
-    this.leave(segment);
+  private count({ counted }: Segment, header: RecordHeader): void {
+    if (!counted) this.parts.onFound(header);
+  }
+
+  /** Nothing is left before its end. No await before the cursor is gone: an entry written meanwhile would be lost. */
+  private async finish(cursor: Cursor): Promise<void> {
+    const { segment, file, again } = cursor;
+    if (again) {
+      this.secondTry = undefined;
+      this.parts.unread.remove(again);
+      this.parts.observer.onRead?.(segment.path, again.offset);
+    } else this.leave(segment);
     await file.close();
   }
 
-  /** Nothing in it is left to read. No await in here: an entry written meanwhile would be in neither place. */
+  /** Nothing in it is left to read in order. */
   private leave(segment: Segment): void {
-    this.records.passOver(segment.last);
-    const next = this.store.after(segment);
+    const { records, store } = this.parts;
+    records.passOver(segment.last);
+    const next = store.segments.find((later) => later.first > segment.first && !records.covers(later));
     this.cursor = undefined;
     this.resumeAt = next && { segment: next, offset: 0 };
-    if (!next) this.records.recount();
+  }
+
+  private passUnread(
+    { segment, again }: Cursor,
+    { offset, length, header, error }: Bytes & { kind: 'unread' },
+  ): void {
+    const after = again?.after ?? this.parts.records.lastHandedOut;
+    this.leaveUnread({ segment, offset, end: offset + length, after, header, error }, again);
+  }
+
+  private leaveUnread(
+    range: Omit<UnreadRange, 'after' | 'header'> & Partial<Pick<UnreadRange, 'after' | 'header'>>,
+    instead?: UnreadRange,
+  ): void {
+    const { unread, records, observer } = this.parts;
+    const { segment, offset, error } = range;
+    unread.add({ after: records.lastHandedOut, header: undefined, ...range }, instead);
+    observer.onUnread?.(segment.path, offset, error);
   }
 
   /** A damaged record counts as handed out; it is as good as settled when its bytes are in the quarantine. */
-  private async passOver(
-    segment: Segment,
-    { offset, length, header }: Extract<SegmentPiece, { kind: 'damage' }>,
-  ): Promise<void> {
-    if (header && this.isOver(segment, header.sequence)) return;
-    const after = this.records.lastHandedOut;
+  private async passDamage(cursor: Cursor, { offset, length, header }: Bytes): Promise<void> {
+    const { segment, again } = cursor;
+    const { records, quarantine } = this.parts;
+    if (header && this.isOver(cursor, header.sequence)) return;
+    const after = again?.after ?? records.lastHandedOut;
     if (header) {
       this.count(segment, header);
-      this.records.passOver(header.sequence);
-      this.records.rows -= header.rows;
+      if (!again) records.passOver(header.sequence);
+      records.drop(header.rows);
     }
-    await this.quarantine.add({ segment, offset, length, rows: header?.rows, after });
-  }
-
-  /** A disk that does not read some bytes must not keep those behind them: bar after bar would wait for ever. */
-  private giveUp(): void {
-    const { cursor, resumeAt } = this;
-    if (cursor) {
-      const { segment, file, reader } = cursor;
-      cursor.reader = readerOf(segment, new SalvagedFile(file, () => segment.bytes), reader.offset);
-      this.quarantine.giveUp(segment, segment.bytes);
-    } else if (resumeAt) {
-      this.quarantine.giveUp(resumeAt.segment, resumeAt.segment.bytes);
-      this.leave(resumeAt.segment);
-    }
+    await quarantine.add({ segment, offset, length, rows: header?.rows, after });
   }
 }
 
-function readerOf(segment: Segment, file: Pick<SpoolFile, 'read'>, from: number): SegmentReader {
+/** Where the cursor's bytes end now: the segment that is written grows. */
+function endOf({ segment, again }: Cursor): number {
+  return Math.min(again?.end ?? Infinity, segment.bytes);
+}
+
+/** Only at the end of a segment may a record be torn; before it, something else was there. */
+async function readPiece(cursor: Cursor): Promise<SegmentPiece | undefined> {
+  const end = endOf(cursor);
+  const piece = await cursor.reader.next(end);
+  return piece?.kind === 'torn' && end < cursor.segment.bytes
+    ? { ...piece, kind: 'damage', header: undefined }
+    : piece;
+}
+
+function readerOf(segment: Segment, file: SpoolFile, from: number): SegmentReader {
   return new SegmentReader(file, { from, first: segment.first, payloads: true });
 }

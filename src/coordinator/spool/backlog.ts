@@ -1,4 +1,4 @@
-import { SalvagedFile } from './salvaged.file.js';
+import type { LedgerRecord } from './checkpoint.slot.js';
 import { SegmentReader } from './segment.reader.js';
 import type { Segment } from './segment.js';
 import type { SpoolFileSystem } from './spool.file-system.js';
@@ -11,40 +11,58 @@ const FREE_NUMBERS = 2 ** 32;
 export interface Backlog {
   readonly records: number;
   readonly rows: number;
+  /** Rows of records that the ledger on disk does not count as accepted yet. */
+  readonly newRows: number;
+  /** Rows of records that are replayed. */
+  readonly replayedRows: number;
   /** Rows of the heaviest record. */
   readonly heaviest: number;
   /** Time of receipt of the first record. */
   readonly oldestTime: number | undefined;
+  /** The newest time of receipt; 0 when there is no record. */
+  readonly newestTime: number;
 }
 
 /**
  * Looks at the headers in the segments, oldest first, that the checkpoint does not cover, and finds out where each
- * segment ends. What cannot be read is left to the reader, who has more patience.
+ * segment ends. What cannot be read is left to the reader, which tries again.
  */
 export async function lookAtBacklog(
   files: SpoolFileSystem,
   segments: readonly Segment[],
   checkpoint: number,
+  ledger: LedgerRecord | undefined,
 ): Promise<Backlog> {
-  const found = { records: 0, rows: 0, heaviest: 0, oldestTime: undefined as number | undefined };
+  const { next = 0, replayUntil = 0, settledSegments = [] } = ledger ?? {};
+  const settled = new Set(settledSegments);
+  const replaying = replayUntil > 0;
+  const found = { records: 0, rows: 0, newRows: 0, replayedRows: 0, heaviest: 0, newestTime: 0 };
+  let oldestTime: number | undefined;
   for (const [index, segment] of segments.entries()) {
     const end = segments[index + 1]?.first ?? Infinity;
     const note = ({ sequence, rows, time }: RecordHeader): void => {
       if (sequence >= end) return;
-      segment.last = Math.max(segment.last, sequence);
+      segment.reaches(sequence);
       if (sequence < checkpoint) return;
       found.records++;
       found.rows += rows;
+      if (sequence >= next) found.newRows += rows;
+      if (sequence < replayUntil || settled.has(segment.first)) found.replayedRows += rows;
       found.heaviest = Math.max(found.heaviest, rows);
-      found.oldestTime ??= time;
+      found.newestTime = Math.max(found.newestTime, time);
+      oldestTime ??= time;
     };
-    const { records, rows } = found;
-    if (end > checkpoint) await scan(files, segment, checkpoint, note);
+    const { records, rows, newRows, replayedRows } = found;
+    if (settled.has(segment.first) && !replaying) {
+      segment.reaches(Math.min(end, next) - 1);
+      segment.markSettled(Date.now());
+      segment.fold();
+    } else if (end > checkpoint) await scan(files, segment, checkpoint, note);
     // What was found in it now is found again with the rest.
-    if (!segment.counted) Object.assign(found, { records, rows });
-    if (end < Infinity) segment.last = end - 1;
+    if (!segment.counted) Object.assign(found, { records, rows, newRows, replayedRows });
+    if (end < Infinity) segment.endsBefore(end);
   }
-  return found;
+  return { ...found, oldestTime };
 }
 
 async function scan(
@@ -53,18 +71,19 @@ async function scan(
   checkpoint: number,
   note: (header: RecordHeader) => void,
 ): Promise<void> {
-  const file = segment.unreadable ? undefined : await files.open(segment.path, 'read').catch(() => undefined);
+  const file = segment.opened ? await files.open(segment.path, 'read').catch(() => undefined) : undefined;
   if (!file) {
+    segment.notOpened();
     leaveToReader(segment);
-    segment.unreadable = true;
     return;
   }
   try {
-    const salvaged = new SalvagedFile(file, () => segment.bytes);
-    const reader = new SegmentReader(salvaged, { first: segment.first, payloads: false });
+    const reader = new SegmentReader(file, { first: segment.first, payloads: false });
     let damaged = false;
+    let unread = false;
     for (let piece = await reader.next(segment.bytes); piece; piece = await reader.next(segment.bytes)) {
       damaged ||= piece.kind === 'damage';
+      unread ||= piece.kind === 'unread';
       if (piece.kind !== 'record') continue;
       note(piece.header);
       let header;
@@ -72,8 +91,8 @@ async function scan(
     }
     // A record that cannot be read may be the last, and any number of gaps may lie before it: the segment is not
     // settled before a reader has been there.
-    if (damaged) segment.last = Math.max(segment.last + 1, checkpoint);
-    if (salvaged.badBlocks > 0) leaveToReader(segment);
+    if (damaged) segment.reaches(Math.max(segment.last + 1, checkpoint));
+    if (unread) leaveToReader(segment);
   } finally {
     await file.close();
   }
@@ -81,6 +100,6 @@ async function scan(
 
 /** What is in it, and how much, is not known yet. */
 function leaveToReader(segment: Segment): void {
-  segment.last += FREE_NUMBERS;
-  segment.counted = false;
+  segment.reaches(segment.last + FREE_NUMBERS);
+  segment.notCounted();
 }

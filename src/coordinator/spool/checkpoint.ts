@@ -1,24 +1,31 @@
-import { crc32 } from 'node:zlib';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import {
+  decodeSlot,
+  encodeSlot,
+  SLOT_BYTES,
+  type CheckpointSlot,
+  type LedgerRecord,
+} from './checkpoint.slot.js';
 import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
 import { readWholeFile, writeWholeFile } from './whole.file.js';
 
 const NAME = 'checkpoint';
-const SLOT_BYTES = 4_096;
-const CRC_AT = 12;
-const MAGIC = Buffer.from('MDSC', 'latin1');
-const TWO_32 = 2 ** 32;
+/** How often a checkpoint that the disk does not read is tried before all there is counts as not settled. */
+const READ_TRIES = 10;
+const READ_PAUSE_MS = 500;
 
 /** A checkpoint file as it lies on disk. */
 export interface CheckpointLook {
   readonly sequence: number;
+  readonly ledger: LedgerRecord | undefined;
   /** Offsets of the slots that are damaged. */
   readonly damaged: readonly number[];
 }
 
 /**
- * How far everything is settled, on disk: all records below a sequence number. Two slots are written in turn, each
- * a block of its own with a checksum, so that a write that is cut short leaves the one before. An older checkpoint
- * only means that more is written again, which is harmless.
+ * How far everything is settled, on disk: all records below a sequence number, and the ledger of that moment. Two slots
+ * are written in turn. An older checkpoint only means that more is written again, which is harmless.
  */
 export class Checkpoint {
   static readonly SLOT_BYTES = SLOT_BYTES;
@@ -33,27 +40,26 @@ export class Checkpoint {
     private readonly directory: string,
     /** Records below it need not be read again. */
     public sequence = 0,
+    /** Undefined when there is none on disk. */
+    public ledger?: LedgerRecord,
     /** Slots that hold something else than a checkpoint. */
     readonly damagedSlots = 0,
+    /** Why the file could not be read. */
+    readonly unread?: unknown,
   ) {}
 
-  /** Reads the checkpoint; without one, or when it cannot be read, all there is counts as not settled. */
-  static async open(files: SpoolFileSystem, directory: string): Promise<Checkpoint> {
-    const names = await files.list(directory);
-    if (!names.includes(NAME)) return new Checkpoint(files, directory);
-    let file: SpoolFile | undefined;
-    try {
-      file = await files.open(`${directory}/${NAME}`, 'write');
-      const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
-      const sequence = newestOf(slots);
-      const damaged = slots.filter((slot) => slot.damaged).length;
-      const checkpoint = new Checkpoint(files, directory, sequence, damaged);
-      checkpoint.file = file;
-      checkpoint.slot = slots[0].sequence === sequence ? 1 : 0;
-      return checkpoint;
-    } catch {
-      await file?.close().catch(() => undefined);
-      return new Checkpoint(files, directory, 0, 2);
+  /**
+   * Reads the checkpoint. Without one, or when the disk does not read it within some seconds, all there is counts as not
+   * settled and the ledger begins again.
+   */
+  static async open(files: SpoolFileSystem, directory: string, pauseMs = READ_PAUSE_MS): Promise<Checkpoint> {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await Checkpoint.read(files, directory);
+      } catch (error) {
+        if (attempt === READ_TRIES) return new Checkpoint(files, directory, 0, undefined, 2, error);
+      }
+      if (pauseMs > 0) await sleep(pauseMs);
     }
   }
 
@@ -73,44 +79,76 @@ export class Checkpoint {
     if (!(await files.list(directory)).includes(NAME)) return undefined;
     const slots = slotsOf(await readWholeFile(files, `${directory}/${NAME}`));
     const damaged = slots.flatMap((slot, index) => (slot.damaged ? [index * SLOT_BYTES] : []));
-    return { sequence: newestOf(slots), damaged };
+    const { sequence = 0, ledger } = slots[newestOf(slots)];
+    return { sequence, ledger, damaged };
   }
 
   /** Puts a new file in the place of the old one, in one step. Not while it is open. */
-  static async replace(files: SpoolFileSystem, directory: string, sequence: number): Promise<void> {
-    await writeWholeFile(files, directory, NAME, [encodeSlot(sequence), Buffer.alloc(SLOT_BYTES)]);
+  static async replace(
+    files: SpoolFileSystem,
+    directory: string,
+    sequence: number,
+    ledger?: LedgerRecord,
+  ): Promise<void> {
+    await writeWholeFile(files, directory, NAME, [encodeSlot(sequence, ledger), Buffer.alloc(SLOT_BYTES)]);
   }
 
   /** Resolves when it is on disk. Not to be called again before it has settled. */
-  async write(sequence: number): Promise<void> {
+  async write(sequence: number, ledger: LedgerRecord): Promise<void> {
+    await this.checkPlace();
     await this.prepare();
     try {
-      await this.writeSlot(sequence);
+      await this.writeSlot(sequence, ledger);
     } catch (error) {
       await this.giveUpFile();
       throw error;
     }
     this.slot = 1 - this.slot;
     this.sequence = sequence;
+    this.ledger = ledger;
+  }
+
+  /** A file that was removed or replaced behind our back is made again. */
+  private async checkPlace(): Promise<void> {
+    const { file } = this;
+    if (!file) return;
+    const there = await this.files.identity(`${this.directory}/${NAME}`);
+    if (there !== (await file.identity()) && this.file === file) await this.giveUpFile();
   }
 
   async close(): Promise<void> {
     await this.file?.close();
   }
 
+  private static async read(files: SpoolFileSystem, directory: string): Promise<Checkpoint> {
+    const names = await files.list(directory);
+    if (!names.includes(NAME)) return new Checkpoint(files, directory);
+    const file = await files.open(`${directory}/${NAME}`, 'write');
+    try {
+      const slots = slotsOf(await file.read(2 * SLOT_BYTES, 0));
+      const newest = newestOf(slots);
+      const { sequence, ledger } = slots[newest];
+      const damaged = slots.filter((slot) => slot.damaged).length;
+      const checkpoint = new Checkpoint(files, directory, sequence, ledger, damaged);
+      checkpoint.file = file;
+      checkpoint.slot = sequence === undefined ? 0 : 1 - newest;
+      return checkpoint;
+    } catch (error) {
+      await file.close().catch(() => undefined);
+      throw error;
+    }
+  }
+
   private async make(): Promise<void> {
     await this.files.makeDirectory(this.directory);
-    await writeWholeFile(this.files, this.directory, NAME, [
-      encodeSlot(this.sequence),
-      Buffer.alloc(SLOT_BYTES),
-    ]);
+    await Checkpoint.replace(this.files, this.directory, this.sequence, this.ledger);
     this.file = await this.files.open(`${this.directory}/${NAME}`, 'write');
     this.slot = 1;
   }
 
-  private async writeSlot(sequence: number): Promise<void> {
+  private async writeSlot(sequence: number, ledger: LedgerRecord): Promise<void> {
     if (!this.file) throw new Error('the checkpoint has no file');
-    await writeFully(this.file, [encodeSlot(sequence)], this.slot * SLOT_BYTES);
+    await writeFully(this.file, [encodeSlot(sequence, ledger)], this.slot * SLOT_BYTES);
     await this.file.sync();
   }
 
@@ -122,37 +160,21 @@ export class Checkpoint {
   }
 }
 
-/** A sequence number as a block with a checksum. */
-export function encodeSlot(sequence: number): Buffer {
-  const slot = Buffer.alloc(SLOT_BYTES);
-  MAGIC.copy(slot);
-  slot.writeUInt32BE(Math.floor(sequence / TWO_32), 4);
-  slot.writeUInt32BE(sequence % TWO_32, 8);
-  slot.writeUInt32BE(crc32(slot.subarray(0, CRC_AT)), CRC_AT);
-  return slot;
-}
-
-interface Slot {
-  readonly sequence: number | undefined;
-  readonly damaged: boolean;
-}
-
-function slotsOf(bytes: Buffer): [Slot, Slot] {
+function slotsOf(bytes: Buffer): [CheckpointSlot, CheckpointSlot] {
   return [decodeSlot(bytes.subarray(0, SLOT_BYTES)), decodeSlot(bytes.subarray(SLOT_BYTES))];
 }
 
-function newestOf(slots: readonly Slot[]): number {
-  return Math.max(0, ...slots.map(({ sequence }) => sequence ?? 0));
+/** A damaged slot counts only when the other says nothing: an older checkpoint that is sound is harmless. */
+function newestOf([first, second]: readonly [CheckpointSlot, CheckpointSlot]): 0 | 1 {
+  if (second.sequence === undefined) return 0;
+  if (first.sequence === undefined) return 1;
+  if (first.damaged !== second.damaged) return first.damaged ? 1 : 0;
+  return isNewer(second, first) ? 1 : 0;
 }
 
-/** Whatever is neither a checkpoint nor blank is damage, also in the bytes that are always zero. */
-export function decodeSlot(slot: Buffer): Slot {
-  if (slot.every((byte) => byte === 0)) return { sequence: undefined, damaged: false };
-  const whole = slot.length === SLOT_BYTES && slot.subarray(0, MAGIC.length).equals(MAGIC);
-  if (!whole || crc32(slot.subarray(0, CRC_AT)) !== slot.readUInt32BE(CRC_AT))
-    return { sequence: undefined, damaged: true };
-  return {
-    sequence: slot.readUInt32BE(4) * TWO_32 + slot.readUInt32BE(8),
-    damaged: slot.subarray(CRC_AT + 4).some((byte) => byte !== 0),
-  };
+function isNewer(slot: CheckpointSlot, other: CheckpointSlot): boolean {
+  if (slot.ledger && other.ledger) return slot.ledger.serial > other.ledger.serial;
+  const [sequence = 0, otherSequence = 0] = [slot.sequence, other.sequence];
+  // A version without a ledger only writes larger numbers than the one before.
+  return sequence > otherSequence || (sequence === otherSequence && slot.ledger !== undefined);
 }

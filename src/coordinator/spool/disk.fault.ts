@@ -63,6 +63,7 @@ export class DiskFault {
     try {
       // Segments kept for replay are the first to make room for new entries.
       if (this.reason instanceof SpoolFullError) await this.retention.keepHouse(this.segmentBytes);
+      await this.store.assertDirectory();
       await this.checkpoint.prepare();
       await this.store.probe();
     } catch {

@@ -21,6 +21,8 @@ const USUAL_GROUP_BYTES = MIB;
 /** And never more, if it is more than one entry: the first in a group waits for the last. */
 const GROUP_BYTES = 16 * MIB;
 const MAX_WAITING_BYTES = 128 * MIB;
+/** How often the segment that is written is compared with what lies under its name. */
+const PLACE_MS = SECOND;
 
 /** An entry as it is given to the spool. */
 export interface SpoolInput<T> {
@@ -33,6 +35,8 @@ export interface SpoolInput<T> {
   readonly entry: T;
   /** Called as soon as it is safe, before the reader can have it. */
   readonly onSafe?: ((sequence: number) => void) | undefined;
+  /** True: its rows are accepted already, and were dead letters since. */
+  readonly replayed?: boolean | undefined;
 }
 
 /** An entry that waits to be written. */
@@ -47,6 +51,8 @@ export class GroupCommit<T> {
   private waitingBytes = 0;
   private flushing: Promise<void> | undefined;
   private syncStartedAt: number | undefined;
+  private readonly placeTimer: NodeJS.Timeout;
+  private placeIsDue = false;
 
   constructor(
     private readonly options: SpoolOptions,
@@ -57,7 +63,9 @@ export class GroupCommit<T> {
     private readonly segmentBytes: number,
     /** Told of a group that is safe, the first of which got the sequence number `first`. */
     private readonly onSafe: (segment: Segment, group: readonly Append<T>[], first: number) => void,
-  ) {}
+  ) {
+    this.placeTimer = setInterval(() => this.checkPlace(), options.placeMs ?? PLACE_MS).unref();
+  }
 
   /** How long the write that runs now has taken. */
   get syncingSeconds(): number {
@@ -78,13 +86,24 @@ export class GroupCommit<T> {
     return append.waiter.promise;
   }
 
-  /** Resolves when nothing waits. */
-  async flushed(): Promise<void> {
+  /** Resolves when nothing waits, and looks no more whether the spool is in its place. */
+  async close(): Promise<void> {
+    clearInterval(this.placeTimer);
     await this.flushing;
   }
 
+  /** Between two writes: a fault ends the segment. */
+  private checkPlace(): void {
+    this.placeIsDue = true;
+    this.flushing ??= this.flush();
+  }
+
   private async flush(): Promise<void> {
-    while (this.waiting.length > 0) {
+    while (this.waiting.length > 0 || this.placeIsDue) {
+      if (this.placeIsDue) {
+        await this.assertPlace();
+        continue;
+      }
       const group = this.takeGroup();
       const bytes = group.reduce((sum, append) => sum + append.bytes, 0);
       try {
@@ -96,6 +115,16 @@ export class GroupCommit<T> {
       }
     }
     this.flushing = undefined;
+  }
+
+  private async assertPlace(): Promise<void> {
+    this.placeIsDue = false;
+    if (this.fault.current) return;
+    try {
+      await this.store.assertInPlace();
+    } catch (error) {
+      await this.fault.begin(error);
+    }
   }
 
   private takeGroup(): Append<T>[] {
@@ -115,7 +144,10 @@ export class GroupCommit<T> {
     if (this.fault.current) throw this.fault.current;
     await this.retention.makeRoom(bytes);
     const first = this.store.takeSequences(group.length);
-    if ((this.store.current?.bytes ?? 0) >= this.segmentBytes) await this.store.seal({ cut: false });
+    if ((this.store.current?.bytes ?? 0) >= this.segmentBytes) {
+      await this.store.assertInPlace();
+      await this.store.seal({ cut: false });
+    }
     const segment = await this.store.writable(first);
     await this.timed(this.store.write(groupBytes(group, first)));
     this.onSafe(segment, group, first);

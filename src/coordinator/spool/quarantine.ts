@@ -34,15 +34,8 @@ export class Quarantine {
   /** A full disk must not stop the reader, which makes room: what cannot be put aside now stays where it is. */
   async add(damaged: Damaged): Promise<void> {
     this.pending.push(damaged);
-    damaged.segment.open++;
+    damaged.segment.hold();
     await this.putAside(damaged);
-  }
-
-  /** The disk does not read the segment any more: it is put aside whole, when all before it is settled. */
-  giveUp(segment: Segment, bytes: number): void {
-    segment.unreadable = true;
-    this.count++;
-    this.observer.onQuarantine?.(segment.path, bytes, undefined);
   }
 
   async retry(): Promise<void> {
@@ -57,7 +50,7 @@ export class Quarantine {
       // Two tries may run at once.
       if (index < 0) return;
       this.pending.splice(index, 1);
-      segment.open--;
+      segment.release();
       this.count++;
       this.observer.onQuarantine?.(path, length, rows);
     } catch (error) {

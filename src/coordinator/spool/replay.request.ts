@@ -1,4 +1,5 @@
-import { Checkpoint, decodeSlot, encodeSlot } from './checkpoint.js';
+import { Checkpoint, type CheckpointLook } from './checkpoint.js';
+import { decodeSlot, encodeSlot } from './checkpoint.slot.js';
 import { type SpoolFileSystem } from './spool.file-system.js';
 import { readWholeFile, writeWholeFile } from './whole.file.js';
 
@@ -42,9 +43,20 @@ export async function applyReplay(files: SpoolFileSystem, directory: string): Pr
   const pending = await pendingReplay(files, directory);
   if (pending === undefined) return;
   const checkpoint = pending === 'damaged' ? undefined : await Checkpoint.look(files, directory);
-  if (pending !== 'damaged' && checkpoint && pending.from < checkpoint.sequence)
-    await Checkpoint.replace(files, directory, pending.from);
+  if (pending !== 'damaged' && checkpoint) await setBack(files, directory, checkpoint, pending.from);
   await dropReplay(files, directory);
   if (pending === 'damaged')
     throw new Error('the file that asked for it was damaged and is removed; ask for it again');
+}
+
+/** What is settled from this record on counts as accepted once more: it will be settled once more. */
+async function setBack(
+  files: SpoolFileSystem,
+  directory: string,
+  { sequence, ledger }: CheckpointLook,
+  from: number,
+): Promise<void> {
+  if (from >= sequence && (ledger?.settledSegments.length ?? 0) === 0) return;
+  const replayUntil = Math.max(sequence, ledger?.replayUntil ?? 0);
+  await Checkpoint.replace(files, directory, Math.min(from, sequence), ledger && { ...ledger, replayUntil });
 }

@@ -1,8 +1,12 @@
 import type { Checkpoint } from './checkpoint.js';
+import type { LedgerRecord } from './checkpoint.slot.js';
 import type { Quarantine } from './quarantine.js';
+import type { RowLedger } from './row.ledger.js';
+import type { Segment } from './segment.js';
 import type { SegmentStore } from './segment.store.js';
 import { SpoolFullError } from './spool.errors.js';
 import type { SpoolOptions } from './spool.options.js';
+import type { UnreadRanges } from './unread.ranges.js';
 import type { UnsettledRecords } from './unsettled.records.js';
 
 /** Also a service that is killed again and again must get on: what lies behind the checkpoint is written once more. */
@@ -17,6 +21,9 @@ export class SegmentRetention {
   private readonly timer: NodeJS.Timeout;
   private keeping = Promise.resolve();
   private due = false;
+  private checkpointFails = false;
+  /** Records below it are accepted. */
+  private acceptedBelow: number;
 
   constructor(
     private readonly options: SpoolOptions,
@@ -24,9 +31,12 @@ export class SegmentRetention {
     private readonly checkpoint: Checkpoint,
     private readonly records: UnsettledRecords,
     private readonly quarantine: Quarantine,
+    private readonly unread: UnreadRanges,
+    private readonly ledger: RowLedger,
     /** Told when the quota leaves room again. */
     private readonly onEnd: () => void,
   ) {
+    this.acceptedBelow = store.next;
     this.timer = setInterval(() => this.tick(), options.checkpointMs ?? CHECKPOINT_MS).unref();
   }
 
@@ -34,9 +44,9 @@ export class SegmentRetention {
   keepHouse(wanted = 0): Promise<void> {
     this.keeping = this.keeping.then(async () => {
       await this.quarantine.retry();
-      await this.tried('the checkpoint of the spool', () => this.writeCheckpoint());
-      // Also when there was no room for the checkpoint: reading settled records again would be harmless.
+      // First: what the checkpoint does not name as settled is not removed.
       this.noteSettled();
+      this.checkpointFails = !(await this.tried('the checkpoint of the spool', () => this.writeCheckpoint()));
       this.endOverQuota();
       await this.tried('the removal of a segment', () => this.reclaim(wanted));
     });
@@ -70,6 +80,11 @@ export class SegmentRetention {
     if (excess() > 0) throw new SpoolFullError(this.store.bytes, this.options.maxBytes);
   }
 
+  /** Records below this sequence number are durable: the ledger of the next checkpoint counts them. */
+  accepted(below: number): void {
+    this.acceptedBelow = below;
+  }
+
   /** Entries had to be refused for want of room. */
   quotaReached(reason: Error): void {
     if (!this.overQuota) this.options.observer?.onFault?.(reason);
@@ -89,24 +104,34 @@ export class SegmentRetention {
     void this.keepHouse().then(() => (this.due = false));
   }
 
-  private async tried(what: string, action: () => Promise<void>): Promise<void> {
+  /** @returns whether it worked */
+  private async tried(what: string, action: () => Promise<void>): Promise<boolean> {
     try {
       await action();
+      return true;
     } catch (error) {
       this.options.observer?.onRetry?.(what, error);
+      return false;
     }
   }
 
   private async writeCheckpoint(): Promise<void> {
-    const settledBelow = Math.min(this.records.settledBelow, this.quarantine.holdsAt);
-    if (settledBelow > this.checkpoint.sequence) await this.checkpoint.write(settledBelow);
+    const { checkpoint, records, quarantine, unread, store } = this;
+    const settledBelow = Math.min(records.settledBelow, quarantine.holdsAt, unread.holdsAt);
+    const sequence = Math.max(checkpoint.sequence, settledBelow);
+    const next = Math.max(this.acceptedBelow, sequence, checkpoint.ledger?.next ?? 0);
+    const ledger = this.ledger.record(next, sequence, store.segments, store.current);
+    if (sequence === checkpoint.sequence && isSame(ledger, checkpoint.ledger)) return;
+    await store.assertDirectory();
+    await checkpoint.write(sequence, ledger);
+    this.ledger.written(ledger);
   }
 
   /** Whatever the checkpoint says: one entry that cannot be settled must not keep all the segments after its own. */
   private noteSettled(): void {
     const now = Date.now();
     for (const segment of this.store.segments) {
-      if (this.records.covers(segment)) segment.settledAt ??= now;
+      if (this.records.covers(segment)) segment.markSettled(now);
     }
   }
 
@@ -124,16 +149,32 @@ export class SegmentRetention {
     return bytes;
   }
 
+  /**
+   * True when the checkpoint on disk names all of the segment as settled. One that was removed without would be missed at
+   * the next start. When a full disk has no room even for the checkpoint it is removed all the same: a kill before the
+   * next checkpoint then leaves a residual, and the rows are in PostgreSQL.
+   */
+  private isRecorded({ last, first }: Segment): boolean {
+    const { sequence, ledger } = this.checkpoint;
+    return last < sequence || ledger?.settledSegments.includes(first) === true;
+  }
+
   /** Removes settled segments: those kept long enough, and as many more, oldest first, as make `wanted` bytes. */
   private async reclaim(wanted: number): Promise<void> {
     const longEnough = Date.now() - this.options.retainMs;
     for (const segment of [...this.store.segments]) {
       // Asked anew: while others were removed the one that is written may have got a record.
-      if (segment.settledAt === undefined || !this.records.covers(segment)) continue;
       const needed = wanted > 0;
+      if (segment.settledAt === undefined) continue;
+      if (!this.isRecorded(segment) && !(needed && this.checkpointFails)) continue;
       if (!needed && (segment.settledAt > longEnough || segment === this.store.current)) continue;
       wanted -= segment.bytes;
       await this.store.remove(segment);
     }
   }
+}
+
+/** Apart from the number of the write. */
+function isSame(ledger: LedgerRecord, other: LedgerRecord | undefined): boolean {
+  return other !== undefined && JSON.stringify({ ...ledger, serial: other.serial }) === JSON.stringify(other);
 }

@@ -1,6 +1,7 @@
 import { lookAtBacklog, type Backlog } from './backlog.js';
-import { firstNumberOf, QUARANTINE, segmentNames, SUFFIX, type Segment } from './segment.js';
-import { SalvagedFile } from './salvaged.file.js';
+import type { LedgerRecord } from './checkpoint.slot.js';
+import { firstNumberOf, QUARANTINE, Segment, segmentNames, SUFFIX } from './segment.js';
+import { SpoolUnavailableError } from './spool.errors.js';
 import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
 import { writeWholeFile } from './whole.file.js';
 
@@ -11,6 +12,8 @@ export class SegmentStore {
   readonly segments: Segment[] = [];
   private nextSequence = 1;
   private active: { readonly segment: Segment; readonly file: SpoolFile } | undefined;
+  /** Identity of the directory, once it is known. */
+  private place: string | undefined;
 
   constructor(
     private readonly files: SpoolFileSystem,
@@ -22,21 +25,53 @@ export class SegmentStore {
     return this.segments.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
+  /** The sequence number that is given next. */
+  get next(): number {
+    return this.nextSequence;
+  }
+
   /** Finds the segments and looks at those that the checkpoint does not cover. */
-  async load(checkpoint: number): Promise<Backlog> {
+  async load(checkpoint: number, ledger: LedgerRecord | undefined): Promise<Backlog> {
     const names = segmentNames(await this.files.list(this.directory));
     for (const name of names) {
       const segment = this.newSegment(name, firstNumberOf(name));
       this.segments.push(segment);
       await this.measure(segment);
     }
-    const found = await lookAtBacklog(this.files, this.segments, checkpoint);
+    const found = await lookAtBacklog(this.files, this.segments, checkpoint, ledger);
     const last = this.segments.map((segment) => Math.max(segment.first, segment.last) + 1);
-    this.nextSequence = Math.max(1, checkpoint, ...last);
+    this.nextSequence = Math.max(1, checkpoint, ledger?.next ?? 0, ...last);
     return found;
   }
 
-  /** The first of so many sequence numbers, which are never given again. */
+  /**
+   * Compares the directory and the segment that is written with what lies under their names. What is written to files
+   * that were removed or moved, no process finds again.
+   * @throws SpoolUnavailableError
+   */
+  async assertInPlace(): Promise<void> {
+    await this.assertDirectory();
+    const { active } = this;
+    if (!active) return;
+    const { path } = active.segment;
+    if ((await this.files.identity(path)) !== (await active.file.identity()))
+      throw new SpoolUnavailableError(`segment ${path} was removed, moved or replaced`);
+  }
+
+  /**
+   * The directory must be the one that was opened: a new one in its place lacks what is not settled.
+   * @throws SpoolUnavailableError
+   */
+  async assertDirectory(): Promise<void> {
+    const now = await this.files.identity(this.directory);
+    this.place ??= now;
+    if (now !== this.place)
+      throw new SpoolUnavailableError(
+        `the directory of the spool, ${this.directory}, was removed, moved or replaced; put it back, or restart the service`,
+      );
+  }
+
+  /** The first of this many sequence numbers, which are never given again. */
   takeSequences(count: number): number {
     const first = this.nextSequence;
     this.nextSequence += count;
@@ -46,11 +81,6 @@ export class SegmentStore {
   /** The segment's file, for reading. The caller closes it. */
   open({ path }: Segment): Promise<SpoolFile> {
     return this.files.open(path, 'read');
-  }
-
-  /** The segment after this one, which may be gone. */
-  after(segment: Segment): Segment | undefined {
-    return this.segments.find(({ first }) => first > segment.first);
   }
 
   /** The segment that is written; a new one, named after the next sequence number, when there is none. */
@@ -106,7 +136,7 @@ export class SegmentStore {
     await file.truncate(0);
   }
 
-  /** Removes the segment, or puts it aside when some of it could not be read. */
+  /** Removes the segment and its file. */
   async remove(segment: Segment): Promise<void> {
     if (segment === this.current) await this.seal({ cut: false });
     const index = this.segments.indexOf(segment);
@@ -115,8 +145,7 @@ export class SegmentStore {
     // First off the list, so that nobody goes there any more.
     this.segments.splice(index, 1);
     try {
-      if (segment.unreadable) await this.putAside(segment);
-      else await this.files.remove(segment.path);
+      await this.files.remove(segment.path);
     } catch (error) {
       this.segments.push(segment);
       this.segments.sort((a, b) => a.first - b.first);
@@ -128,47 +157,29 @@ export class SegmentStore {
   async quarantine(segment: Segment, offset: number, length: number): Promise<string> {
     const name = `${segment.name}.${offset}`;
     const file = await this.open(segment);
-    const bytes = await new SalvagedFile(file, () => segment.bytes)
-      .read(length, offset)
-      .finally(() => file.close());
-    const directory = await this.makeQuarantine();
-    await writeWholeFile(this.files, directory, name, [bytes]);
-    return `${directory}/${name}`;
-  }
-
-  private async putAside({ name, path }: Segment): Promise<void> {
-    const directory = await this.makeQuarantine();
-    await this.files.rename(path, `${directory}/${name}`).catch(ignoreMissing);
-  }
-
-  private async makeQuarantine(): Promise<string> {
+    const bytes = await file.read(length, offset).finally(() => file.close());
     const directory = `${this.directory}/${QUARANTINE}`;
     await this.files.makeDirectory(directory);
-    return directory;
+    await writeWholeFile(this.files, directory, name, [bytes]);
+    return `${directory}/${name}`;
   }
 
   /** A segment that the disk does not open has no bytes until it does. */
   private async measure(segment: Segment): Promise<void> {
     try {
       const file = await this.open(segment);
-      segment.bytes = await file.size().finally(() => file.close());
+      segment.measured(await file.size().finally(() => file.close()));
     } catch {
-      segment.unreadable = true;
+      segment.notOpened();
     }
   }
 
   private newSegment(name: string, first: number): Segment {
-    const path = `${this.directory}/${name}`;
-    const segment = { name, path, first, last: first - 1, bytes: 0, settledAt: undefined, open: 0 };
-    return { ...segment, unreadable: false, counted: true };
+    return new Segment(name, `${this.directory}/${name}`, first);
   }
 
   private requireActive(): { readonly segment: Segment; readonly file: SpoolFile } {
     if (!this.active) throw new Error('no segment is open for writing');
     return this.active;
   }
-}
-
-function ignoreMissing(error: unknown): void {
-  if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
 }

@@ -4,24 +4,145 @@ const NAME = /^(\d{16})\.seg$/;
 /** Folder in the spool's directory for bytes that were damaged. */
 export const QUARANTINE = 'quarantine';
 
-/** One file of records. */
-export interface Segment {
-  readonly name: string;
-  readonly path: string;
-  /** No record in it has a smaller sequence number. */
-  readonly first: number;
-  /** No record in it has a larger one. */
-  last: number;
-  /** Bytes that are safe; what lies beyond was never acknowledged. */
-  bytes: number;
+/** What became of the rows of a record that is settled. */
+export interface Settled {
+  readonly committed: number;
+  readonly deadLettered: number;
+}
+
+/** One file of records. Its state is read-only outside and changes by named transitions. */
+export class Segment {
+  private lastSequence: number;
+  private size = 0;
+  private sizeKnown = true;
+  private holds = 0;
+  private settledSince: number | undefined;
+  private rowsCounted = true;
+  private outcomesFolded = false;
+  private readonly settledAhead = new Map<number, Settled>();
+
+  constructor(
+    readonly name: string,
+    readonly path: string,
+    /** No record in it has a smaller sequence number. */
+    readonly first: number,
+  ) {
+    this.lastSequence = first - 1;
+  }
+
+  /** No record in it has a larger sequence number. */
+  get last(): number {
+    return this.lastSequence;
+  }
+
+  /** Bytes that are durable; what lies beyond was never acknowledged. 0 while the file could not be opened. */
+  get bytes(): number {
+    return this.size;
+  }
+
+  /** False while the file could not be opened since the start. */
+  get opened(): boolean {
+    return this.sizeKnown;
+  }
+
   /** When all of it was seen to be settled, milliseconds of Date.now. */
-  settledAt: number | undefined;
-  /** Records in it that were handed out and are not settled, and damaged ones that are not in the quarantine yet. */
-  open: number;
-  /** True when the disk could not read some of it: it is put aside and not removed. */
-  unreadable: boolean;
+  get settledAt(): number | undefined {
+    return this.settledSince;
+  }
+
+  /** True while something in it is needed: a record that is not settled, or bytes that were not read yet. */
+  get held(): boolean {
+    return this.holds > 0;
+  }
+
   /** False when it could not be read whole at the start: its rows are counted as they are found. */
-  counted: boolean;
+  get counted(): boolean {
+    return this.rowsCounted;
+  }
+
+  /** Rows of records in it that are settled and lie above the checkpoint. */
+  get ahead(): Settled {
+    let committed = 0;
+    let deadLettered = 0;
+    for (const record of this.settledAhead.values()) {
+      committed += record.committed;
+      deadLettered += record.deadLettered;
+    }
+    return { committed, deadLettered };
+  }
+
+  /** True when the ledger on disk counts all of it as settled: it is not read again after a restart. */
+  get folded(): boolean {
+    return this.outcomesFolded;
+  }
+
+  /** The file was opened and has this many bytes. */
+  measured(bytes: number): void {
+    this.size = bytes;
+    this.sizeKnown = true;
+  }
+
+  /** The file cannot be opened now. */
+  notOpened(): void {
+    this.sizeKnown = false;
+    this.rowsCounted = false;
+  }
+
+  /** Records were written to it; `last` is the sequence number of the last. */
+  grew(bytes: number, last: number): void {
+    this.size += bytes;
+    this.lastSequence = last;
+    this.settledSince = undefined;
+  }
+
+  /** It may hold records up to this number. */
+  reaches(sequence: number): void {
+    this.lastSequence = Math.max(this.lastSequence, sequence);
+  }
+
+  /** Numbers from this one on belong to the next segment. */
+  endsBefore(sequence: number): void {
+    this.lastSequence = sequence - 1;
+  }
+
+  /** Some of it could not be read at the start. */
+  notCounted(): void {
+    this.rowsCounted = false;
+  }
+
+  /** Something in it is needed until `release`. */
+  hold(): void {
+    this.holds++;
+  }
+
+  release(): void {
+    if (this.holds === 0) throw new Error(`segment ${this.name} is held by nothing`);
+    this.holds--;
+  }
+
+  /** A record in it is settled, and an earlier one may not be. */
+  settle(sequence: number, outcome: Settled): void {
+    this.settledAhead.set(sequence, outcome);
+  }
+
+  /** The checkpoint covers all records below this number: their outcomes need not be kept. */
+  forgetBelow(sequence: number): void {
+    if (sequence > this.lastSequence) this.settledAhead.clear();
+    else if (sequence > this.first)
+      for (const settled of this.settledAhead.keys())
+        if (settled < sequence) this.settledAhead.delete(settled);
+  }
+
+  /** The ledger counts all of it from now on: single outcomes need not be kept. */
+  fold(): void {
+    this.outcomesFolded = true;
+    this.settledAhead.clear();
+  }
+
+  /** All of it is settled; `now` in milliseconds of Date.now. */
+  markSettled(now: number): void {
+    this.settledSince ??= now;
+  }
 }
 
 /** Those of the names in a directory that are segments', oldest first. */

@@ -1,5 +1,5 @@
-import { constants } from 'node:fs';
-import { mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { constants, type BigIntStats } from 'node:fs';
+import { mkdir, open, readdir, rename, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 
 /** An open file of the spool. */
@@ -13,6 +13,8 @@ export interface SpoolFile {
   /** Resolves when the data is on disk (fdatasync). */
   sync(): Promise<void>;
   truncate(length: number): Promise<void>;
+  /** What tells this file from any other, whatever its name is now. */
+  identity(): Promise<string>;
   close(): Promise<void>;
 }
 
@@ -33,6 +35,8 @@ export interface SpoolFileSystem {
   remove(path: string): Promise<void>;
   /** Makes creations, renames and removals in the directory last. */
   syncDirectory(path: string): Promise<void>;
+  /** The identity of the file or directory under this name; undefined when there is none. */
+  identity(path: string): Promise<string | undefined>;
 }
 
 /**
@@ -76,9 +80,17 @@ class NodeFile implements SpoolFile {
     return this.handle.truncate(length);
   }
 
+  async identity(): Promise<string> {
+    return identityOf(await this.handle.stat({ bigint: true }));
+  }
+
   close(): Promise<void> {
     return this.handle.close();
   }
+}
+
+function identityOf({ dev, ino }: BigIntStats): string {
+  return `${dev}:${ino}`;
 }
 
 const ONLY_OWNER = 0o600;
@@ -109,6 +121,14 @@ export const nodeFileSystem: SpoolFileSystem = {
   rename: (from, to) => rename(from, to),
   remove: (path) => unlink(path),
   syncDirectory,
+  identity: async (path) => {
+    try {
+      return identityOf(await stat(path, { bigint: true }));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  },
 };
 
 async function syncDirectory(path: string): Promise<void> {

@@ -1,3 +1,4 @@
+import type { RowTotals } from './row.ledger.js';
 import type { SpoolFileSystem } from './spool.file-system.js';
 
 /** Told of what an operator wants to know. Must not throw. */
@@ -10,6 +11,10 @@ export interface SpoolObserver {
   onHealed?(): void;
   /** Bytes that cannot be read were put aside; `rows` is known when the record's header could be read. */
   onQuarantine?(file: string, bytes: number, rows: number | undefined): void;
+  /** The disk does not read bytes of the segment at `path` from `offset` on; they are tried again until it does. */
+  onUnread?(path: string, offset: number, error: unknown): void;
+  /** It has read them now. */
+  onRead?(path: string, offset: number): void;
   /** Something failed that will be tried again: the checkpoint, or the removal of a segment. */
   onRetry?(what: string, error: unknown): void;
 }
@@ -32,6 +37,10 @@ export interface SpoolOptions {
   readonly checkpointMs?: number | undefined;
   /** How often a spool that cannot be written is tried again; default 1 s. */
   readonly healMs?: number | undefined;
+  /** How often the spool's files are compared with what lies under their names; default 1 s. */
+  readonly placeMs?: number | undefined;
+  /** Milliseconds between the tries of a checkpoint that the disk does not read at the start; default 500. */
+  readonly checkpointPauseMs?: number | undefined;
   readonly files?: SpoolFileSystem | undefined;
   readonly observer?: SpoolObserver | undefined;
 }
@@ -43,6 +52,10 @@ export interface SpoolSnapshot {
   readonly maxBytes: number;
   /** Rows that are not settled. */
   readonly rows: number;
+  /** Where all rows are that the spool ever took. */
+  readonly totals: RowTotals;
+  /** Places that the disk does not read now, and why. */
+  readonly unread: { readonly places: number; readonly error: unknown };
   /** Age of the oldest entry that is not settled, by its time of receipt; 0 when there is none. */
   readonly oldestAgeSeconds: number;
   /** Damaged pieces put aside since the start. */

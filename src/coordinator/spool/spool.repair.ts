@@ -19,6 +19,25 @@ export type Repair =
       /** Undefined while nothing is done yet. */
       readonly quarantine: string | undefined;
     }
+  | {
+      /** The disk does not read it: left as it is, and its segment with it. */
+      readonly kind: 'unread';
+      readonly path: string;
+      readonly offset: number;
+      /** 0 when the file cannot be opened. */
+      readonly bytes: number;
+      readonly rows: number | undefined;
+    }
+  | {
+      /** The disk does not read it, and the operator gave it up. */
+      readonly kind: 'given-up';
+      readonly path: string;
+      readonly offset: number;
+      readonly bytes: number;
+      readonly rows: number | undefined;
+    }
+  /** The next start counts rows that are missing as lost. */
+  | { readonly kind: 'loss'; readonly path: string }
   | { readonly kind: 'cut'; readonly path: string; readonly offset: number; readonly bytes: number }
   | { readonly kind: 'checkpoint'; readonly path: string; readonly sequence: number }
   | { readonly kind: 'removed'; readonly path: string };
@@ -29,24 +48,39 @@ interface Range {
   to: number;
 }
 
+/** What a repair may do. */
+export interface RepairOptions {
+  /** True: it only reports what it would do. */
+  readonly dryRun: boolean;
+  /** True: what the disk does not read is given up, and what is missing is counted as lost. */
+  readonly giveUp: boolean;
+}
+
 /**
- * Makes a spool's directory sound again: what cannot be read is put aside, and every record that can be read stays
- * where the spool finds it. The caller has the directory for itself. A crash at any step leaves either the old file or
- * the new one, and it can be done again. With `dryRun` it only tells what it would do.
+ * Makes a spool's directory sound again: what is damaged is put aside, and every record that can be read stays
+ * where the spool finds it. A segment of which the disk does not read some bytes is left alone, unless they are given
+ * up. The caller has the directory for itself. A crash at any step leaves either the old file or the new one, and it can
+ * be done again.
  */
 export async function* repairSpool(
   files: SpoolFileSystem,
   directory: string,
-  { dryRun }: { readonly dryRun: boolean },
+  options: RepairOptions,
 ): AsyncGenerator<Repair> {
+  const { dryRun, giveUp } = options;
   for (const segment of await listSegments(files, directory))
-    yield* repairSegment(files, directory, segment, dryRun);
+    yield* repairSegment(files, directory, segment, options);
 
+  const path = `${directory}/checkpoint`;
   const checkpoint = await Checkpoint.look(files, directory);
-  if (checkpoint && checkpoint.damaged.length > 0) {
-    const { sequence } = checkpoint;
-    if (!dryRun) await Checkpoint.replace(files, directory, sequence);
-    yield { kind: 'checkpoint', path: `${directory}/checkpoint`, sequence };
+  if (checkpoint) {
+    const { sequence, damaged, ledger } = checkpoint;
+    const bookLoss = giveUp && ledger?.lossUnknown === false;
+    const next = bookLoss ? { ...ledger, lossUnknown: true } : ledger;
+    if (!dryRun && (bookLoss || damaged.length > 0))
+      await Checkpoint.replace(files, directory, sequence, next);
+    if (damaged.length > 0) yield { kind: 'checkpoint', path, sequence };
+    if (bookLoss) yield { kind: 'loss', path };
   }
   if ((await pendingReplay(files, directory)) === 'damaged') {
     if (!dryRun) await dropReplay(files, directory);
@@ -72,20 +106,47 @@ async function* repairSegment(
   files: SpoolFileSystem,
   directory: string,
   segment: SegmentFile,
-  dryRun: boolean,
+  { dryRun, giveUp }: RepairOptions,
 ): AsyncGenerator<Repair> {
   const { path } = segment;
   const keep: Range[] = [];
-  const repairs: Repair[] = [];
+  const bad: Exclude<Found, { kind: 'record' }>[] = [];
   for await (const found of surveySegment(files, segment, { payloads: true, live: false })) {
     if (found.kind === 'record') extend(keep, found.offset, found.length);
-    else if (found.kind === 'torn')
-      repairs.push({ kind: 'cut', path, offset: found.offset, bytes: found.length });
-    else repairs.push(await putAside(files, directory, segment, found, dryRun));
+    else bad.push(found);
   }
-  // Only after all of it is safe in the quarantine.
-  if (repairs.length > 0 && !dryRun) await keepOnly(files, directory, segment, keep);
+  const unread = bad.filter((found) => found.kind === 'unread');
+  if (unread.length > 0 && !giveUp) {
+    for (const { offset, length, header } of unread)
+      yield { kind: 'unread', path, offset, bytes: length, rows: header?.rows };
+    return;
+  }
+  const repairs: Repair[] = [];
+  for (const found of bad) {
+    const { offset, length: bytes } = found;
+    if (found.kind === 'torn') repairs.push({ kind: 'cut', path, offset, bytes });
+    else if (found.kind === 'damage') repairs.push(await putAside(files, directory, segment, found, dryRun));
+    else repairs.push({ kind: 'given-up', path, offset, bytes, rows: found.header?.rows });
+  }
+  // Only after all that is damaged is in the quarantine.
+  if (bad.length > 0 && !dryRun) {
+    if (unread.some(({ length }) => length === 0)) await moveToQuarantine(files, directory, segment);
+    else await keepOnly(files, directory, segment, keep);
+  }
   yield* repairs;
+}
+
+/** A file that cannot be opened cannot be copied either; the disk may give it back one day. */
+async function moveToQuarantine(
+  files: SpoolFileSystem,
+  directory: string,
+  { path, name }: SegmentFile,
+): Promise<void> {
+  const target = `${directory}/${QUARANTINE}`;
+  await files.makeDirectory(target);
+  await files.rename(path, `${target}/${name}`);
+  await files.syncDirectory(target);
+  await files.syncDirectory(directory);
 }
 
 function extend(ranges: Range[], from: number, length: number): void {

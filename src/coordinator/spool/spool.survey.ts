@@ -35,7 +35,7 @@ export type Found =
       readonly header: RecordHeader | undefined;
       readonly why: 'header' | 'payload' | 'order';
     }
-  | { readonly kind: 'torn'; readonly offset: number; readonly length: number };
+  | Extract<SegmentPiece, { kind: 'torn' | 'unread' }>;
 
 /** How a segment is read. */
 export interface SurveyOptions {
@@ -59,13 +59,20 @@ export async function listSegments(files: SpoolFileSystem, directory: string): P
   });
 }
 
-/** All of a segment, in order; changes nothing. Ends at the bytes that were there when it began. */
+/**
+ * All of a segment, in order; changes nothing. Ends at the bytes that were there when it began. What the disk does not
+ * read comes as `unread`, also a file that cannot be opened, of which no length is known.
+ */
 export async function* surveySegment(
   files: SpoolFileSystem,
   segment: SegmentFile,
   { payloads, live }: SurveyOptions,
 ): AsyncGenerator<Found> {
-  const file = await files.open(segment.path, 'read');
+  const file = await openFile(files, segment.path);
+  if ('error' in file) {
+    yield { kind: 'unread', offset: 0, length: 0, header: undefined, error: file.error };
+    return;
+  }
   try {
     const { first, end } = segment;
     let reader = new SegmentReader(file, { first, payloads });
@@ -91,6 +98,16 @@ export async function* surveySegment(
   }
 }
 
+async function openFile(files: SpoolFileSystem, path: string): Promise<SpoolFile | { error: unknown }> {
+  try {
+    return await files.open(path, 'read');
+  } catch (error) {
+    // The service removed it meanwhile, as it does with what is settled.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') throw error;
+    return { error };
+  }
+}
+
 /** A reader at the offset when it is no damage there after all, only a write that was under way. */
 async function lookAgain(
   file: SpoolFile,
@@ -108,7 +125,7 @@ async function lookAgain(
 }
 
 function judge(piece: SegmentPiece, last: number, end: number): Found {
-  if (piece.kind === 'torn') return piece;
+  if (piece.kind === 'torn' || piece.kind === 'unread') return piece;
   if (piece.kind === 'damage') return { ...piece, why: piece.header ? 'payload' : 'header' };
   const { header, offset } = piece;
   const length = HEADER_BYTES + header.length;

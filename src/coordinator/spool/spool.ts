@@ -6,13 +6,16 @@ import { DiskFault } from './disk.fault.js';
 import { GroupCommit, type Append, type SpoolInput } from './group.commit.js';
 import { Quarantine } from './quarantine.js';
 import { applyReplay } from './replay.request.js';
+import { RowLedger, type SpoolRows } from './row.ledger.js';
 import { SegmentRetention } from './segment.retention.js';
 import { SegmentStore } from './segment.store.js';
 import { type Segment } from './segment.js';
 import { SpoolUnavailableError } from './spool.errors.js';
 import { nodeFileSystem } from './spool.file-system.js';
 import type { SpoolOptions, SpoolSnapshot } from './spool.options.js';
+import type { RecordHeader } from './spool.record.js';
 import { SpoolTail } from './spool.tail.js';
+import { UnreadRanges } from './unread.ranges.js';
 import { UnsettledRecords } from './unsettled.records.js';
 
 const MIB = 1024 * 1024;
@@ -41,6 +44,8 @@ interface TailEntry<T> extends SpoolItem<T> {
 export class Spool<T> {
   private readonly tail: SpoolTail<TailEntry<T>>;
   private readonly records: UnsettledRecords;
+  private readonly unread: UnreadRanges;
+  private readonly ledger: RowLedger;
   private readonly quarantine: Quarantine;
   private readonly retention: SegmentRetention;
   private readonly fault: DiskFault;
@@ -62,14 +67,33 @@ export class Spool<T> {
     const before = Math.max(0, checkpoint.sequence - 1);
     this.tail = new SpoolTail(options.tailBytes ?? TAIL_BYTES);
     this.records = new UnsettledRecords(recovered.rows, before, recovered.oldestTime);
+    this.unread = new UnreadRanges(() => this.wakeReader());
+    this.ledger = new RowLedger(checkpoint.ledger, recovered);
     this.quarantine = new Quarantine(store, options.observer ?? {}, checkpoint.damagedSlots);
     const onEnd = () => this.tellIfHealed();
-    this.retention = new SegmentRetention(options, store, checkpoint, this.records, this.quarantine, onEnd);
+    this.retention = new SegmentRetention(
+      options,
+      store,
+      checkpoint,
+      this.records,
+      this.quarantine,
+      this.unread,
+      this.ledger,
+      onEnd,
+    );
     this.fault = new DiskFault(options, store, checkpoint, this.retention, segmentBytes, onEnd);
     this.writes = new GroupCommit(options, store, this.retention, this.fault, segmentBytes, (...group) =>
       this.written(...group),
     );
-    this.backlog = new BacklogReader(store, this.records, this.quarantine);
+    this.backlog = new BacklogReader({
+      store,
+      records: this.records,
+      quarantine: this.quarantine,
+      unread: this.unread,
+      observer: options.observer ?? {},
+      onFound: (header) => this.found(header),
+    });
+    this.ledger.balance(this.whereRowsAre());
   }
 
   /**
@@ -82,14 +106,22 @@ export class Spool<T> {
     await applyReplay(files, directory).catch((error: unknown) =>
       options.observer?.onRetry?.('the replay that was asked for', error),
     );
-    const checkpoint = await Checkpoint.open(files, directory);
-    if (checkpoint.damagedSlots > 0) {
+    const checkpoint = await Checkpoint.open(files, directory, options.checkpointPauseMs);
+    if (checkpoint.unread !== undefined)
+      options.observer?.onRetry?.('reading the checkpoint', checkpoint.unread);
+    else if (checkpoint.damagedSlots > 0) {
       const damage = new Error('a part of it is damaged; at worst all there is will be written again');
       options.observer?.onRetry?.('reading the checkpoint', damage);
     }
     const store = new SegmentStore(files, directory);
-    const spool = new Spool<T>(options, store, checkpoint, await store.load(checkpoint.sequence));
-    const failure = made ?? (await failureOf(checkpoint.prepare()));
+    const spool = new Spool<T>(
+      options,
+      store,
+      checkpoint,
+      await store.load(checkpoint.sequence, checkpoint.ledger),
+    );
+    const failure =
+      made ?? (await failureOf(checkpoint.prepare())) ?? (await failureOf(store.assertDirectory()));
     if (failure) await spool.fault.begin(failure.error);
     return spool;
   }
@@ -109,9 +141,9 @@ export class Spool<T> {
     return this.records.rows;
   }
 
-  /** Rows found since the start in what could not be read at the start; `recovered` does not have them. */
-  get foundRows(): number {
-    return this.records.found;
+  /** The newest time of receipt that was ever given to `append`, Unix epoch microseconds; 0 before the first. */
+  get newestTime(): number {
+    return this.ledger.newestTime;
   }
 
   /** The spool now. */
@@ -120,6 +152,8 @@ export class Spool<T> {
       bytes: this.store.bytes,
       maxBytes: this.options.maxBytes,
       rows: this.records.rows,
+      totals: this.ledger.totals(this.whereRowsAre()),
+      unread: { places: this.unread.size, error: this.unread.error },
       oldestAgeSeconds: this.records.oldestAgeSeconds(this.tail.peek()?.time),
       quarantined: this.quarantine.count,
       fault: this.fault.current,
@@ -158,12 +192,16 @@ export class Spool<T> {
   async next(signal: AbortSignal): Promise<SpoolItem<T>> {
     for (;;) {
       signal.throwIfAborted();
+      if (this.unread.due) {
+        const item = await this.readBack();
+        if (item) return item;
+      }
       const newest = this.tail.shift();
       if (newest) {
         this.records.handOut(newest.sequence, newest);
         return newest;
       }
-      if (this.backlog.behind) {
+      if (this.backlog.hasWork) {
         const item = await this.readBack();
         if (item) return item;
         // The signal may have come meanwhile; a wait begun after it would never end.
@@ -174,9 +212,25 @@ export class Spool<T> {
     }
   }
 
-  /** The entry is committed, or in the dead-letter queue: it need not be read again. */
-  settle(sequence: number): void {
-    this.records.settle(sequence);
+  /** The entry is committed but for `deadLettered` rows, which are dead letters now: it need not be read again. */
+  settle(sequence: number, deadLettered = 0): void {
+    const outcome = this.records.settle(sequence, deadLettered);
+    if (outcome) this.ledger.settle(outcome);
+  }
+
+  /** These rows were dead letters before the spool kept a ledger. Does nothing when it has one. */
+  adoptDeadLetters(rows: number): void {
+    this.ledger.adoptDeadLetters(rows);
+  }
+
+  /** A dead letter of this many rows was damaged on disk. */
+  loseDeadLetter(rows: number): void {
+    this.ledger.loseDeadLetter(rows);
+  }
+
+  /** Resolves when the checkpoint on disk knows of all that was appended and settled, if the disk takes it. */
+  async writeCheckpoint(): Promise<void> {
+    await this.retention.keepHouse();
   }
 
   /** Waits for what is being written, writes the checkpoint, and closes. Entries that are not settled stay. */
@@ -185,9 +239,10 @@ export class Spool<T> {
   }
 
   private async shutDown(): Promise<void> {
-    await this.writes.flushed();
+    await this.writes.close();
     await this.fault.close();
     await this.retention.close();
+    this.unread.close();
     await this.backlog.close();
     await this.store.seal({ cut: false });
   }
@@ -199,11 +254,48 @@ export class Spool<T> {
 
   private async readBack(): Promise<SpoolItem<T> | undefined> {
     const record = await this.backlog.step();
-    if (!record) return undefined;
-    const { segment, payload } = record;
+    if (!record) {
+      this.recountIfAllRead();
+      return undefined;
+    }
+    const { segment, payload, late } = record;
     const { sequence, rows, time } = record.header;
-    this.records.handOut(sequence, { rows, time, segment });
+    if (late) this.records.handOutLate(sequence, { rows, time, segment });
+    else this.records.handOut(sequence, { rows, time, segment });
     return { sequence, rows, time, content: { payload } };
+  }
+
+  /** A record turned up in a segment that could not be counted at the start. */
+  private found(header: RecordHeader): void {
+    this.records.add(header.rows);
+    this.ledger.find(header);
+    this.ledger.balance(this.whereRowsAre());
+  }
+
+  /** Rows that were counted at the start and are nowhere are known only when everything was read. */
+  private recountIfAllRead(): void {
+    if (this.backlog.hasWork || this.unread.haveUnknownRows) return;
+    this.records.recount(this.tail.rows + this.unread.knownRows);
+    this.ledger.balance(this.whereRowsAre());
+  }
+
+  private whereRowsAre(): SpoolRows {
+    const { records, unread, backlog, tail } = this;
+    const uncounted =
+      unread.haveUncountedRows ||
+      (backlog.behind &&
+        this.store.segments.some(({ counted, last }) => !counted && last > records.lastHandedOut));
+    return {
+      unsettled: records.rows,
+      // Once all else was handed out, what was not can only be where the disk does not read.
+      unread: unread.size === 0 ? 0 : backlog.behind ? unread.knownRows : records.waitingRows - tail.rows,
+      uncounted,
+    };
+  }
+
+  private wakeReader(): void {
+    this.wake?.resolve();
+    this.wake = undefined;
   }
 
   /** No await in here: an entry is in memory, or the reader's to read back. */
@@ -215,15 +307,14 @@ export class Spool<T> {
         const inMemory = this.tail.push({ sequence, rows, time, bytes, segment, content: { entry } });
         if (!inMemory) this.backlog.beginAt(segment, segment.bytes);
       }
-      segment.bytes += bytes;
-      segment.last = sequence;
-      segment.settledAt = undefined;
-      this.records.rows += rows;
+      segment.grew(bytes, sequence);
+      this.records.add(rows);
+      this.ledger.accept(rows, time, input.replayed ?? false);
       onSafe?.(sequence);
       waiter.resolve(sequence);
     });
-    this.wake?.resolve();
-    this.wake = undefined;
+    this.retention.accepted(first + group.length);
+    this.wakeReader();
   }
 }
 

@@ -1,9 +1,10 @@
-import type { Segment } from './segment.js';
+import type { Segment, Settled } from './segment.js';
 
 const SECOND = 1_000;
 const MICROS_PER_SECOND = 1_000_000;
 
-interface Record {
+/** A record that was handed out and is not settled. */
+interface HandedOut {
   readonly rows: number;
   /** Time of receipt: Unix epoch, microseconds. */
   readonly time: number;
@@ -13,70 +14,112 @@ interface Record {
 /** Which records have not been settled, and how far all have. Records are handed out in order of sequence. */
 export class UnsettledRecords {
   /** Handed out and not settled, in order of sequence. */
-  private readonly open = new Map<number, Record>();
+  private readonly open = new Map<number, HandedOut>();
+  /** Those of them that were handed out after later ones, because the disk did not read them in their turn. */
+  private readonly late = new Map<number, HandedOut>();
   /** Time of receipt of the newest record handed out; those on disk only are hardly older. */
   private lastTime: number | undefined;
-  /** Rows that nobody knew of at the start. */
-  found = 0;
+  private handedOutRows = 0;
 
   constructor(
     /** Rows that are not settled, whether handed out or not. */
-    public rows: number,
-    /** The last sequence number handed out. */
-    public lastHandedOut: number,
+    private unsettledRows: number,
+    /** The last sequence number handed out in order. */
+    private lastInOrder: number,
     oldestTime: number | undefined,
   ) {
     this.lastTime = oldestTime;
   }
 
-  /** All records below it are settled. */
+  /** Rows that are not settled, whether handed out or not. */
+  get rows(): number {
+    return this.unsettledRows;
+  }
+
+  /** Rows that are not settled and were not handed out. */
+  get waitingRows(): number {
+    return this.unsettledRows - this.handedOutRows;
+  }
+
+  /** No record up to this number is left to be handed out in order. */
+  get lastHandedOut(): number {
+    return this.lastInOrder;
+  }
+
+  /** All records below it that were handed out are settled. */
   get settledBelow(): number {
-    const [oldest = this.lastHandedOut + 1] = this.open.keys();
-    return oldest;
+    const [oldest = this.lastInOrder + 1] = this.open.keys();
+    let least = oldest;
+    for (const sequence of this.late.keys()) least = Math.min(least, sequence);
+    return least;
   }
 
   /** True when nothing in the segment must be read again. */
-  covers({ last, open }: Segment): boolean {
-    return open === 0 && last <= this.lastHandedOut;
+  covers({ settledAt, held, last }: Segment): boolean {
+    return settledAt !== undefined || (!held && last <= this.lastInOrder);
   }
 
-  handOut(sequence: number, record: Record): void {
+  handOut(sequence: number, record: HandedOut): void {
     this.open.set(sequence, record);
-    record.segment.open++;
-    this.lastTime = record.time;
-    this.lastHandedOut = sequence;
+    this.note(record);
+    this.lastInOrder = sequence;
   }
 
-  /** Rows turned up in a segment that could not be read at the start. */
-  find(rows: number): void {
-    this.rows += rows;
-    this.found += rows;
+  /** The same for a record that could not be read in its turn. */
+  handOutLate(sequence: number, record: HandedOut): void {
+    this.late.set(sequence, record);
+    this.note(record);
   }
 
-  /** Nothing up to this number is left to hand out. */
+  /** Rows are durable, or turned up in a segment that could not be read at the start. */
+  add(rows: number): void {
+    this.unsettledRows += rows;
+  }
+
+  /** Rows turned out to be damaged. */
+  drop(rows: number): void {
+    this.unsettledRows -= rows;
+  }
+
+  /** Nothing up to this number is left to hand out in order. */
   passOver(sequence: number): void {
-    this.lastHandedOut = Math.max(this.lastHandedOut, sequence);
+    this.lastInOrder = Math.max(this.lastInOrder, sequence);
   }
 
-  settle(sequence: number): void {
-    const record = this.open.get(sequence);
-    if (!record) return;
-    this.open.delete(sequence);
-    record.segment.open--;
-    this.rows -= record.rows;
+  /** @returns what became of the record's rows; undefined when it was not handed out, or is settled already */
+  settle(sequence: number, deadLettered: number): Settled | undefined {
+    const record = this.open.get(sequence) ?? this.late.get(sequence);
+    if (!record) return undefined;
+    if (!this.open.delete(sequence)) this.late.delete(sequence);
+    const { rows, segment } = record;
+    const outcome = { committed: rows - deadLettered, deadLettered };
+    segment.settle(sequence, outcome);
+    segment.release();
+    this.unsettledRows -= rows;
+    this.handedOutRows -= rows;
+    return outcome;
   }
 
-  /** To be called when everything has been handed out: rows of records that could not be read are known only now. */
-  recount(): void {
-    this.rows = 0;
-    for (const { rows } of this.open.values()) this.rows += rows;
+  /**
+   * To be called when all that can be read has been handed out: what was counted at the start and never came is not
+   * there. `elsewhere` are rows that are known to be there and cannot be handed out now.
+   */
+  recount(elsewhere: number): void {
+    this.unsettledRows = this.handedOutRows + elsewhere;
   }
 
   /** Age of the oldest record that is not settled; `waitingSince` is the time of receipt of the first that waits. */
   oldestAgeSeconds(waitingSince: number | undefined): number {
-    if (this.rows === 0) return 0;
+    if (this.unsettledRows === 0) return 0;
+    const [late] = this.late.values();
     const [oldest] = this.open.values();
-    const time = oldest?.time ?? waitingSince ?? this.lastTime;
+    const time = late?.time ?? oldest?.time ?? waitingSince ?? this.lastTime;
     return time === undefined ? 0 : Math.max(0, Date.now() / SECOND - time / MICROS_PER_SECOND);
+  }
+
+  private note(record: HandedOut): void {
+    record.segment.hold();
+    this.handedOutRows += record.rows;
+    this.lastTime = Math.max(this.lastTime ?? 0, record.time);
   }
 }

@@ -1,4 +1,3 @@
-import { SalvagedFile } from './salvaged.file.js';
 import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
 
 /** Puts a whole file in place under its name, or nothing: written aside, synced, renamed. */
@@ -24,12 +23,11 @@ export async function writeWholeFile(
   await files.syncDirectory(directory);
 }
 
-/** The whole content of a file; what the disk does not read of it comes as filler, which no checksum fits. */
+/** The whole content of a file. Rejects when the disk does not read it. */
 export async function readWholeFile(files: SpoolFileSystem, path: string): Promise<Buffer> {
   const file = await files.open(path, 'read');
   try {
-    const size = await file.size();
-    return await new SalvagedFile(file, () => size).read(size, 0);
+    return await file.read(await file.size(), 0);
   } finally {
     await file.close();
   }
