@@ -66,7 +66,7 @@ export class Checkpoint {
   /** Makes the file when it is not there. */
   async prepare(): Promise<void> {
     if (this.file) return;
-    this.making ??= this.make();
+    this.making ??= this.make(this.sequence, this.ledger);
     try {
       await this.making;
     } finally {
@@ -96,14 +96,9 @@ export class Checkpoint {
   /** Resolves when it is on disk. Not to be called again before it has settled. */
   async write(sequence: number, ledger: LedgerRecord): Promise<void> {
     await this.checkPlace();
-    await this.prepare();
-    try {
-      await this.writeSlot(sequence, ledger);
-    } catch (error) {
-      await this.giveUpFile();
-      throw error;
-    }
-    this.slot = 1 - this.slot;
+    await this.making;
+    if (this.file) await this.writeSlot(this.file, sequence, ledger);
+    else await this.make(sequence, ledger);
     this.sequence = sequence;
     this.ledger = ledger;
   }
@@ -139,17 +134,22 @@ export class Checkpoint {
     }
   }
 
-  private async make(): Promise<void> {
+  private async make(sequence: number, ledger: LedgerRecord | undefined): Promise<void> {
     await this.files.makeDirectory(this.directory);
-    await Checkpoint.replace(this.files, this.directory, this.sequence, this.ledger);
+    await Checkpoint.replace(this.files, this.directory, sequence, ledger);
     this.file = await this.files.open(`${this.directory}/${NAME}`, 'write');
     this.slot = 1;
   }
 
-  private async writeSlot(sequence: number, ledger: LedgerRecord): Promise<void> {
-    if (!this.file) throw new Error('the checkpoint has no file');
-    await writeFully(this.file, [encodeSlot(sequence, ledger)], this.slot * SLOT_BYTES);
-    await this.file.sync();
+  private async writeSlot(file: SpoolFile, sequence: number, ledger: LedgerRecord): Promise<void> {
+    try {
+      await writeFully(file, [encodeSlot(sequence, ledger)], this.slot * SLOT_BYTES);
+      await file.sync();
+      this.slot = 1 - this.slot;
+    } catch (error) {
+      await this.giveUpFile();
+      throw error;
+    }
   }
 
   /** A place on the disk that takes no bytes would keep every segment: the next try is a new file. */
