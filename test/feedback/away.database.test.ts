@@ -56,11 +56,21 @@ describe('a store whose database goes away', () => {
     await postgres.stop();
     expect((await post(1)).status).toBe(202);
     await eventually('the provider is slowed', 30_000, async () => (await scaleOf(store)) === 0.5);
-    expect((await post(1)).status).toBe(202);
+    const taken = await post(1);
+    // The answer, its header, the coordinator and the latest event say the same.
+    const latest = (await (await store.fetch('/v1/feedback')).json()) as { events: { level: string }[] };
+    expect([
+      taken.status,
+      taken.headers.get('x-backpressure'),
+      (taken.json['queue'] as { level: string }).level,
+      await levelOf(store),
+      latest.events.map(({ level }) => level),
+    ]).toEqual([202, 'soft', 'soft', 'soft', ['soft']]);
 
     postgres = serverOn(Number(new URL(url).port));
     await postgres.start();
     await eventually('the provider is released', 30_000, async () => (await scaleOf(store)) === 1);
+    expect(await levelOf(store)).toBe('ok');
     await eventually('it is told', 10_000, () => feedback.events.length >= 2);
     expect(feedback.events.map(({ level, reason }) => [level, reason])).toEqual([
       ['soft', 'circuit_open'],
