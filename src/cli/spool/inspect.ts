@@ -29,7 +29,7 @@ interface SegmentReport {
   readonly state: SegmentState;
   readonly unsettled_records: number;
   readonly unsettled_rows: number;
-  /** Bytes under a damaged header; damaged payloads are what `verify` looks for. */
+  /** Bytes that the disk does not read, or under a damaged header; damaged payloads are what `verify` looks for. */
   readonly unreadable_bytes: number;
   /** Bytes at the end of a record that is not whole: under write, or left by a crash. */
   readonly torn_bytes: number;
@@ -43,6 +43,13 @@ interface SpoolReport {
   /** Records below it are settled: in PostgreSQL or the dead-letter queue. */
   readonly checkpoint: number;
   readonly replay_from: number | null;
+  /** Rows from the making of the spool on, as of the checkpoint; null when it has no ledger. */
+  readonly ledger: {
+    readonly accepted: number;
+    readonly committed: number;
+    readonly dead_lettered: number;
+    readonly lost: number;
+  } | null;
   readonly segments: readonly SegmentReport[];
   readonly totals: {
     readonly bytes: number;
@@ -70,7 +77,7 @@ export async function inspect(options: {
 }
 
 async function reportOf({ root, spool, deadLetters, holder }: DataPlace): Promise<SpoolReport> {
-  const checkpoint = (await Checkpoint.look(nodeFileSystem, spool))?.sequence ?? 0;
+  const { sequence: checkpoint = 0, ledger } = (await Checkpoint.look(nodeFileSystem, spool)) ?? {};
   const segments: SegmentReport[] = [];
   for (const segment of await listSegments(nodeFileSystem, spool)) {
     const report = await segmentReport(segment, checkpoint, holder !== undefined);
@@ -85,6 +92,14 @@ async function reportOf({ root, spool, deadLetters, holder }: DataPlace): Promis
     service_pid: holder ?? null,
     checkpoint,
     replay_from: typeof replay === 'object' ? replay.from : null,
+    ledger: ledger
+      ? {
+          accepted: ledger.accepted,
+          committed: ledger.committed,
+          dead_lettered: ledger.deadLettered,
+          lost: ledger.lost,
+        }
+      : null,
     segments,
     totals: {
       bytes: sum('bytes'),
@@ -115,7 +130,7 @@ async function segmentReport(
   for await (const found of untilVanished(
     surveySegment(nodeFileSystem, segment, { payloads: false, live }),
   )) {
-    if (found.kind === 'damage') seen.unreadable += found.length;
+    if (found.kind === 'damage' || found.kind === 'unread') seen.unreadable += found.length;
     if (found.kind === 'torn') seen.torn += found.length;
     if (found.kind !== 'record' || found.superseded) continue;
     const { sequence, rows, time } = found.header;
@@ -197,7 +212,7 @@ const COLUMNS: readonly Column<SegmentReport>[] = [
 ];
 
 function textOf(report: SpoolReport): string {
-  const { totals, quarantine, dead_letters: letters } = report;
+  const { totals, quarantine, ledger, dead_letters: letters } = report;
   const lines = [
     `Data directory  ${report.directory}`,
     `Service         ${report.service_pid === null ? 'none runs on it' : `runs as process ${report.service_pid}`}`,
@@ -211,6 +226,10 @@ function textOf(report: SpoolReport): string {
     )}`,
   ];
   for (const { file, bytes } of quarantine) lines.push(`                ${file}  ${counted(bytes, 'byte')}`);
+  if (ledger)
+    lines.push(
+      `Ledger          ${counted(ledger.accepted, 'row')} accepted, ${grouped(ledger.committed)} committed, ${grouped(ledger.dead_lettered)} dead-lettered, ${grouped(ledger.lost)} lost`,
+    );
   if (report.replay_from !== null)
     lines.push(`Replay          from record ${report.replay_from} on, when the service starts next`);
   const table = report.segments.length === 0 ? 'No segments.\n' : textTable(COLUMNS, report.segments);

@@ -20,6 +20,9 @@ export class Segment {
   private rowsCounted = true;
   private outcomesFolded = false;
   private readonly settledAhead = new Map<number, Settled>();
+  private committedAhead = 0;
+  private deadLetteredAhead = 0;
+  private forgottenBelow = 0;
 
   constructor(
     readonly name: string,
@@ -62,13 +65,7 @@ export class Segment {
 
   /** Rows of records in it that are settled and lie above the checkpoint. */
   get ahead(): Settled {
-    let committed = 0;
-    let deadLettered = 0;
-    for (const record of this.settledAhead.values()) {
-      committed += record.committed;
-      deadLettered += record.deadLettered;
-    }
-    return { committed, deadLettered };
+    return { committed: this.committedAhead, deadLettered: this.deadLetteredAhead };
   }
 
   /** True when the ledger on disk counts all of it as settled: it is not read again after a restart. */
@@ -123,20 +120,28 @@ export class Segment {
   /** A record in it is settled, and an earlier one may not be. */
   settle(sequence: number, outcome: Settled): void {
     this.settledAhead.set(sequence, outcome);
+    this.committedAhead += outcome.committed;
+    this.deadLetteredAhead += outcome.deadLettered;
   }
 
   /** The checkpoint covers all records below this number: their outcomes need not be kept. */
   forgetBelow(sequence: number): void {
-    if (sequence > this.lastSequence) this.settledAhead.clear();
-    else if (sequence > this.first)
-      for (const settled of this.settledAhead.keys())
-        if (settled < sequence) this.settledAhead.delete(settled);
+    if (sequence <= this.first || sequence === this.forgottenBelow) return;
+    this.forgottenBelow = sequence;
+    for (const [settled, outcome] of this.settledAhead) {
+      if (settled >= sequence) continue;
+      this.settledAhead.delete(settled);
+      this.committedAhead -= outcome.committed;
+      this.deadLetteredAhead -= outcome.deadLettered;
+    }
   }
 
   /** The ledger counts all of it from now on: single outcomes need not be kept. */
   fold(): void {
     this.outcomesFolded = true;
     this.settledAhead.clear();
+    this.committedAhead = 0;
+    this.deadLetteredAhead = 0;
   }
 
   /** All of it is settled; `now` in milliseconds of Date.now. */
