@@ -11,16 +11,11 @@ import { SeriesStore } from './series.store.js';
 @Module({
   providers: [
     {
-      provide: SeriesStore,
-      inject: [Database],
-      useFactory: (database: Database) => new SeriesStore(database),
-    },
-    {
       provide: MeteredBarSink,
-      inject: [Database, SeriesStore, PartitionStore, Metrics],
-      useFactory: (database: Database, series: SeriesStore, partitions: PartitionStore, metrics: Metrics) =>
+      inject: [Database, PartitionStore, Metrics],
+      useFactory: (database: Database, partitions: PartitionStore, metrics: Metrics) =>
         new MeteredBarSink(
-          new BarSink(database, series, partitions, (lane, rows, seconds, ok) => {
+          new BarSink(database, new SeriesStore(), partitions, (lane, rows, seconds, ok) => {
             metrics.barsWritten.inc({ method: lane, status: ok ? 'success' : 'failure' }, rows);
             metrics.barsWriteLatency.observe({ method: lane }, seconds);
           }),
@@ -28,6 +23,6 @@ import { SeriesStore } from './series.store.js';
         ),
     },
   ],
-  exports: [MeteredBarSink, SeriesStore],
+  exports: [MeteredBarSink],
 })
 export class BarSinkModule {}

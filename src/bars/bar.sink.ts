@@ -54,39 +54,64 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
   private async tryWrite(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     await this.partitions.ensure(new Set(batches.flatMap(({ years }) => [...years])));
     return await this.database.withClient(async (client) => {
-      const ids = await this.series.resolve(
-        client,
-        batches.map(({ series }) => series),
-      );
-      return await this.writeResolved(
-        client,
-        batches.map((batch, index) => ({ batch, ids: ids[index] ?? new Int32Array() })),
-      );
+      const resolved = await this.begin(client, batches);
+      const orders = orderByKey(resolved);
+      const [order, ...rounds] = orders;
+      if (order === undefined) throw new Error('a write without bars');
+      // Two versions of one key cannot both be new.
+      if (rounds.length > 0 || (this.metStored && (await isFirstStored(client, resolved, order))))
+        return await this.merge(client, resolved, orders);
+      const copied = await this.copy(client, resolved, order);
+      if (copied) return copied;
+      await client.query('ROLLBACK');
+      const again = await this.begin(client, batches);
+      return await this.merge(client, again, orderByKey(again));
     });
   }
 
-  private async writeResolved(
+  /** Begins a transaction in which the batches may be written under the ids that they get. */
+  private async begin(client: PoolClient, batches: readonly BarBatch[]): Promise<readonly ResolvedBatch[]> {
+    const ids = await this.series.begin(
+      client,
+      batches.map(({ series }) => series),
+    );
+    return batches.map((batch, index) => ({ batch, ids: ids[index] ?? new Int32Array() }));
+  }
+
+  /** @returns undefined when some bars are stored already */
+  private async copy(
     client: PoolClient,
     batches: readonly ResolvedBatch[],
-  ): Promise<readonly WriteCounts[]> {
-    const [order, ...rounds] = orderByKey(batches);
-    if (order === undefined) return batches.map(() => ({ inserted: 0, updated: 0, unchanged: 0 }));
-    // Two versions of one key cannot both be new.
-    if (rounds.length === 0 && !(this.metStored && (await isFirstStored(client, batches, order)))) {
-      try {
-        await this.timed('COPY', batches, () => copyBars(client, 'bars', batches, order));
-        this.metStored = false;
-        return batches.map(({ batch }) => ({
-          inserted: batch.rows,
-          updated: 0,
-          unchanged: batch.lines - batch.rows,
-        }));
-      } catch (error) {
-        if (!TAKES_OTHER_LANE.has(codeOf(error))) throw error;
-        this.metStored = true;
-      }
+    order: KeyOrder,
+  ): Promise<readonly WriteCounts[] | undefined> {
+    try {
+      await this.timed('COPY', batches, async () => {
+        await copyBars(client, 'bars', batches, order);
+        await client.query('COMMIT');
+      });
+    } catch (error) {
+      if (!TAKES_OTHER_LANE.has(codeOf(error))) throw error;
+      this.metStored = true;
+      return undefined;
     }
-    return await this.timed('UPSERT', batches, () => mergeBars(client, batches, [order, ...rounds]));
+    this.metStored = false;
+    return batches.map(({ batch }) => ({
+      inserted: batch.rows,
+      updated: 0,
+      unchanged: batch.lines - batch.rows,
+    }));
+  }
+
+  private async merge(
+    client: PoolClient,
+    batches: readonly ResolvedBatch[],
+    orders: readonly KeyOrder[],
+  ): Promise<readonly WriteCounts[]> {
+    return await this.timed('UPSERT', batches, async () => {
+      const counts = await mergeBars(client, batches, orders);
+      await client.query('COMMIT');
+      return counts;
+    });
   }
 
   private async timed<T>(lane: Lane, batches: readonly ResolvedBatch[], work: () => Promise<T>): Promise<T> {

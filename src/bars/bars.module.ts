@@ -18,7 +18,6 @@ import { SeriesAnswer } from './read/series.answer.js';
 import { SeriesReader } from './read/series.reader.js';
 import { ReceiptClock } from './receipt.clock.js';
 import { SeriesController } from './series.controller.js';
-import { SeriesStore } from './series.store.js';
 import type { WriteCounts } from './write.counts.js';
 
 const STALL_LIMIT_MS = 60 * SECOND;
@@ -45,11 +44,11 @@ const STALL_LIMIT_MS = 60 * SECOND;
     },
     {
       provide: BarsAnswer,
-      inject: [Database, SeriesStore],
-      useFactory: (database: Database, series: SeriesStore) =>
+      inject: [Database],
+      useFactory: (database: Database) =>
         new BarsAnswer(
-          new BarReader(database, series),
-          new BarsStream(new BarExport(database, series), {
+          new BarReader(database),
+          new BarsStream(new BarExport(database), {
             stallLimitMs: STALL_LIMIT_MS,
             onStalled: () =>
               new Logger('bars').warn(`an export of which nothing moved for ${STALL_LIMIT_MS} ms was cut`),

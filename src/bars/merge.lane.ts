@@ -6,7 +6,7 @@ import type { KeyOrder } from './key.order.js';
 import { formatTimestamp } from './timestamp.js';
 import {
   APPLY_NEWER,
-  BEGIN_MERGE,
+  PREPARE_MERGE,
   COUNT_REPLACED,
   EMPTY_STAGING,
   FILE_LATE,
@@ -26,8 +26,8 @@ type Counted<Column extends string> = { batch: string } & Record<Column, number>
 type Counts = ReadonlyMap<string, { inserted: number; updated: number }>;
 
 /**
- * Writes batches some of whose bars are stored already, in one transaction: of two versions the one received last
- * stays, the other goes to the revisions, whatever the order in which they are committed.
+ * Writes batches some of whose bars are stored already, in the transaction that was begun for them: of two versions the
+ * one received last stays, the other goes to the revisions, whatever the order in which they are committed.
  * @param rounds the batches' tuples, each key at most once in a round
  * @returns what became of each batch, in the order given
  */
@@ -40,13 +40,12 @@ export async function mergeBars(
     batches.map(({ batch }) => [String(batch.receivedAt), { inserted: 0, updated: 0 }]),
   );
 
-  await client.query(BEGIN_MERGE);
+  await client.query(PREPARE_MERGE);
   for (const [round, order] of rounds.entries()) {
     if (round > 0) await client.query(EMPTY_STAGING);
     await copyBars(client, 'bars_staging', batches, order);
     await mergeRound(client, order, counts);
   }
-  await client.query('COMMIT');
 
   // Parts of one body, replayed from the dead letters, share its time of receipt: they share what was counted.
   return batches.map(({ batch }) => {

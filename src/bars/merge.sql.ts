@@ -6,13 +6,12 @@
  */
 
 /**
- * Begins the transaction. What a statement reads must be as new as its locks, hence the isolation level. The tables
- * are made per transaction, because a connection pooler may hand us another session each time. Bars that are merged
- * were written not long ago: their pages are in memory. With the planner's idea of a disk it would read a whole table
- * where an index leads to what is wanted.
+ * What a statement reads must be as new as its locks: the transaction is READ COMMITTED. The tables are made per
+ * transaction, because a connection pooler may hand us another session each time. Bars that are merged were written not
+ * long ago: their pages are in memory. With the planner's idea of a disk it would read a whole table where an index leads
+ * to what is wanted.
  */
-export const BEGIN_MERGE = `
-  BEGIN ISOLATION LEVEL READ COMMITTED;
+export const PREPARE_MERGE = `
   SET LOCAL random_page_cost = 0.1;
   CREATE TEMPORARY TABLE IF NOT EXISTS bars_staging (
     series_id int, ts timestamptz, open float8, high float8, low float8, close float8, volume float8,

@@ -4,4 +4,6 @@ export const ADVISORY_LOCK = {
   migrate: 7_306_001,
   /** Held while a partition is attached. */
   partition: 7_306_002,
+  /** Held shared by transactions that write bars, and alone by those that change or delete series. */
+  series: 7_306_003,
 } as const;

@@ -49,7 +49,6 @@ export class DatabaseServerModule {}
       useFactory: (server: DatabaseServer, settings: Settings) => ({
         ...dataSourceOptions(server.url, {
           poolSize: settings.database.poolMax,
-          // The sink trusts series ids as long as its connections live; idle ones are kept for that.
           extra: { idleTimeoutMillis: 600 * SECOND, keepAlive: true },
           poolErrorHandler: () => undefined,
         }),

@@ -17,10 +17,6 @@ const WORK_LIMIT_MS = 60 * SECOND;
 const READ_LIMIT_MS = 30 * SECOND;
 /** How long a reader of a stream waits for its connection before it is sent away. */
 const STREAM_WAIT_MS = 10 * SECOND;
-/** A commit that a crash of the server may lose is none: what is committed leaves the spool. */
-const COMMITS_LAST = `SELECT set_config('synchronous_commit', 'on', false)
-  WHERE current_setting('synchronous_commit') = 'off'`;
-
 /** What the database tells about its start. */
 export interface DatabaseObserver {
   migrated(count: number): void;
@@ -41,7 +37,6 @@ export class Database {
   private opening: Promise<void> | undefined;
   private readonly closed = new AbortController();
   private lastFailure: unknown;
-  private readonly connectListeners: (() => void)[] = [];
   /** Connections that somebody uses. */
   private readonly busy = new Set<Client>();
 
@@ -138,11 +133,6 @@ export class Database {
     }
   }
 
-  /** Calls the listener whenever a new connection is made: it may lead to another server than before. */
-  onConnect(listener: () => void): void {
-    this.connectListeners.push(listener);
-  }
-
   /** Ends the pool. Statements still running are cut off: a server that hangs would keep them for ever. */
   async close(): Promise<void> {
     this.closed.abort();
@@ -163,11 +153,6 @@ export class Database {
       await this.dataSource.initialize();
       const pool = (this.dataSource.driver as PostgresDriver).master as Pool;
       pool.on('error', (error: Error) => this.observer.connectionLost(error));
-      pool.on('connect', (client) => {
-        // What fails here fails the first query on the connection too.
-        client.query(COMMITS_LAST).catch(() => undefined);
-        for (const listener of this.connectListeners) listener();
-      });
       // A pool's client is a Client; only its type hides `end`.
       pool.on('acquire', (client) => this.busy.add(client as Client & PoolClient));
       pool.on('release', (_error, client) => this.busy.delete(client as Client & PoolClient));

@@ -9,7 +9,6 @@ import pg from 'pg';
 
 import { BarExport } from '../../src/bars/read/bar.export.js';
 import { BarsStream } from '../../src/bars/read/bars.stream.js';
-import { SeriesStore } from '../../src/bars/series.store.js';
 import { leaseOf } from '../../src/database/read.lease.js';
 import { eventually } from '../support/eventually.js';
 import { TOKENS } from '../support/service.js';
@@ -154,8 +153,7 @@ describe('an export of which nothing moves', () => {
     const database = {
       lease: async (signal: AbortSignal) => leaseOf(await pool.connect(), signal, () => undefined),
     };
-    const series = new SeriesStore({ onConnect: () => undefined });
-    const stream = new BarsStream(new BarExport(database, series), {
+    const stream = new BarsStream(new BarExport(database), {
       stallLimitMs: 500,
       onStalled: () => (stalls += 1),
     });

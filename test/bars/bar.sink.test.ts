@@ -34,7 +34,7 @@ beforeAll(async () => {
     4,
   );
   await database.open();
-  sink = new BarSink(database, new SeriesStore(database), partitions, (lane) => lanes.push(lane));
+  sink = new BarSink(database, new SeriesStore(), partitions, (lane) => lanes.push(lane));
 });
 
 afterAll(async () => {

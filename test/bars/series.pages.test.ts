@@ -3,14 +3,10 @@ import { Client } from 'pg';
 
 import { seriesPages, type StoredSeries } from '../../src/bars/read/series.pages.js';
 import type { SeriesFilter } from '../../src/bars/read/series.filter.js';
-import { SeriesStore } from '../../src/bars/series.store.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 
 let test: TestDatabase;
 let client: Client;
-/** As when the pool makes a connection. */
-let connected = (): void => undefined;
-const store = new SeriesStore({ onConnect: (listener) => (connected = listener) });
 
 beforeAll(async () => {
   test = await createDatabase();
@@ -26,7 +22,7 @@ const only = (symbol: string): SeriesFilter => ({ provider: 'p', symbols: [symbo
 
 async function read(filter: SeriesFilter, from?: string): Promise<StoredSeries[]> {
   const series: StoredSeries[] = [];
-  for await (const page of seriesPages(client, store, filter, 10, from)) series.push(...page);
+  for await (const page of seriesPages(client, filter, 10, from)) series.push(...page);
   return series;
 }
 
@@ -36,20 +32,10 @@ const insert = (symbol: string, interval = '1d') =>
   test.query(`INSERT INTO series (provider, symbol, interval) VALUES ('p', $1, $2)`, [symbol, interval]);
 
 describe('the only series that can match', () => {
-  it('is asked for once, until a connection is made that may lead to another server', async () => {
-    await insert('ONE');
-    const stored = await test.query(`SELECT id, provider, symbol, interval FROM series WHERE symbol = 'ONE'`);
-    await expect(read(only('ONE'))).resolves.toEqual(stored);
-    await test.query(`DELETE FROM series WHERE symbol = 'ONE'`);
-    await expect(read(only('ONE'))).resolves.toEqual(stored);
-    connected();
-    await expect(read(only('ONE'))).resolves.toEqual([]);
-  });
-
-  it('is asked for again when it was not there', async () => {
-    await expect(symbolsOf(only('LATER'))).resolves.toEqual([]);
-    await insert('LATER');
-    await expect(symbolsOf(only('LATER'))).resolves.toEqual(['LATER']);
+  it('is not asked for: the statement that reads its bars finds it', async () => {
+    await expect(read(only('ONE'))).resolves.toEqual([
+      { provider: 'p', symbol: 'ONE', interval: '1d', id: undefined },
+    ]);
   });
 
   it('is not mistaken for others', async () => {
@@ -62,7 +48,6 @@ describe('the only series that can match', () => {
       'MANY',
       'MORE',
     ]);
-    await expect(symbolsOf({ ...only('MANY'), provider: 'q' })).resolves.toEqual([]);
   });
 
   it('is on the page that begins with its symbol, and behind it no more', async () => {
@@ -75,5 +60,19 @@ describe('the only series that can match', () => {
     ] as const) {
       await expect(read(only('PAGE'), from)).resolves.toHaveLength(found);
     }
+  });
+});
+
+describe('the series of a symbol', () => {
+  it('are never on two pages, though the page ends between them', async () => {
+    for (let symbol = 0; symbol < 9; symbol++) await insert(`T${symbol}`);
+    for (const interval of ['1d', '1h', '1m', '5m']) await insert('T9', interval);
+    await insert('U');
+    const pages: string[][] = [];
+    for await (const page of seriesPages(client, {}, 10, 'T'))
+      pages.push(page.map(({ symbol, interval }) => `${symbol} ${interval}`));
+    expect(pages[0]?.slice(-4)).toEqual(['T9 1d', 'T9 1h', 'T9 1m', 'T9 5m']);
+    expect(pages.flat().filter((name) => name.startsWith('T9'))).toHaveLength(4);
+    expect(pages.flat()).toContain('U 1d');
   });
 });

@@ -17,6 +17,8 @@ const NUMBER_STEP = 12;
 const TRAILER = -1;
 const FIELDS = 7;
 const TWO_32 = 2 ** 32;
+/** Stands for the id of the only series, when the statement that reads its bars has found it. */
+const ANY_SERIES = -1;
 
 const MICROS_PER_SECOND = 1_000_000;
 const MILLIS_PER_SECOND = 1_000;
@@ -60,8 +62,8 @@ export class BarEncoder {
     let longestPrefix = 0;
     for (const one of series) {
       const prefix = Buffer.from(this.layout.prefix(one), 'latin1');
-      this.prefixes.set(one.id, prefix);
-      this.symbols.set(one.id, one.symbol);
+      this.prefixes.set(one.id ?? ANY_SERIES, prefix);
+      this.symbols.set(one.id ?? ANY_SERIES, one.symbol);
       longestPrefix = Math.max(longestPrefix, prefix.length);
     }
     const { separators, end } = layout;
@@ -72,7 +74,8 @@ export class BarEncoder {
 
   /** The bar written last. */
   get last(): BarPosition | undefined {
-    const symbol = this.symbols.get(this.seriesId);
+    if (this.seriesId === 0) return undefined;
+    const symbol = this.symbols.get(this.seriesId) ?? this.symbols.get(ANY_SERIES);
     if (symbol === undefined) return undefined;
     return { symbol, ts: this.micros + POSTGRES_EPOCH_US, seriesId: this.seriesId };
   }
@@ -131,7 +134,7 @@ export class BarEncoder {
 
   private prefixOf(seriesId: number): Buffer {
     if (seriesId !== this.seriesId) {
-      const prefix = this.prefixes.get(seriesId);
+      const prefix = this.prefixes.get(seriesId) ?? this.prefixes.get(ANY_SERIES);
       if (prefix === undefined)
         throw new Error(`COPY sent a bar of series ${seriesId}, which was not asked for`);
       this.seriesId = seriesId;

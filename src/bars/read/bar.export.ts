@@ -1,7 +1,6 @@
 import { SECOND } from '../../config/units.js';
 import type { Database } from '../../database/database.js';
 import { ProblemError } from '../../http/problem.error.js';
-import type { SeriesStore } from '../series.store.js';
 import type { TextFormat } from './bar.layout.js';
 import { barPieces } from './bar.pieces.js';
 import type { BarQuery } from './bar.query.js';
@@ -11,10 +10,7 @@ const RETRY_AFTER_MS = 5 * SECOND;
 
 /** Reads a whole range as text, in constant memory. */
 export class BarExport {
-  constructor(
-    private readonly database: Pick<Database, 'lease'>,
-    private readonly series: SeriesStore,
-  ) {}
+  constructor(private readonly database: Pick<Database, 'lease'>) {}
 
   /**
    * The text in pieces, each made when the one before was taken; all of one snapshot. An abort of `signal` gives the
@@ -31,7 +27,7 @@ export class BarExport {
     let finished = false;
     try {
       await lease.client.query(BEGIN_EXPORT);
-      yield* barPieces(lease.client, this.series, query, format);
+      yield* barPieces(lease.client, query, format);
       await lease.client.query('COMMIT');
       finished = true;
     } finally {

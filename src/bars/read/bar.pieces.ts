@@ -1,7 +1,6 @@
 import type { ClientBase } from 'pg';
 import { to as copyTo } from 'pg-copy-streams';
 
-import type { SeriesStore } from '../series.store.js';
 import { BarEncoder } from './bar.encoder.js';
 import { BAR_LAYOUTS, type Format } from './bar.layout.js';
 import type { BarPosition, BarQuery } from './bar.query.js';
@@ -23,7 +22,6 @@ const SERIES_OF_RANGE = 50_000;
  */
 export async function* barPieces(
   client: ClientBase,
-  store: SeriesStore,
   query: BarQuery,
   format: Format,
   limit = Infinity,
@@ -33,7 +31,7 @@ export async function* barPieces(
   let left = limit;
   let wanted = 1;
   let last: BarPosition | undefined;
-  for await (const series of seriesPages(client, store, query, pageSize, position?.symbol)) {
+  for await (const series of seriesPages(client, query, pageSize, position?.symbol)) {
     let first = 0;
     while (first < series.length) {
       const batch = series.slice(first, endOfSymbol(series, first + wanted));

@@ -1,9 +1,14 @@
+import { escapeLiteral } from 'pg';
+
 import { formatTimestamp } from '../timestamp.js';
 import type { BarPosition, BarQuery } from './bar.query.js';
 import type { StoredSeries } from './series.pages.js';
 
 /** What the encoder takes, in this order. */
 const ENCODED_COLUMNS = 'series_id, ts, open, high, low, close, volume';
+
+/** One snapshot for the ids of series and the bars under them. */
+export const BEGIN_READ = 'BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY';
 
 /**
  * One snapshot for the whole export. Compiling takes longer than it saves; sorting in memory spares the disk; with
@@ -24,7 +29,7 @@ export function copyBars(
   limit: number,
   position?: BarPosition,
 ): string {
-  const ids = series.map(({ id }) => id);
+  const ids = series.map(idOf);
   const range = rangeOf(query, position);
   const first = limit === Infinity ? '' : ` LIMIT ${limit}`;
   const byTime = `ORDER BY ts ${query.sort}`;
@@ -39,13 +44,22 @@ export function copyBars(
 
 /** The COPY of the newest bar of each series, in their order; at most `limit`. */
 export function copyLatest(series: readonly StoredSeries[], limit: number): string {
-  const ids = series.map(({ id }) => id);
-  return copy(`unnest('{${ids.join()}}'::int[]) WITH ORDINALITY AS wanted (id, place)
+  const ids = series.map(idOf);
+  const list = ids.length === 1 ? `ARRAY[${ids.join()}]` : `'{${ids.join()}}'::int[]`;
+  return copy(`unnest(${list}) WITH ORDINALITY AS wanted (id, place)
     CROSS JOIN LATERAL (SELECT * FROM bars WHERE series_id = id ORDER BY ts DESC LIMIT 1) AS bar
     ORDER BY place LIMIT ${limit}`);
 }
 
-/** COPY takes no parameters: all that goes into its text are numbers and times of our own making. */
+/** The id of a series, or the query for it. */
+function idOf({ id, provider, symbol, interval }: StoredSeries): string {
+  if (id !== undefined) return String(id);
+  return `(SELECT id FROM series WHERE provider = ${escapeLiteral(provider)}
+             AND symbol = ${escapeLiteral(symbol)} AND interval = ${escapeLiteral(interval)})`;
+}
+
+/** COPY takes no parameters: all that goes into its text are numbers and times of our own making, and names as
+ * literals. */
 function copy(from: string): string {
   return `COPY (SELECT ${ENCODED_COLUMNS} FROM ${from}) TO STDOUT (FORMAT binary)`;
 }

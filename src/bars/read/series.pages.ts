@@ -1,12 +1,12 @@
 import type { ClientBase } from 'pg';
 
-import { type SeriesKey, seriesName } from '../series.key.js';
-import type { SeriesStore } from '../series.store.js';
+import type { SeriesKey } from '../series.key.js';
 import { filterValues, MATCHES_FILTER, type SeriesFilter } from './series.filter.js';
 
 /** A series as it is stored. */
 export interface StoredSeries extends SeriesKey {
-  readonly id: number;
+  /** Undefined: the statement that reads its bars finds it by its key, and there may be none. */
+  readonly id: number | undefined;
 }
 
 /** The next series from the symbol $4 on: at least $5 when there are so many, and of each symbol all. */
@@ -18,19 +18,20 @@ const NEXT_SERIES = `
   ) AS page
   ORDER BY symbol COLLATE "C", provider, interval`;
 
-/** The series that match, sorted by symbol, provider, interval, from a symbol on; a symbol is never on two pages. */
+/**
+ * The series that match, sorted by symbol, provider, interval, from a symbol on; a symbol is never on two pages. Their ids
+ * hold in the transaction in which they were read.
+ */
 export async function* seriesPages(
   client: ClientBase,
-  store: SeriesStore,
   filter: SeriesFilter,
   pageSize: number,
   from = '',
 ): AsyncGenerator<StoredSeries[], void> {
   const only = onlyKey(filter);
   if (only !== undefined) {
-    const id = await store.find(client, seriesName(only.provider, only.symbol, only.interval));
     // Symbols are ASCII: here they sort as there.
-    if (id !== undefined && only.symbol >= from) yield [{ ...only, id }];
+    if (only.symbol >= from) yield [{ ...only, id: undefined }];
     return;
   }
   for (;;) {
@@ -45,7 +46,7 @@ export async function* seriesPages(
 }
 
 /** The key of the only series that can match; undefined when it may be one of several. */
-function onlyKey({ provider, symbols, interval }: SeriesFilter): SeriesKey | undefined {
+export function onlyKey({ provider, symbols, interval }: SeriesFilter): SeriesKey | undefined {
   const [symbol, ...others] = symbols ?? [];
   if (provider === undefined || symbol === undefined || others.length > 0 || interval === undefined)
     return undefined;

@@ -1,4 +1,5 @@
 import { CreateBars1790000000000 } from './1790000000000-create-bars.js';
+import { SeriesVersion1790000100000 } from './1790000100000-series-version.js';
 
 /** Every migration, oldest first. They only go forward in production; `down` exists for development. */
-export const MIGRATIONS = [CreateBars1790000000000];
+export const MIGRATIONS = [CreateBars1790000000000, SeriesVersion1790000100000];

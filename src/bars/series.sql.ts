@@ -1,0 +1,39 @@
+import { ADVISORY_LOCK } from '../database/advisory.locks.js';
+
+/**
+ * What the content of `series` is known by: a version that every change replaces, the table and its file, and its
+ * triggers as they were made or last switched. All that may change the meaning of an id changes it: another server or
+ * database, an older copy, a restore, TRUNCATE, an edit. NULL, which proves nothing, when the version is gone.
+ */
+const CONTENT = `
+  (SELECT version || ' ' || 'series'::regclass::oid || ' ' || pg_relation_filenode('series') || ' ' || (
+            SELECT string_agg(oid || ':' || xmin || ':' || tgenabled::text, ' ' ORDER BY oid)
+              FROM pg_trigger WHERE tgrelid = 'series'::regclass)
+     FROM series_version)`;
+
+/**
+ * Begins a transaction that writes bars. A commit that a crash of the server may lose is none: what is committed leaves
+ * the spool. The table is locked before the advisory lock, as TRUNCATE does it. The content is read by a statement of its
+ * own, whose snapshot is taken after the locks: from then on no series is changed or deleted, only added.
+ */
+export const BEGIN_PROVEN = `
+  BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+  SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
+  LOCK TABLE series IN ACCESS SHARE MODE;
+  SELECT pg_advisory_xact_lock_shared(${ADVISORY_LOCK.series});
+  SELECT ${CONTENT} AS content`;
+
+/** Lets one transaction at a time add series. */
+export const LOCK_VERSION = `SELECT FROM series_version FOR UPDATE`;
+
+/** The ids of the keys in $1, $2, $3, in order, 0 where there is none; and the content, of the same snapshot. */
+export const READ_IDS = `
+  SELECT ${CONTENT} AS content, string_agg(coalesce(series.id, 0)::text, ',' ORDER BY place) AS ids
+    FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS wanted (provider, symbol, interval, place)
+    LEFT JOIN series USING (provider, symbol, interval)`;
+
+/** Sorted, so that two writers creating the same series wait for each other in one order and cannot deadlock. */
+export const ADD_SERIES = `
+  INSERT INTO series (provider, symbol, interval)
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ORDER BY 1, 2, 3
+  ON CONFLICT DO NOTHING`;
