@@ -1,4 +1,4 @@
-import { Module } from '@nestjs/common';
+import { Logger, Module } from '@nestjs/common';
 
 import { Database } from '../database/database.js';
 import { PartitionStore } from '../database/partition.store.js';
@@ -15,9 +15,17 @@ import { SeriesStore } from './series.store.js';
       inject: [Database, PartitionStore, Metrics],
       useFactory: (database: Database, partitions: PartitionStore, metrics: Metrics) =>
         new MeteredBarSink(
-          new BarSink(database, new SeriesStore(), partitions, (lane, rows, seconds, ok) => {
-            metrics.barsWritten.inc({ method: lane, status: ok ? 'success' : 'failure' }, rows);
-            metrics.barsWriteLatency.observe({ method: lane }, seconds);
+          new BarSink(database, new SeriesStore(), partitions, {
+            tried: (lane, rows, seconds, ok) => {
+              metrics.barsWritten.inc({ method: lane, status: ok ? 'success' : 'failure' }, rows);
+              metrics.barsWriteLatency.observe({ method: lane }, seconds);
+            },
+            dated: (versions) => {
+              metrics.barsFromFuture.inc(versions);
+              new Logger('bars').warn(
+                `${versions} stored versions had a time of receipt more than a minute ahead of PostgreSQL's clock and gave way to versions received now; check the clocks of the services and of PostgreSQL`,
+              );
+            },
           }),
           metrics,
         ),

@@ -7,7 +7,7 @@ import type { PartitionStore } from '../database/partition.store.js';
 import type { BarBatch } from './bar.batch.js';
 import { copyBars } from './copy.stream.js';
 import type { ResolvedBatch } from './resolved.batch.js';
-import { orderByKey, type KeyOrder } from './key.order.js';
+import { orderByKey, type BatchOrder, type KeyOrder } from './key.order.js';
 import { mergeBars } from './merge.lane.js';
 import type { SeriesStore } from './series.store.js';
 import { formatTimestamp } from './timestamp.js';
@@ -17,8 +17,13 @@ import type { WriteCounts } from './write.counts.js';
 /** The two ways into the table: straight COPY of new bars, or staging and merge when some are stored already. */
 export type Lane = 'COPY' | 'UPSERT';
 
-/** Told of every write that was tried; seconds count the database's part only. */
-export type LaneObserver = (lane: Lane, rows: number, seconds: number, ok: boolean) => void;
+/** What a BarSink reports. */
+export interface BarSinkObserver {
+  /** A write was tried; seconds count the database's part only. */
+  tried(lane: Lane, rows: number, seconds: number, ok: boolean): void;
+  /** Stored versions with a time of receipt in the future gave way to one received now. */
+  dated(versions: number): void;
+}
 
 /**
  * Unique violation: a bar is stored already. Deadlock: a COPY over several partitions does not fill them in the order of
@@ -37,7 +42,7 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     private readonly database: Database,
     private readonly series: SeriesStore,
     private readonly partitions: PartitionStore,
-    private readonly observe: LaneObserver,
+    private readonly observe: BarSinkObserver,
   ) {}
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
@@ -55,13 +60,11 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     await this.partitions.ensure(new Set(batches.flatMap(({ years }) => [...years])));
     return await this.database.withClient(async (client) => {
       const resolved = await this.begin(client, batches);
-      const orders = orderByKey(resolved);
-      const [order, ...rounds] = orders;
-      if (order === undefined) throw new Error('a write without bars');
+      const order = orderByKey(resolved);
       // Two versions of one key cannot both be new.
-      if (rounds.length > 0 || (this.metStored && (await isFirstStored(client, resolved, order))))
-        return await this.merge(client, resolved, orders);
-      const copied = await this.copy(client, resolved, order);
+      if (order.others || (this.metStored && (await isFirstStored(client, resolved, order.newest))))
+        return await this.merge(client, resolved, order);
+      const copied = await this.copy(client, resolved, order.newest);
       if (copied) return copied;
       await client.query('ROLLBACK');
       const again = await this.begin(client, batches);
@@ -105,11 +108,12 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
   private async merge(
     client: PoolClient,
     batches: readonly ResolvedBatch[],
-    orders: readonly KeyOrder[],
+    order: BatchOrder,
   ): Promise<readonly WriteCounts[]> {
     return await this.timed('UPSERT', batches, async () => {
-      const counts = await mergeBars(client, batches, orders);
+      const { counts, dated } = await mergeBars(client, batches, order);
       await client.query('COMMIT');
+      if (dated > 0) this.observe.dated(dated);
       return counts;
     });
   }
@@ -120,11 +124,11 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     const seconds = () => (performance.now() - start) / SECOND;
     try {
       const result = await work();
-      this.observe(lane, rows, seconds(), true);
+      this.observe.tried(lane, rows, seconds(), true);
       return result;
     } catch (error) {
       // A bar that is stored already sends the write to the other lane; that is no failure.
-      if (!TAKES_OTHER_LANE.has(codeOf(error))) this.observe(lane, rows, seconds(), false);
+      if (!TAKES_OTHER_LANE.has(codeOf(error))) this.observe.tried(lane, rows, seconds(), false);
       throw error;
     }
   }

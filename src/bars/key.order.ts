@@ -15,12 +15,19 @@ export interface KeyOrder {
   readonly lastTs: number;
 }
 
+/** The tuples of batches that are written together. */
+export interface BatchOrder {
+  /** The version of each key that was received last. */
+  readonly newest: KeyOrder;
+  /** The versions before it, of keys that several batches hold; a key may be there more than once. */
+  readonly others: KeyOrder | undefined;
+}
+
 /**
  * Puts the tuples of batches that are written together in the order of the primary key: neighbours share a page of
- * its index, which saves PostgreSQL a sixth of its time, and writers of one partition do not deadlock. Of a key
- * that several batches hold, the first order has the version received first, the second the next, and so on.
+ * its index, which saves PostgreSQL a sixth of its time, and writers of one partition do not deadlock.
  */
-export function orderByKey(batches: readonly ResolvedBatch[]): KeyOrder[] {
+export function orderByKey(batches: readonly ResolvedBatch[]): BatchOrder {
   const views = batches.map(({ batch }) => viewOf(batch.tuples));
   const slots = slotsOf(batches);
   const starts = startsOf(views, slots);
@@ -51,7 +58,9 @@ export function orderByKey(batches: readonly ResolvedBatch[]): KeyOrder[] {
       next[series] = place + 1;
     }
   }
-  return ascending.includes(0) ? sortedInRounds(views, order, starts, ascending) : [order];
+  return ascending.includes(0)
+    ? sorted(views, order, starts, ascending)
+    : { newest: order, others: undefined };
 }
 
 function inOrderOfReceipt(batches: readonly ResolvedBatch[]): number[] {
@@ -90,30 +99,31 @@ function startsOf(views: readonly DataView[], slots: readonly Int32Array[]): Uin
   return starts;
 }
 
-/** Sorts the slots that are not ascending, and moves versions of a key that is there already to later orders. */
-function sortedInRounds(
+/** Sorts the slots that are not ascending, and takes apart the newest version of each key and those before it. */
+function sorted(
   views: readonly DataView[],
   order: KeyOrder,
   starts: Uint32Array,
   ascending: Uint8Array,
-): KeyOrder[] {
+): BatchOrder {
   const tsAt = (place: number) =>
     timestampAt(views[order.batch[place] ?? 0] ?? NO_TUPLES, (order.at[place] ?? 0) + OFFSET.ts);
-  const rounds: number[][] = [];
+  const newest: number[] = [];
+  const others: number[] = [];
   for (let slot = 0; slot + 1 < starts.length; slot++) {
     const start = starts[slot] ?? 0;
     const places = Array.from({ length: (starts[slot + 1] ?? 0) - start }, (_, index) => start + index);
     // The sort is stable: versions of one key stay in the order of their receipt.
     const byTs = ascending[slot] === 1 ? places : places.sort((a, b) => tsAt(a) - tsAt(b));
-    let round = 0;
     byTs.forEach((place, index) => {
-      round = index > 0 && tsAt(byTs[index - 1] ?? 0) === tsAt(place) ? round + 1 : 0;
-      (rounds[round] ??= []).push(place);
+      const next = byTs[index + 1];
+      (next !== undefined && tsAt(next) === tsAt(place) ? others : newest).push(place);
     });
   }
-  return rounds.map((places) => ({
+  const orderOf = (places: readonly number[]): KeyOrder => ({
     ...order,
     batch: Uint32Array.from(places, (place) => order.batch[place] ?? 0),
     at: Uint32Array.from(places, (place) => order.at[place] ?? 0),
-  }));
+  });
+  return { newest: orderOf(newest), others: others.length > 0 ? orderOf(others) : undefined };
 }

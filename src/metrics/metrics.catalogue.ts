@@ -51,6 +51,10 @@ export class Metrics {
     help: 'Accepted bars that were committed, by what became of them.',
     labelNames: ['outcome'] as const,
   });
+  readonly barsFromFuture = new Counter({
+    name: 'mds_bars_from_future_total',
+    help: 'Stored versions whose time of receipt was more than a minute ahead, and that gave way to one received now.',
+  });
   readonly rowsResidual = new Gauge({
     name: 'mds_rows_residual',
     help: 'Accepted bars that are nowhere: 0, unless a disk lost some. Exact over restarts.',

@@ -34,7 +34,10 @@ beforeAll(async () => {
     4,
   );
   await database.open();
-  sink = new BarSink(database, new SeriesStore(), partitions, (lane) => lanes.push(lane));
+  sink = new BarSink(database, new SeriesStore(), partitions, {
+    tried: (lane) => lanes.push(lane),
+    dated: () => undefined,
+  });
 });
 
 afterAll(async () => {

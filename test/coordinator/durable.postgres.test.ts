@@ -55,7 +55,7 @@ beforeAll(async () => {
     flushIntervalMs: 10,
     retry: { initialBackoffMs: 1, maxBackoffMs: 10 },
     breaker: { failureThreshold: 3, halfOpenAfterMs: 50 },
-    sink: new BarSink(database, new SeriesStore(), partitions, () => undefined),
+    sink: new BarSink(database, new SeriesStore(), partitions, { tried: () => undefined, dated: () => undefined }),
     codec: barBatchCodec,
     spool: await Spool.open<BarBatch>({
       directory: join(directory, 'spool'),

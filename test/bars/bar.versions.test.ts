@@ -1,0 +1,283 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+import { DataSource } from 'typeorm';
+
+import { dataSourceOptions } from '../../ormconfig.js';
+import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { BarSink } from '../../src/bars/bar.sink.js';
+import { SeriesStore } from '../../src/bars/series.store.js';
+import { Database } from '../../src/database/database.js';
+import { PartitionStore } from '../../src/database/partition.store.js';
+import { SchemaMigrator } from '../../src/database/schema.migrator.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+
+const MINUTE_US = 60_000_000;
+const FIRST = Date.UTC(2026, 0, 5) * 1000;
+/** In the past, as all that was received. */
+const RECEIVED = Date.UTC(2026, 5, 1) * 1000;
+
+let test: TestDatabase;
+let database: Database;
+let partitions: PartitionStore;
+let dated = 0;
+
+beforeAll(async () => {
+  test = await createDatabase();
+  partitions = new PartitionStore(test.url);
+  database = new Database(
+    new DataSource(dataSourceOptions(test.url)),
+    new SchemaMigrator(test.url, test.url),
+    partitions,
+    { migrated: () => undefined, openFailed: () => undefined, connectionLost: () => undefined },
+    4,
+  );
+  await database.open();
+});
+afterAll(async () => {
+  await database.close();
+  await test.drop();
+});
+
+/** As of one replica. */
+const newSink = () =>
+  new BarSink(database, new SeriesStore(), partitions, {
+    tried: () => undefined,
+    dated: (versions) => (dated += versions),
+  });
+
+interface Version {
+  readonly key: number;
+  readonly at: number;
+  readonly close: number;
+}
+
+/** One batch with a version of each key at most, all received at the same time. */
+function batchOf(symbol: string, at: number, versions: readonly Version[]): BarBatch {
+  const builder = new BarBatchBuilder();
+  for (const { key, close } of versions)
+    builder.add('test', symbol, '1m', FIRST + key * MINUTE_US, 0, 1e9, 0, close, 1);
+  return Object.assign(builder.finish(), { receivedAt: at });
+}
+
+interface Span {
+  readonly close: number;
+  readonly from: number;
+  readonly until: number | null;
+}
+
+/** All that is known of a key, oldest first. */
+async function spansOf(symbol: string, key = 0): Promise<Span[]> {
+  const rows = await test.query<{ close: number; from: string; until: string | null }>(
+    `SELECT close, (extract(epoch FROM received_at) * 1000000)::bigint AS from,
+            (extract(epoch FROM superseded_at) * 1000000)::bigint AS until
+       FROM (SELECT series_id, ts, close, received_at, superseded_at FROM bar_revisions
+             UNION ALL SELECT series_id, ts, close, received_at, NULL FROM bars) AS versions
+       JOIN series ON series.id = series_id
+      WHERE symbol = $1 AND ts = to_timestamp($2) ORDER BY received_at, superseded_at NULLS LAST`,
+    [symbol, (FIRST + key * MINUTE_US) / 1e6],
+  );
+  return rows.map(({ close, from, until }) => ({
+    close,
+    from: Number(from),
+    until: until === null ? null : Number(until),
+  }));
+}
+
+/** What the history of a key must be, said as simply as possible. */
+function expectedSpans(versions: readonly Version[]): Span[] {
+  const greatest = new Map<number, number>();
+  for (const { at, close } of versions) greatest.set(at, Math.max(close, greatest.get(at) ?? -Infinity));
+  const spans: { close: number; from: number; until: number | null }[] = [];
+  for (const [at, close] of [...greatest].sort(([a], [b]) => a - b)) {
+    const last = spans.at(-1);
+    if (last?.close === close) continue;
+    if (last) last.until = at;
+    spans.push({ close, from: at, until: null });
+  }
+  return spans;
+}
+
+/** Spans meet, and none is empty. */
+function expectSound(spans: readonly Span[]): void {
+  spans.forEach(({ from, until }, index) => {
+    expect(until).toBe(spans[index + 1]?.from ?? null);
+    if (until !== null) expect(until).toBeGreaterThan(from);
+  });
+}
+
+describe('Versions of one bar', () => {
+  it('are merged in a number of statements that does not depend on how many there are', async () => {
+    const sink = newSink();
+    const batches = Array.from({ length: 20_000 }, (_, n) =>
+      batchOf('HOT', RECEIVED + n, [{ key: 0, at: 0, close: n }]),
+    );
+    const counts = await sink.write(batches);
+    expect(counts[0]).toEqual({ inserted: 1, updated: 0, unchanged: 0 });
+    expect(counts.slice(1).every(({ updated }) => updated === 1)).toBe(true);
+    const spans = await spansOf('HOT');
+    expect(spans).toHaveLength(20_000);
+    expectSound(spans);
+    // Those that follow need not look at what was before.
+    await sink.write([
+      batchOf('HOT', RECEIVED + 30_000, [{ key: 0, at: 0, close: 1 }]),
+      batchOf('HOT', RECEIVED + 30_001, [{ key: 0, at: 0, close: 2 }]),
+    ]);
+    expect((await spansOf('HOT')).slice(-3)).toEqual([
+      { close: 19_999, from: RECEIVED + 19_999, until: RECEIVED + 30_000 },
+      { close: 1, from: RECEIVED + 30_000, until: RECEIVED + 30_001 },
+      { close: 2, from: RECEIVED + 30_001, until: null },
+    ]);
+  }, 60_000);
+
+  it('that two replicas received in the same microsecond leave no empty span, and can be corrected', async () => {
+    const sink = newSink();
+    for (const close of [5, 7, 6]) await sink.write([batchOf('SAME', RECEIVED, [{ key: 0, at: 0, close }])]);
+    expect(await spansOf('SAME')).toEqual([{ close: 7, from: RECEIVED, until: null }]);
+    for (const close of [8, 9])
+      await sink.write([batchOf('SAME', RECEIVED + close, [{ key: 0, at: 0, close }])]);
+    expect((await spansOf('SAME')).map(({ close }) => close)).toEqual([7, 8, 9]);
+  });
+
+  it('can be corrected where an earlier release filed one with an empty span', async () => {
+    const sink = newSink();
+    await sink.write([batchOf('EMPTY', RECEIVED, [{ key: 0, at: 0, close: 5 }])]);
+    await test.query(
+      `INSERT INTO bar_revisions SELECT series_id, ts, open, high, low, 4, volume, received_at, received_at
+         FROM bars JOIN series ON id = series_id WHERE symbol = 'EMPTY'`,
+    );
+    await sink.write([batchOf('EMPTY', RECEIVED + 5, [{ key: 0, at: 0, close: 6 }])]);
+    expect(await spansOf('EMPTY')).toEqual([
+      { close: 5, from: RECEIVED, until: RECEIVED + 5 },
+      { close: 6, from: RECEIVED + 5, until: null },
+    ]);
+  });
+
+  it('end alike whether a version or the confirmation of another of the same time comes first', async () => {
+    const sink = newSink();
+    const write = (symbol: string, at: number, close: number) =>
+      sink.write([batchOf(symbol, RECEIVED + at, [{ key: 0, at: 0, close }])]);
+    for (const [first, second] of [
+      [1, 2],
+      [2, 1],
+    ] as const) {
+      const symbol = `TIE${first}`;
+      await write(symbol, 0, 1);
+      await write(symbol, 5, first);
+      await write(symbol, 5, second);
+      expect(await spansOf(symbol)).toEqual([
+        { close: 1, from: RECEIVED, until: RECEIVED + 5 },
+        { close: 2, from: RECEIVED + 5, until: null },
+      ]);
+    }
+  });
+
+  it('end with the same bars and the same history in whatever order, and in whatever batches, two replicas commit them', async () => {
+    let run = 0;
+    const version = fc.record({
+      key: fc.nat({ max: 2 }),
+      // Frozen clocks: few times, and both replicas give out the same.
+      at: fc.integer({ min: 1, max: 6 }),
+      close: fc.nat({ max: 5 }),
+      replica: fc.nat({ max: 1 }),
+      group: fc.nat({ max: 4 }),
+    });
+    const versions = fc.uniqueArray(version, {
+      minLength: 1,
+      maxLength: 14,
+      // A replica gives a time to one batch, and a batch has a key once.
+      selector: ({ key, at, replica }) => `${key} ${at} ${replica}`,
+    });
+    await fc.assert(
+      fc.asyncProperty(versions, fc.array(fc.nat({ max: 4 }), { maxLength: 4 }), async (all, again) => {
+        const symbol = `RANDOM${++run}`;
+        const sinks = [newSink(), newSink()];
+        const groups = [0, 1, 2, 3, 4].map((group) => all.filter((one) => one.group === group));
+        // Some groups are committed again, as after a commit that was not heard of.
+        for (const index of [0, 1, 2, 3, 4, ...again]) {
+          const group = groups[index] ?? [];
+          for (const replica of [0, 1]) {
+            const own = group.filter((one) => one.replica === replica);
+            const times = [...new Set(own.map(({ at }) => at))];
+            const batches = times.map((at) =>
+              batchOf(
+                symbol,
+                RECEIVED + at,
+                own.filter((one) => one.at === at),
+              ),
+            );
+            if (batches.length > 0) await sinks[replica]?.write(batches);
+          }
+        }
+        for (const key of [0, 1, 2]) {
+          const spans = await spansOf(symbol, key);
+          expectSound(spans);
+          const own = all.filter((one) => one.key === key).map((one) => ({ ...one, at: RECEIVED + one.at }));
+          const expected = expectedSpans(own);
+          expect(spans.at(-1)?.close).toBe(expected.at(-1)?.close);
+          // When values repeat, only the last time that they were received again is kept: see decision 0019.
+          if (new Set(own.map(({ close }) => close)).size === own.length) expect(spans).toEqual(expected);
+        }
+      }),
+      { numRuns: 150 },
+    );
+  }, 120_000);
+});
+
+describe('A stored version from the future', () => {
+  const HOUR_US = 3_600_000_000;
+  const now = () => Date.now() * 1000;
+
+  it('gives way to a version received now, is dated just before it, and is reported', async () => {
+    const sink = newSink();
+    const write = (at: number, close: number) =>
+      sink.write([batchOf('FUTURE', at, [{ key: 0, at: 0, close }])]);
+    const [before, ahead] = [now() - HOUR_US, now() + 48 * HOUR_US];
+    await write(before, 1);
+    await write(ahead, 2);
+    await write(ahead + 1, 3);
+    dated = 0;
+    const at = now();
+    expect(await write(at, 4)).toEqual([{ inserted: 0, updated: 1, unchanged: 0 }]);
+    expect(dated).toBe(2);
+    expect(await spansOf('FUTURE')).toEqual([
+      { close: 1, from: before, until: at - 2 },
+      { close: 2, from: at - 2, until: at - 1 },
+      { close: 3, from: at - 1, until: at },
+      { close: 4, from: at, until: null },
+    ]);
+    // From then on all is as ever.
+    await write(at + 5, 5);
+    await write(at + 3, 6);
+    expect((await spansOf('FUTURE')).slice(-3).map(({ close }) => close)).toEqual([4, 6, 5]);
+  });
+
+  it('stays when only what it replaced comes again, and when its confirmation is from the future too', async () => {
+    const sink = newSink();
+    const write = (at: number, close: number) =>
+      sink.write([batchOf('REPLAY', at, [{ key: 0, at: 0, close }])]);
+    const [before, ahead] = [now() - HOUR_US, now() + HOUR_US];
+    await write(before, 1);
+    await write(ahead, 2);
+    await write(ahead + 7, 2);
+    await write(before, 1);
+    expect((await spansOf('REPLAY')).map(({ close }) => close)).toEqual([1, 2]);
+    const at = now();
+    await write(at, 3);
+    expect(await spansOf('REPLAY')).toMatchObject([{ close: 1 }, { close: 2 }, { close: 3, from: at }]);
+    expectSound(await spansOf('REPLAY'));
+    await write(at + 1, 4);
+    expect((await spansOf('REPLAY')).at(-1)).toEqual({ close: 4, from: at + 1, until: null });
+  });
+
+  it('is replaced by a later version from the future as by any other', async () => {
+    const sink = newSink();
+    const ahead = now() + HOUR_US;
+    await sink.write([batchOf('LATER', ahead, [{ key: 0, at: 0, close: 1 }])]);
+    await sink.write([batchOf('LATER', ahead + 1, [{ key: 0, at: 0, close: 2 }])]);
+    expect(await spansOf('LATER')).toEqual([
+      { close: 1, from: ahead, until: ahead + 1 },
+      { close: 2, from: ahead + 1, until: null },
+    ]);
+  });
+});
