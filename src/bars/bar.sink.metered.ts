@@ -1,4 +1,4 @@
-import type { Sink } from '../coordinator/sink.js';
+import type { Sink, Takes } from '../coordinator/sink.js';
 import type { Metrics } from '../metrics/metrics.catalogue.js';
 import type { BarBatch } from './bar.batch.js';
 import { parseSeriesName } from './series.key.js';
@@ -15,9 +15,17 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
   private readonly newest = new Map<string, number>();
 
   constructor(
-    private readonly sink: Sink<BarBatch, WriteCounts>,
+    private readonly sink: Required<Sink<BarBatch, WriteCounts>>,
     private readonly metrics: Metrics,
   ) {}
+
+  takesOthers(refused: readonly BarBatch[]): Promise<Takes> {
+    return this.sink.takesOthers(refused);
+  }
+
+  tryEach(batches: readonly BarBatch[]): Promise<readonly (Error | undefined)[]> {
+    return this.sink.tryEach(batches);
+  }
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     const counts = await this.sink.write(batches);

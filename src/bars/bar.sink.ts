@@ -1,10 +1,12 @@
 import type { PoolClient } from 'pg';
 
 import { SECOND } from '../config/units.js';
-import type { Sink } from '../coordinator/sink.js';
+import { lookUpFailure } from '../coordinator/failure.table.js';
+import type { Sink, Takes } from '../coordinator/sink.js';
 import type { Database } from '../database/database.js';
 import type { PartitionStore } from '../database/partition.store.js';
 import type { BarBatch } from './bar.batch.js';
+import { BarTrial } from './bar.trial.js';
 import { copyBars } from './copy.stream.js';
 import type { ResolvedBatch } from './resolved.batch.js';
 import { orderByKey, type BatchOrder, type KeyOrder } from './key.order.js';
@@ -30,26 +32,37 @@ export interface BarSinkObserver {
  * the key; the merge locks in that order.
  */
 const TAKES_OTHER_LANE: ReadonlySet<unknown> = new Set(['23505', '40P01']);
-/** What a row without a partition raises (documentation, "Error Codes"). */
-const CHECK_VIOLATION = '23514';
+/** The failure table's name for what a row without a partition raises. */
+const NO_PARTITION = 'no_partition';
 
 /** Writes batches of bars into PostgreSQL. */
 export class BarSink implements Sink<BarBatch, WriteCounts> {
   /** Whether the COPY before met a bar that is stored: then the next one may, and leaves a thousand dead rows behind. */
   private metStored = false;
+  private readonly trial: BarTrial;
 
   constructor(
     private readonly database: Database,
     private readonly series: SeriesStore,
     private readonly partitions: PartitionStore,
     private readonly observe: BarSinkObserver,
-  ) {}
+  ) {
+    this.trial = new BarTrial(database);
+  }
+
+  takesOthers(refused: readonly BarBatch[]): Promise<Takes> {
+    return this.trial.takesOthers(refused);
+  }
+
+  tryEach(batches: readonly BarBatch[]): Promise<readonly (Error | undefined)[]> {
+    return this.trial.tryEach(batches);
+  }
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     try {
       return await this.tryWrite(batches);
     } catch (error) {
-      if (codeOf(error) !== CHECK_VIOLATION) throw error;
+      if (lookUpFailure(error).name !== NO_PARTITION) throw error;
       // Somebody removed a partition that was known to exist.
       this.partitions.forget();
       return await this.tryWrite(batches);

@@ -23,7 +23,7 @@ export interface CircuitBreakerOptions {
   readonly failureThreshold?: number | undefined;
   /** Milliseconds from opening to the first probe; default 10,000. */
   readonly halfOpenAfterMs?: number | undefined;
-  /** Which errors count as failures; others prove that the far side answers. Default: class `unavailable`. */
+  /** Which errors count as failures; others prove that the far side answers. Default: `unavailable` and `timeout`. */
   readonly isFailure?: ((error: unknown) => boolean) | undefined;
   /** A clock that never goes back, in milliseconds; default performance.now. */
   readonly now?: (() => number) | undefined;
@@ -54,13 +54,14 @@ export class CircuitBreaker {
   private readonly waiters = new Set<Waiter<void>>();
   private readonly failureThreshold: number;
   private readonly halfOpenAfterMs: number;
-  private readonly isFailure: (error: unknown) => boolean;
+  /** Whether an error counts as a failure, unless a call says otherwise. */
+  readonly isFailure: (error: unknown) => boolean;
   private readonly now: () => number;
 
   constructor(options: CircuitBreakerOptions = {}) {
     this.failureThreshold = options.failureThreshold ?? 5;
     this.halfOpenAfterMs = options.halfOpenAfterMs ?? 10_000;
-    this.isFailure = options.isFailure ?? ((error) => classifyFailure(error) === 'unavailable');
+    this.isFailure = options.isFailure ?? isFarSideAtFault;
     this.now = options.now ?? (() => performance.now());
     this.changes = new GuardedListeners(options.onListenerError);
   }
@@ -111,8 +112,11 @@ export class CircuitBreaker {
     while (!this.allowed()) await this.nextChance(signal);
   }
 
-  /** Makes the call and passes on its outcome, or rejects with CircuitOpenError without making it. */
-  async execute<R>(call: () => Promise<R>): Promise<R> {
+  /**
+   * Makes the call and passes on its outcome, or rejects with CircuitOpenError without making it. `isFailure` takes the
+   * place of the option of that name for this call.
+   */
+  async execute<R>(call: () => Promise<R>, isFailure = this.isFailure): Promise<R> {
     const entered = this.enter();
     try {
       const result = await call();
@@ -122,7 +126,7 @@ export class CircuitBreaker {
       // Counted even if isFailure itself throws: a probe without an outcome would keep the circuit half open for ever.
       let failed = true;
       try {
-        failed = this.isFailure(error);
+        failed = isFailure(error);
       } finally {
         if (failed) this.failed(entered, error);
         else this.succeeded(entered);
@@ -200,4 +204,9 @@ export class CircuitBreaker {
       this.waiters.delete(waiter);
     }
   }
+}
+
+function isFarSideAtFault(error: unknown): boolean {
+  const failureClass = classifyFailure(error);
+  return failureClass === 'unavailable' || failureClass === 'timeout';
 }

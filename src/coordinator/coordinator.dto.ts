@@ -3,6 +3,7 @@ import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../core/backpressure.level.js';
 import type { CircuitState } from './circuit.breaker.js';
 import type { DurableSnapshot } from './durable.options.js';
+import { lookUpFailure } from './failure.table.js';
 
 /** Where the accepted bars are. */
 @ApiSchema({ name: 'RowLedger' })
@@ -87,6 +88,34 @@ export class SpoolDto {
   oldest_age_seconds!: number;
 }
 
+/** Bars whose write failed while the database took others. */
+@ApiSchema({ name: 'Isolation' })
+export class IsolationDto {
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description: 'All of them: those that are tried apart from others, and those that wait.',
+  })
+  rows!: number;
+
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description: 'Those that wait, and are tried again after growing pauses.',
+  })
+  waiting_rows!: number;
+
+  @ApiProperty({
+    type: 'string',
+    nullable: true,
+    example: null,
+    description: 'Why the newest of them wait, such as lock_not_available.',
+  })
+  reason!: string | null;
+}
+
 /** The coordinator at this moment. */
 @ApiSchema({ name: 'Coordinator' })
 export class CoordinatorDto {
@@ -120,6 +149,9 @@ export class CoordinatorDto {
   @ApiProperty({ enum: ['closed', 'open', 'half_open'], example: 'closed' })
   circuit_state!: CircuitState;
 
+  @ApiProperty({ type: IsolationDto })
+  isolation!: IsolationDto;
+
   @ApiProperty({ type: SpoolDto })
   spool!: SpoolDto;
 
@@ -138,6 +170,7 @@ export class CoordinatorDto {
     utilization: 0.002,
     level: 'ok',
     circuit_state: 'closed',
+    isolation: { rows: 0, waiting_rows: 0, reason: null },
     spool: { bytes: 94072000, max_bytes: 2147483648, oldest_age_seconds: 0.25 },
     dlq_records: 0,
     rows: {
@@ -153,6 +186,7 @@ export class CoordinatorDto {
 
   /** The snapshot as it is answered. */
   static of(snapshot: DurableSnapshot): CoordinatorDto {
+    const { isolation } = snapshot;
     return {
       coordinator_id: snapshot.coordinatorId,
       workers_alive: snapshot.workersAlive,
@@ -161,6 +195,11 @@ export class CoordinatorDto {
       utilization: snapshot.utilization,
       level: snapshot.level,
       circuit_state: snapshot.circuitState,
+      isolation: {
+        rows: isolation.rows,
+        waiting_rows: isolation.waitingRows,
+        reason: isolation.cause === undefined ? null : lookUpFailure(isolation.cause).name,
+      },
       spool: {
         bytes: snapshot.spool.bytes,
         max_bytes: snapshot.spool.maxBytes,

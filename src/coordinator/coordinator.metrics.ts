@@ -23,14 +23,15 @@ export function coordinatorObserver(coordId: string, metrics: Metrics, log: Log)
     },
     onRefused: (rows, reason) => metrics.itemsDropped.inc({ coord_id: coordId, reason }, rows),
     onRefusedUnread: () => metrics.bodiesRefused.inc({ coord_id: coordId }),
-    onBatchWritten: (workerId, _rows, _entries, seconds) => {
-      const labels = { coord_id: coordId, worker_id: String(workerId) };
+    onBatchWritten: (caller, _rows, _entries, seconds) => {
+      const labels = { coord_id: coordId, worker_id: String(caller) };
       metrics.batchesWritten.inc(labels);
       metrics.writeLatency.observe(labels, seconds);
     },
-    onWriteError: (workerId, errorClass, error, attempt) => {
-      metrics.writeErrors.inc({ coord_id: coordId, worker_id: String(workerId), error_type: errorClass });
-      log.warn(`worker ${workerId}: try ${attempt} of a write failed (${errorClass}): ${reasonOf(error)}`);
+    onWriteError: (caller, errorClass, error, attempt) => {
+      metrics.writeErrors.inc({ coord_id: coordId, worker_id: String(caller), error_type: errorClass });
+      const who = caller === 'isolator' ? caller : `worker ${caller}`;
+      log.warn(`${who}: try ${attempt} of a write failed (${errorClass}): ${reasonOf(error)}`);
     },
     onDeadLetter: (id, rows, reason) =>
       log.warn(`${rows} rows were refused by the database (${reason}) and are dead letter ${id}`),
@@ -81,6 +82,8 @@ export function exposeCoordinator(coordinator: { snapshot(): DurableSnapshot }, 
   expose(metrics.queueDepth, (snapshot) => snapshot.queueSize);
   expose(metrics.queueCapacity, (snapshot) => snapshot.capacity);
   expose(metrics.workersAlive, (snapshot) => snapshot.workersAlive);
+  expose(metrics.isolatedRows, (snapshot) => snapshot.isolation.rows);
+  expose(metrics.waitingRows, (snapshot) => snapshot.isolation.waitingRows);
   expose(metrics.circuitState, (snapshot) => CIRCUIT_VALUES[snapshot.circuitState]);
   readOnScrape(metrics.rowsResidual, () => metrics.rowsResidual.set(coordinator.snapshot().rows.residual));
   readOnScrape(metrics.rowsUnread, () => metrics.rowsUnread.set(coordinator.snapshot().rows.unread));

@@ -1,4 +1,5 @@
 import type { BackpressureLevel } from '../core/backpressure.level.js';
+import type { Isolation } from './batch.isolator.js';
 import type { CircuitBreakerOptions, CircuitState } from './circuit.breaker.js';
 import type { RetryPolicyOptions } from './retry.policy.js';
 import type { Entry, EntryParts, Sink } from './sink.js';
@@ -52,5 +53,7 @@ export interface CoordinatorSnapshot {
   readonly circuitState: CircuitState;
   /** The failure that opened the circuit; undefined while it is closed. */
   readonly circuitCause: unknown;
+  /** Rows that failed while the store took others. */
+  readonly isolation: Isolation;
   readonly rows: RowLedger;
 }

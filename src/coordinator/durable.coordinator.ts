@@ -172,7 +172,7 @@ export class DurableCoordinator<T extends Entry, R> {
   /** The coordinator now. */
   snapshot(): DurableSnapshot {
     const { id, spool, deadLetters } = this.options;
-    const { workersAlive, circuitState, circuitCause } = this.writes.snapshot();
+    const { workersAlive, circuitState, circuitCause, isolation } = this.writes.snapshot();
     const spoolNow = spool.snapshot();
     return {
       ...this.load,
@@ -180,6 +180,7 @@ export class DurableCoordinator<T extends Entry, R> {
       workersAlive,
       circuitState,
       circuitCause,
+      isolation,
       rows: spoolNow.totals,
       spool: spoolNow,
       deadLetters: deadLetters.letters,
@@ -287,8 +288,12 @@ export class DurableCoordinator<T extends Entry, R> {
     this.gathering.flush();
     const left = () => Math.max(0, deadline - performance.now());
     const { spool } = this.options;
-    while (spool.rows > 0 && left() > 0 && this.writes.snapshot().circuitState === 'closed')
-      await sleep(LOOK_MS);
+    // Rows that wait though the store takes others may wait for hours.
+    const isWriting = (): boolean => {
+      const { circuitState, isolation } = this.writes.snapshot();
+      return spool.rows > isolation.waitingRows && circuitState === 'closed';
+    };
+    while (left() > 0 && isWriting()) await sleep(LOOK_MS);
     this.stopping.abort();
     await this.writes.stop({ deadlineMs: Math.min(left(), SECOND) });
     const closed = new AbortController();

@@ -51,11 +51,12 @@ export type {
   TakeOptions,
 } from './queue.options.js';
 export { RetryPolicy, type RetryPolicyOptions } from './retry.policy.js';
-export type { Entry, EntryParts, Sink } from './sink.js';
+export type { Isolation } from './batch.isolator.js';
+export type { Entry, EntryParts, Sink, Takes } from './sink.js';
 export { SpoolBusyError, SpoolFullError, SpoolUnavailableError } from './spool/spool.errors.js';
 export { Spool, type SpoolItem } from './spool/spool.js';
 export type { SpoolInput } from './spool/group.commit.js';
 export type { SpoolObserver, SpoolOptions, SpoolSnapshot } from './spool/spool.options.js';
 export type { LevelReason } from './watermarks.js';
 export { WriteCoordinator } from './write.coordinator.js';
-export type { RefusalReason, WriteObserver } from './write.observer.js';
+export type { Caller, RefusalReason, WriteObserver } from './write.observer.js';

@@ -1,6 +1,9 @@
 /** Settings of a RetryPolicy. */
 export interface RetryPolicyOptions {
-  /** Tries in all, the first included; default 5. */
+  /**
+   * Tries, the first included, of a batch that lost a race (a deadlock, a serialization failure), before that counts as a
+   * failure of the store; default 5. Tries never run out.
+   */
   readonly maxAttempts?: number | undefined;
   /** Upper bound of the first wait in milliseconds; default 50. */
   readonly initialBackoffMs?: number | undefined;
@@ -19,7 +22,7 @@ export interface RetryPolicyOptions {
  * the n-th failure. Source: Marc Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export class RetryPolicy {
-  /** Tries in all, the first included. */
+  /** Tries, the first included, of a batch that lost a race. */
   readonly maxAttempts: number;
   private readonly initialBackoffMs: number;
   private readonly maxBackoffMs: number;
@@ -28,7 +31,7 @@ export class RetryPolicy {
   private readonly random: () => number;
 
   /** Throws a RangeError on settings that make no sense. */
-  constructor(options: RetryPolicyOptions = {}) {
+  constructor(private readonly options: RetryPolicyOptions = {}) {
     this.maxAttempts = options.maxAttempts ?? 5;
     this.initialBackoffMs = options.initialBackoffMs ?? 50;
     this.maxBackoffMs = options.maxBackoffMs ?? 2000;
@@ -44,6 +47,11 @@ export class RetryPolicy {
         `backoff must be 0 <= initial <= max, not ${this.initialBackoffMs} and ${this.maxBackoffMs} ms`,
       );
     }
+  }
+
+  /** The same with a bound of any wait that is `factor` times as long. */
+  withLongerWaits(factor: number): RetryPolicy {
+    return new RetryPolicy({ ...this.options, maxBackoffMs: factor * this.maxBackoffMs });
   }
 
   /** Milliseconds to wait after the `failures`-th failure in a row, counted from 1. */

@@ -12,6 +12,28 @@ export interface Sink<T extends Entry, R> {
    * entries again must then be harmless.
    */
   write(entries: readonly T[]): Promise<readonly R[]>;
+
+  /**
+   * Finds out, in a transaction that is rolled back, whether the store takes others than these entries, which it
+   * refused just now: the proof without which no row becomes a dead letter. Rejects when the store cannot be asked. A
+   * sink without it proves that only by a commit of other entries.
+   */
+  takesOthers?(refused: readonly T[]): Promise<Takes>;
+
+  /**
+   * Tries each entry by itself, in one transaction that is rolled back, and resolves with the error of each that would
+   * be refused, in the same order. What it lets pass may still be refused by `write`. For entries of one row: a few
+   * hundred cost about as much as a few writes. Without it bad rows are found by halving alone.
+   */
+  tryEach?(entries: readonly T[]): Promise<readonly (Error | undefined)[]>;
+}
+
+/** What a store takes besides entries that it refused. */
+export interface Takes {
+  /** Rows of their kind, of the same partition for example. Undefined: there was none to try. */
+  readonly alike: boolean | undefined;
+  /** Rows of any kind, in the same way. */
+  readonly any: boolean | undefined;
 }
 
 /** How an entry is taken apart, so that one bad row does not keep the others from being written. */

@@ -52,7 +52,7 @@ export class SpoolFeed<T extends Entry, R> {
   }
 
   private async deliver(item: SpoolItem<T>): Promise<void> {
-    const { writes, codec, signal, isAwaited, onSettled } = this.options;
+    const { writes, codec, deadLetters, signal, isAwaited, onSettled } = this.options;
     const { content } = item;
     const entry = 'entry' in content ? content.entry : decodeWhole(codec, content.payload, item);
     if (entry instanceof Error) {
@@ -65,7 +65,10 @@ export class SpoolFeed<T extends Entry, R> {
       signal,
       flush: isAwaited(item.sequence),
       deadLetters: async (part, firstRow, error) => {
-        await this.bury(item, firstRow, part.rows, codec.encode(part), whyOf(error));
+        for (const gap of deadLetters.uncovered(item, firstRow, part.rows)) {
+          const payload = codec.encode(this.rowsOf(part, gap.firstRow - firstRow, gap.rows));
+          await this.bury(item, gap.firstRow, gap.rows, payload, whyOf(error));
+        }
         deadRows += part.rows;
       },
     });
@@ -87,6 +90,12 @@ export class SpoolFeed<T extends Entry, R> {
     if (error instanceof WriteRefusedError && error.reason !== 'worker_bug')
       this.options.onSettled(item, deadRows);
     this.options.onOutcome(item.sequence, error);
+  }
+
+  private rowsOf(entry: T, first: number, rows: number): T {
+    const { codec } = this.options;
+    const tail = first === 0 ? entry : codec.split(entry, first)[1];
+    return tail.rows === rows ? tail : codec.split(tail, rows)[0];
   }
 
   private async buryWhole(item: SpoolItem<T>, error: Error): Promise<void> {

@@ -1,5 +1,7 @@
 import { setMaxListeners } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { BatchCutting } from './batch.cutting.js';
+import { BatchIsolator } from './batch.isolator.js';
 import { BatchWriter } from './batch.writer.js';
 import { BoundedQueue } from './bounded.queue.js';
 import { CircuitBreaker, type CircuitChange, type CircuitState } from './circuit.breaker.js';
@@ -7,28 +9,24 @@ import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors
 import type { CoordinatorSnapshot, WriteCoordinatorOptions } from './coordinator.options.js';
 import { DrainRate } from './drain.rate.js';
 import type { Listener } from './guarded.listeners.js';
+import { GuardedSink } from './guarded.sink.js';
 import type { LevelChange, OfferOptions, PutOptions } from './queue.options.js';
 import { RetryPolicy } from './retry.policy.js';
 import type { Entry } from './sink.js';
 import { guardObserver, type RefusalReason, type WriteObserver } from './write.observer.js';
-import { WriteTicket, type DeadLetterSink, type Part } from './write.ticket.js';
+import { batchSizes, paceOf } from './worker.pace.js';
+import { WriteTicket, type DeadLetterSink, type Part, type Settlement } from './write.ticket.js';
 
 const SECOND = 1000;
-/** A worker begins with small batches: a service that dies again and again soon after its start must get on. */
-const FIRST_BATCH_ROWS = 1_000;
-/**
- * Up to the low watermark one worker writes while entries come: the database would take the processor from those who
- * bring them, and one keeps up with what they bring most of the time. Once none has come for this long, all write.
- */
-const QUIET_MS = 100;
-/** And one whose write hangs must not hold up the others for longer than this. */
-const BACKLOG_LINGER_MS = 500;
+/** Rows that are refused while others are taken may wait this many times as long between tries as a whole batch. */
+const WAITING_FACTOR = 10;
 
 /** Producers -> bounded queue -> workers -> sink. An entry is accepted when it is in the queue, and then kept. */
 export class WriteCoordinator<T extends Entry, R> {
   private readonly queue: BoundedQueue<WriteTicket<T, R>>;
   private readonly breaker: CircuitBreaker;
   private readonly writer: BatchWriter<T, R>;
+  private readonly isolator: BatchIsolator<T, R>;
   private readonly observer: Required<WriteObserver>;
   private readonly drainRate = new DrainRate();
   private readonly abandon = new AbortController();
@@ -58,18 +56,20 @@ export class WriteCoordinator<T extends Entry, R> {
     this.breaker = new CircuitBreaker({ ...options.breaker, onListenerError });
     // Every worker listens to it while it waits, and Node warns of a leak from the eleventh on.
     setMaxListeners(0, this.abandon.signal);
-    this.writer = new BatchWriter({
-      sink,
-      parts,
-      breaker: this.breaker,
-      retry: new RetryPolicy(options.retry),
-      observer: this.observer,
-      settlement: {
-        committed: (written, results) => this.committed(written, results),
-        refused: (part, error) => this.refused(part, error),
-      },
-      signal: this.abandon.signal,
-    });
+    const { breaker, observer } = this;
+    const { signal } = this.abandon;
+    const retry = new RetryPolicy(options.retry);
+    const { maxAttempts } = retry;
+    const guarded = new GuardedSink({ sink, breaker, observer, maxAttempts, signal });
+    const cutting = new BatchCutting(parts);
+    const settlement: Settlement<T, R> = {
+      committed: (written, results) => this.committed(written, results),
+      refused: (part, error) => this.refused(part, error),
+    };
+    const pauses = retry.withLongerWaits(WAITING_FACTOR);
+    const common = { sink: guarded, cutting, settlement, retry, signal };
+    this.isolator = new BatchIsolator({ ...common, pauses, observer });
+    this.writer = new BatchWriter({ ...common, isolator: this.isolator });
   }
 
   /** Starts the workers; a second call does nothing. A stopped coordinator cannot be started again, and throws. */
@@ -111,7 +111,8 @@ export class WriteCoordinator<T extends Entry, R> {
   /**
    * Takes an entry as soon as there is room, whatever the circuit's state: for entries that are safe elsewhere and
    * may not be refused. Resolves when it is in the queue; `outcome` settles as what `submit` returns does, but an
-   * entry of which rows are refused is taken apart, and they go to `deadLetters`. Rejects when it was not taken.
+   * entry of which rows are refused is taken apart, and those at fault go to `deadLetters`; the others are tried until
+   * they are written. Rejects when it was not taken.
    */
   async deliver(
     entry: T,
@@ -140,6 +141,7 @@ export class WriteCoordinator<T extends Entry, R> {
       level,
       circuitState: this.breaker.state,
       circuitCause: this.breaker.cause,
+      isolation: this.isolator.state,
       rows: { ...this.rows },
     };
   }
@@ -181,33 +183,29 @@ export class WriteCoordinator<T extends Entry, R> {
   private take(ticket: WriteTicket<T, R>): void {
     this.held.add(ticket);
     this.rows.accepted += ticket.rows;
-    this.drainRate.busy();
+    this.noteWork();
+  }
+
+  /** Rows that are isolated are no work for the workers: they must not make the queue look slow. */
+  private noteWork(): void {
+    if (this.queue.size > this.isolator.rows) this.drainRate.busy();
+    else this.drainRate.idle();
   }
 
   private async work(workerId: number): Promise<void> {
     const { batchSize, flushIntervalMs } = this.options;
-    const isFirst = workerId === 0;
     this.workersAlive++;
-    for (let size = FIRST_BATCH_ROWS; ; size *= 2) {
+    for (const maxRows of batchSizes(batchSize)) {
+      const pace = paceOf(workerId, { maxRows, flushIntervalMs, lowWatermark: this.queue.lowWatermark });
       // Held: a batch being written takes as much memory as one that waits.
-      const maxRows = Math.min(size, batchSize);
-      const batch = await this.queue.take(maxRows, {
-        hold: true,
-        ...(isFirst
-          ? { lingerMs: flushIntervalMs }
-          : {
-              lingerMs: flushIntervalMs + BACKLOG_LINGER_MS,
-              quietMs: QUIET_MS,
-              // However low the watermark, a batch waits for company.
-              readyRows: Math.max(maxRows, this.queue.lowWatermark),
-            }),
-      });
+      const batch = await this.queue.take(maxRows, { hold: true, ...pace });
       if (batch.length === 0) break;
       try {
         await this.writer.write(
           workerId,
           batch.map((ticket) => ticket.whole()),
         );
+        this.noteWork();
       } catch (bug) {
         // Refused rows that could not be made safe before the end are no bug.
         if (!(bug instanceof CoordinatorStoppedError)) this.observer.onWorkerBug(bug);
@@ -265,14 +263,16 @@ export class WriteCoordinator<T extends Entry, R> {
 
   private forget(ticket: WriteTicket<T, R>): void {
     this.held.delete(ticket);
-    if (this.held.size === 0) this.drainRate.idle();
+    this.noteWork();
   }
 
   private async shutDown(deadlineMs: number): Promise<void> {
     this.state = 'stopping';
     this.queue.close();
     const finished = new AbortController();
-    const drained = Promise.all(this.workers).then(() => finished.abort());
+    const drained = Promise.all(this.workers)
+      .then(() => this.isolator.finish())
+      .then(() => finished.abort());
     await Promise.race([
       drained,
       sleep(deadlineMs, undefined, { signal: finished.signal }).catch(() => undefined),

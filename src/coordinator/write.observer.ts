@@ -8,6 +8,9 @@ import { callGuarded, warn } from './guarded.call.js';
 export type RefusalReason =
   'queue_full' | 'circuit_open' | 'not_running' | 'spool' | 'write_refused' | 'abandoned';
 
+/** Who writes: a worker by its number, or the isolator. */
+export type Caller = number | 'isolator';
+
 /** What a coordinator tells metrics and logs. Every callback is optional, and what one throws does no harm. */
 export interface WriteObserver {
   /** Rows were put into the queue. */
@@ -16,10 +19,10 @@ export interface WriteObserver {
   onRefused?(rows: number, reason: RefusalReason): unknown;
   /** An entry was refused before anybody looked at what is in it. */
   onRefusedUnread?(): unknown;
-  /** A worker committed a batch; `seconds` is the time of the write that succeeded, without earlier tries. */
-  onBatchWritten?(workerId: number, rows: number, entries: number, seconds: number): unknown;
+  /** A worker, or the isolator, committed a batch; `seconds` is the time of the write that succeeded, without earlier tries. */
+  onBatchWritten?(caller: Caller, rows: number, entries: number, seconds: number): unknown;
   /** A write failed; `attempt` counts from 1 per batch and error class. */
-  onWriteError?(workerId: number, errorClass: FailureClass, error: unknown, attempt: number): unknown;
+  onWriteError?(caller: Caller, errorClass: FailureClass, error: unknown, attempt: number): unknown;
   /** Rows of an entry are in the dead-letter queue. */
   onDeadLetter?(id: string, rows: number, reason: string): unknown;
   /** The spool could not be read, or the dead-letter queue not be written; it will be tried again. */
@@ -36,10 +39,10 @@ export function guardObserver(observer: WriteObserver): Required<WriteObserver> 
     onAccepted: (rows) => callGuarded(() => observer.onAccepted?.(rows), onWorkerBug),
     onRefused: (rows, reason) => callGuarded(() => observer.onRefused?.(rows, reason), onWorkerBug),
     onRefusedUnread: () => callGuarded(() => observer.onRefusedUnread?.(), onWorkerBug),
-    onBatchWritten: (workerId, rows, entries, seconds) =>
-      callGuarded(() => observer.onBatchWritten?.(workerId, rows, entries, seconds), onWorkerBug),
-    onWriteError: (workerId, errorClass, error, attempt) =>
-      callGuarded(() => observer.onWriteError?.(workerId, errorClass, error, attempt), onWorkerBug),
+    onBatchWritten: (caller, rows, entries, seconds) =>
+      callGuarded(() => observer.onBatchWritten?.(caller, rows, entries, seconds), onWorkerBug),
+    onWriteError: (caller, errorClass, error, attempt) =>
+      callGuarded(() => observer.onWriteError?.(caller, errorClass, error, attempt), onWorkerBug),
     onDeadLetter: (id, rows, reason) =>
       callGuarded(() => observer.onDeadLetter?.(id, rows, reason), onWorkerBug),
     onFeedError: (error) => callGuarded(() => observer.onFeedError?.(error), onWorkerBug),

@@ -17,6 +17,14 @@ export type DeadLetterSink<T extends Entry> = (
   error: WriteRefusedError,
 ) => Promise<void>;
 
+/** Told of each part's outcome, once. */
+export interface Settlement<T extends Entry, R> {
+  /** The sink committed the parts; results are in the same order. */
+  committed(parts: readonly Part<T, R>[], results: readonly R[]): void;
+  /** The sink refused this part alone. Resolves when it is taken care of. */
+  refused(part: Part<T, R>, error: WriteRefusedError): Promise<void>;
+}
+
 /** An entry on its way through the coordinator, with the promise that its submitter holds. */
 export class WriteTicket<T extends Entry, R> extends Waiter<R> implements Entry {
   /** Weight of the entry when it was submitted. */

@@ -83,7 +83,8 @@ export class DatabaseServerModule {}
           new SchemaMigrator(server.adminUrl, server.url),
           partitions,
           metrics,
-          poolMax - workers,
+          // One is for those rows that are tried apart from the workers' batches.
+          Math.max(1, poolMax - workers - 1),
         );
         exposeDatabase(database, ping, metrics);
         await database.open();

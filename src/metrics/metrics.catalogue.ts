@@ -125,6 +125,16 @@ export class Metrics {
     help: 'Circuit breaker to the database: 0 closed, 1 open, 2 half-open.',
     labelNames: ['coord_id'] as const,
   });
+  readonly isolatedRows = new Gauge({
+    name: 'mds_coord_isolated_rows',
+    help: 'Bars that failed while the database took others: tried apart, or waiting.',
+    labelNames: ['coord_id'] as const,
+  });
+  readonly waitingRows = new Gauge({
+    name: 'mds_coord_waiting_rows',
+    help: 'Bars that wait, and are tried again, though the database takes others.',
+    labelNames: ['coord_id'] as const,
+  });
   readonly batchesWritten = new Counter({
     name: 'mds_worker_batches_written_total',
     help: 'Writes to PostgreSQL that were committed, by worker.',

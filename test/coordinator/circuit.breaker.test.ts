@@ -55,6 +55,22 @@ describe('CircuitBreaker', () => {
     expect(breaker.state).toBe('closed');
   });
 
+  it('counts what the call says, when the call says what counts', async () => {
+    const { breaker } = breakerAt();
+    const bad = Object.assign(new Error('bad row'), { code: '22003' });
+    const failing = (counts: boolean) =>
+      breaker
+        .execute(
+          () => Promise.reject(bad),
+          () => counts,
+        )
+        .catch(() => undefined);
+    for (let i = 0; i < 9; i++) await failing(false);
+    expect(breaker.state).toBe('closed');
+    for (let i = 0; i < 3; i++) await failing(true);
+    expect([breaker.state, breaker.cause]).toEqual(['open', bad]);
+  });
+
   it('refuses while open, with the time to wait and the cause, and does not make the call', async () => {
     const { breaker, clock, fail } = breakerAt();
     const cause = new Away('the last straw');

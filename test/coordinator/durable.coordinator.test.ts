@@ -11,6 +11,7 @@ import {
   Spool,
   type Entry,
   type EntryCodec,
+  type Takes,
   type WriteObserver,
 } from '../../src/coordinator/index.js';
 import { nodeFileSystem, type SpoolFileSystem } from '../../src/coordinator/spool/spool.file-system.js';
@@ -79,6 +80,10 @@ class Table {
     }
     for (const value of values) this.rows.add(value);
     return Promise.resolve(entries.map(({ rows }) => rows));
+  }
+
+  takesOthers(): Promise<Takes> {
+    return Promise.resolve({ alike: this.down === undefined, any: this.down === undefined });
   }
 }
 
@@ -479,6 +484,39 @@ describe('a row that the sink refuses', () => {
     expect(second.deadLetters.letters).toBe(1);
     expect(table.rows).toEqual(new Set([1, 2]));
     expect(second.coordinator.snapshot().rows).toMatchObject({ accepted: 3, deadLettered: 1, residual: 0 });
+  });
+
+  it('is in one dead letter only, though other rows are refused with it after a crash', async () => {
+    const table = new Table();
+    const isBad = (values: readonly number[], bad: ReadonlySet<number>) => values.some((v) => bad.has(v));
+    const refusing = (bad: ReadonlySet<number>) =>
+      Object.assign(new Table(), {
+        write: (entries: readonly Values[]) =>
+          entries.some(({ values }) => isBad(values, bad))
+            ? Promise.reject(failure('23514'))
+            : table.write(entries),
+        tryEach: (entries: readonly Values[]) =>
+          Promise.resolve(entries.map(({ values }) => (isBad(values, bad) ? failure('23514') : undefined))),
+      });
+    const first = await start(refusing(new Set([12, 13])));
+    first.spool.settle = () => undefined;
+    await first.coordinator.accept(valuesOf([11, 12, 13, 14, 15, 16]));
+    await until(() => first.deadLetters.letters === 1);
+    await settle();
+    await first.coordinator.stop({ deadlineMs: 0 });
+    const second = await start(refusing(new Set([11, 12, 13, 14, 15])));
+    await isSettled(second);
+    const letters = second.deadLetters.ids({ limit: 10 }).map(async (id) => {
+      const letter = await second.deadLetters.read(id);
+      return letter && second.coordinator.show(letter, 10);
+    });
+    expect(await Promise.all(letters)).toEqual([
+      [{ value: 11 }],
+      [{ value: 12 }, { value: 13 }],
+      [{ value: 14 }, { value: 15 }],
+    ]);
+    expect(second.deadLetters.rows).toBe(5);
+    expect(second.coordinator.snapshot().rows).toMatchObject({ deadLettered: 5, residual: 0 });
   });
 
   it('is kept while the disk of the dead letters is full', async () => {

@@ -1,94 +1,23 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { DataSource } from 'typeorm';
 
-import { dataSourceOptions } from '../../ormconfig.js';
-import { barBatchCodec } from '../../src/bars/bar.batch.codec.js';
-import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
 import type { BarBatch } from '../../src/bars/bar.batch.js';
-import { BarSink } from '../../src/bars/bar.sink.js';
-import { SeriesStore } from '../../src/bars/series.store.js';
-import type { WriteCounts } from '../../src/bars/write.counts.js';
-import { DeadLetterQueue, DurableCoordinator, Spool } from '../../src/coordinator/index.js';
-import { Database } from '../../src/database/database.js';
-import { PartitionStore } from '../../src/database/partition.store.js';
-import { SchemaMigrator } from '../../src/database/schema.migrator.js';
-import { createDatabase, type TestDatabase } from '../support/database.js';
-import { eventually } from '../support/eventually.js';
+import type { TestDatabase } from '../support/database.js';
+import { FIRST_DAY, openLane, type PostgresLane } from './postgres.lane.js';
 
-const FIRST_DAY = Date.UTC(2026, 0, 5) * 1000;
-const DAY_US = 86_400_000_000;
-
+let lane: PostgresLane;
 let test: TestDatabase;
 let role: string;
-let directory: string;
-let database: Database;
-let coordinator: DurableCoordinator<BarBatch, WriteCounts>;
-let clock = Date.UTC(2026, 5, 1) * 1000;
+let coordinator: PostgresLane['coordinator'];
 
 beforeAll(async () => {
-  test = await createDatabase();
-  directory = await mkdtemp(join(tmpdir(), 'mds-lane-'));
-  const url = new URL(test.url);
-  role = url.pathname.slice(1);
-  await test.query(`CREATE ROLE ${role} LOGIN PASSWORD 'lane'`);
-  await test.query(`GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO ${role}`);
-  await test.query(`GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${role}`);
-  Object.assign(url, { username: role, password: 'lane' });
-  const partitions = new PartitionStore(test.url);
-  database = new Database(
-    new DataSource(dataSourceOptions(url.href)),
-    new SchemaMigrator(url.href, test.url),
-    partitions,
-    { migrated: () => undefined, openFailed: () => undefined, connectionLost: () => undefined },
-    4,
-  );
-  await database.open();
-  coordinator = new DurableCoordinator<BarBatch, WriteCounts>({
-    id: 'test',
-    capacity: 100_000,
-    workers: 2,
-    batchSize: 10_000,
-    flushIntervalMs: 10,
-    retry: { initialBackoffMs: 1, maxBackoffMs: 10 },
-    breaker: { failureThreshold: 3, halfOpenAfterMs: 50 },
-    sink: new BarSink(database, new SeriesStore(), partitions, { tried: () => undefined, dated: () => undefined }),
-    codec: barBatchCodec,
-    spool: await Spool.open<BarBatch>({
-      directory: join(directory, 'spool'),
-      maxBytes: 1e9,
-      retainMs: 0,
-    }),
-    deadLetters: await DeadLetterQueue.open({ directory: join(directory, 'dlq') }),
-  });
-  coordinator.start();
+  lane = await openLane();
+  ({ test, role, coordinator } = lane);
 });
+afterAll(() => lane.close());
 
-afterAll(async () => {
-  await coordinator.stop({ deadlineMs: 1_000 });
-  await database.close();
-  await test.query(`DROP OWNED BY ${role}`);
-  await test.query(`DROP ROLE ${role}`);
-  await test.drop();
-  await rm(directory, { recursive: true, force: true });
-});
-
-/** Bars of successive days. */
-function batch(symbol: string, days: number, volume = 5): BarBatch {
-  const builder = new BarBatchBuilder();
-  for (let day = 0; day < days; day++)
-    builder.add('test', symbol, '1d', FIRST_DAY + day * DAY_US, 1, 9, 0, 1, volume);
-  return Object.assign(builder.finish(), { receivedAt: ++clock });
-}
-
-const stored = async (symbol: string): Promise<number> =>
-  (await test.query('SELECT 1 FROM bars_ohlcv WHERE symbol = $1', [symbol])).length;
-
-const isSettled = () =>
-  eventually('all is written', 15_000, () => Promise.resolve(coordinator.snapshot().rows.spooled === 0));
+const batch = (symbol: string, days: number, volume = 5): BarBatch => lane.batch(symbol, days, { volume });
+const stored = (symbol: string): Promise<number> => lane.stored(symbol);
+const isSettled = () => lane.settled();
 
 describe('a table with one more column than we know', () => {
   it('is written as before: a newer replica may have migrated it', async () => {
@@ -220,9 +149,7 @@ describe('a database that lacks what every row needs', () => {
       // Bars that are new, and some that are stored already: both ways into the table stop.
       await coordinator.accept(batch(symbol, 100));
       await coordinator.accept(batch(`${symbol}B`, 100));
-      await eventually('the lane is stopped', 15_000, () =>
-        Promise.resolve(coordinator.snapshot().circuitState !== 'closed'),
-      );
+      await lane.stopped();
       const { circuitCause, rows } = coordinator.snapshot();
       expect(circuitCause).toMatchObject({
         code: sqlstate,

@@ -1,7 +1,13 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
 import { describe, expect, it } from '@jest/globals';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import pg from 'pg';
+import { sqlstateOf } from '../../src/coordinator/failure.table.js';
 import { classifyFailure, lookUpFailure } from '../../src/coordinator/index.js';
+import { DatabaseTimeoutError } from '../../src/database/database.errors.js';
+import { findBinaries } from '../../src/database/embedded/binaries.js';
 
 const coded = (code: string, more: object = {}) => Object.assign(new Error('message'), { code, ...more });
 
@@ -40,34 +46,77 @@ const errorOf = (promise: Promise<unknown>) => promise.catch((error: unknown) =>
 const pgErrorFrom = (onSocket: (socket: Socket) => void) =>
   withPool(onSocket, (pool) => errorOf(pool.connect()));
 
+/** PostgreSQL's own list, from which appendix A of its manual is made: classes with their codes. */
+function classesOfPostgres(): Map<string, { code: string; name: string }[]> {
+  const { packageDirectory } = findBinaries();
+  const list = readFileSync(join(packageDirectory, 'native/share/postgresql/errcodes.txt'), 'utf8');
+  const classes = new Map<string, { code: string; name: string }[]>();
+  let own: { code: string; name: string }[] = [];
+  for (const line of list.split('\n')) {
+    const [, section] = /^Section: Class (..)/.exec(line) ?? [];
+    if (section !== undefined) classes.set(section, (own = []));
+    const [, code = '', name = ''] = /^([0-9A-Z]{5}) +[EWS] +ERRCODE_\w+(?: +(\w+))?/.exec(line) ?? [];
+    if (code !== '') own.push({ code, name });
+  }
+  return classes;
+}
+
+describe('the table of SQLSTATEs', () => {
+  const classes = classesOfPostgres();
+  const codes = [...classes.values()].flat();
+
+  it('decides every class and every code that PostgreSQL has', () => {
+    expect(classes.size).toBeGreaterThanOrEqual(43);
+    expect(codes.length).toBeGreaterThan(250);
+    for (const [name, own] of classes) expect([name, own.length > 0]).toEqual([name, true]);
+    const undecided = codes.filter(({ code }) => classifyFailure(coded(code)) === 'unknown');
+    expect(undecided).toEqual([]);
+  });
+
+  it('blames the row for these classes only, and for no code of a state of the server', () => {
+    const blamed = new Set(
+      codes.filter(({ code }) => lookUpFailure(coded(code)).blamesRow).map(({ code }) => code.slice(0, 2)),
+    );
+    expect([...blamed].sort()).toEqual(['20', '22', '23', '44', 'P0']);
+    const innocent = codes
+      .filter(({ code }) => blamed.has(code.slice(0, 2)) && !lookUpFailure(coded(code)).blamesRow)
+      .map(({ code }) => code);
+    expect(innocent.sort()).toEqual(['2200H', '22P03', '22P04']);
+  });
+
+  it('knows codes by their names in the manual', () => {
+    const names = new Map(codes.map(({ code, name }) => [code, name]));
+    for (const code of ['2200H', '23505', '25P04', '42P01', '42P07', '55P03', '57014', '22P04'])
+      expect(lookUpFailure(coded(code)).name).toBe(names.get(code));
+  });
+});
+
 describe('the failure table', () => {
   it.each([
     ...['08000', '08003', '08006', '57P01', '57P02', '57P03', '53300', '53100', '53200', '53400', '25006'],
-    ...['42501', '42P01', '42703', '3D000', '28000', '28P01', '58030'],
-    ...['22P03', '22P04', 'XX000', 'XX001', 'XX002'],
-    ...[
-      'ECONNREFUSED',
-      'ECONNRESET',
-      'EPIPE',
-      'ETIMEDOUT',
-      'ENOTFOUND',
-      'EAI_AGAIN',
-      'EHOSTUNREACH',
-      'ENETUNREACH',
-    ],
+    ...['42501', '42P01', '42703', '3D000', '28000', '28P01', '58030', '54000', '54001', '08P01', '42601'],
+    ...['22P03', '22P04', '2200H', 'XX000', 'XX001', 'XX002'],
+    ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
   ])('%s is unavailable', (code) => expect(classifyFailure(coded(code))).toBe('unavailable'));
 
-  it.each(['40001', '40P01', '55P03', '57014', '23505', '42P07', 'ERR_STREAM_PREMATURE_CLOSE'])(
+  it.each(['40001', '40P01', '23505', '23503', '23P01', '42P07', '26000', 'ERR_STREAM_PREMATURE_CLOSE'])(
     '%s is transient',
     (code) => expect(classifyFailure(coded(code))).toBe('transient'),
   );
 
-  it.each(['22003', '22P02', '23502', '23514', '42601', '54000', '08P01', 'EACCES', 'EPERM', 'NOPE'])(
-    '%s is permanent',
-    (code) => expect(classifyFailure(coded(code))).toBe('permanent'),
+  it.each(['55P03', '57014', '25P04', 'ETIMEDOUT'])('%s is a timeout', (code) =>
+    expect(classifyFailure(coded(code))).toBe('timeout'),
   );
 
-  it('takes anything else as permanent: a bug will fail again', () => {
+  it.each(['22003', '22P02', '23502', '23514', 'P0001', 'P0004'])('%s blames the row', (code) =>
+    expect(lookUpFailure(coded(code))).toEqual({ class: 'data', name: `sqlstate_${code}`, blamesRow: true }),
+  );
+
+  it.each(['EACCES', 'EPERM', 'NOPE', 'MDS01', 'E1234'])('%s is unknown', (code) =>
+    expect(lookUpFailure(coded(code))).toMatchObject({ class: 'unknown', blamesRow: false }),
+  );
+
+  it('takes anything else as unknown', () => {
     for (const error of [
       new TypeError('x is not a function'),
       new Error('ECONNREFUSED'),
@@ -76,7 +125,7 @@ describe('the failure table', () => {
       undefined,
       7,
     ]) {
-      expect(lookUpFailure(error)).toEqual({ class: 'permanent', name: 'unknown' });
+      expect(lookUpFailure(error)).toEqual({ class: 'unknown', name: 'unknown', blamesRow: false });
     }
   });
 
@@ -86,14 +135,44 @@ describe('the failure table', () => {
     expect(lookUpFailure(coded('22003')).name).toBe('sqlstate_22003');
   });
 
-  it('tells the two uses of 08P01 apart: a malformed field from a pooler without a server', () => {
-    expect(classifyFailure(coded('08P01', { severity: 'ERROR' }))).toBe('permanent');
-    expect(classifyFailure(coded('08P01', { severity: 'FATAL' }))).toBe('unavailable');
+  it('takes a code of one own, raised by a trigger, as about the row, and one of a known class as that class', () => {
+    const raised = { severity: 'ERROR', routine: 'exec_stmt_raise' };
+    for (const code of ['MDS01', 'E1234', '45000'])
+      expect(lookUpFailure(coded(code, raised))).toMatchObject({ class: 'data', blamesRow: true });
+    for (const code of ['54000', '53100', '57P03', 'XX002'])
+      expect(lookUpFailure(coded(code, raised))).toMatchObject({ class: 'unavailable', blamesRow: false });
+    expect(classifyFailure(coded('40001', raised))).toBe('transient');
+    expect(sqlstateOf(coded('E1234', raised))).toBe('E1234');
+    expect(sqlstateOf(coded('EPIPE'))).toBeUndefined();
+  });
+
+  it('tells the two uses of 23514 apart: a check that fails from a partition that is missing', () => {
+    for (const routine of ['ExecFindPartition', 'ExecPartitionCheckEmitError'])
+      expect(lookUpFailure(coded('23514', { routine }))).toMatchObject({
+        class: 'unavailable',
+        name: 'no_partition',
+        blamesRow: false,
+      });
+    expect(lookUpFailure(coded('23514', { routine: 'ExecConstraints' })).blamesRow).toBe(true);
+  });
+
+  it('blames no row for what ended the session', () => {
+    for (const severity of ['FATAL', 'PANIC'])
+      expect(lookUpFailure(coded('22023', { severity }))).toMatchObject({
+        class: 'unavailable',
+        blamesRow: false,
+      });
   });
 
   it('takes a missing socket as unavailable, and a missing file not', () => {
     expect(classifyFailure(coded('ENOENT', { syscall: 'connect' }))).toBe('unavailable');
-    expect(classifyFailure(coded('ENOENT', { syscall: 'open' }))).toBe('permanent');
+    expect(classifyFailure(coded('ENOENT', { syscall: 'open' }))).toBe('unknown');
+  });
+
+  it('tells a write that took too long from a network that does not answer', () => {
+    expect(classifyFailure(new DatabaseTimeoutError(1))).toBe('timeout');
+    for (const syscall of ['connect', 'read', 'write'])
+      expect(classifyFailure(coded('ETIMEDOUT', { syscall }))).toBe('unavailable');
   });
 
   it('looks through causes and aggregates, and survives a circle', () => {
@@ -105,11 +184,11 @@ describe('the failure table', () => {
     );
     const circle = new Error('circle');
     circle.cause = new AggregateError([circle]);
-    expect(classifyFailure(circle)).toBe('permanent');
+    expect(classifyFailure(circle)).toBe('unknown');
   });
 
   it('lets the outermost known code decide', () => {
-    expect(classifyFailure(coded('22003', { cause: coded('ECONNRESET') }))).toBe('permanent');
+    expect(classifyFailure(coded('22003', { cause: coded('ECONNRESET') }))).toBe('data');
   });
 });
 
@@ -179,6 +258,6 @@ describe('errors as Node and pg really throw them', () => {
         return errors;
       },
     );
-    expect([silent, ...cut].map(classifyFailure)).toEqual(['unavailable', 'unavailable', 'unavailable']);
+    expect([silent, ...cut].map(classifyFailure)).toEqual(['timeout', 'unavailable', 'unavailable']);
   });
 });

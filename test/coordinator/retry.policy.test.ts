@@ -20,6 +20,12 @@ describe('RetryPolicy', () => {
     expect(Math.abs(draws.reduce((a, b) => a + b) / draws.length - 100)).toBeLessThan(10);
   });
 
+  it('waits longer, with the same growth, where it is asked to', () => {
+    const policy = new RetryPolicy({ jitter: false, maxAttempts: 3 }).withLongerWaits(10);
+    expect([1, 2, 7, 10, 5000].map((n) => policy.delayMs(n))).toEqual([50, 100, 3_200, 20_000, 20_000]);
+    expect(policy.maxAttempts).toBe(3);
+  });
+
   it('refuses settings that make no sense', () => {
     for (const bad of [
       { maxAttempts: 0 },

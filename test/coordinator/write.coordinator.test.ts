@@ -64,6 +64,7 @@ describe('writing', () => {
       utilization: 0,
       level: 'ok',
       circuitState: 'closed',
+      isolation: { rows: 0, waitingRows: 0 },
       rows: { accepted: 250, committed: 250, refused: 0 },
     });
   });
@@ -456,7 +457,7 @@ describe('the observer', () => {
       ['error', 0, 'transient', 1],
       ['written', 0, 3, 1, expect.any(Number)],
       ['accepted', 4],
-      ['error', 0, 'permanent', 1],
+      ['error', 0, 'data', 1],
       ['refused', 4, 'write_refused'],
       ['refused', 11, 'queue_full'],
       ['refused', 5, 'not_running'],

@@ -42,7 +42,9 @@ export async function withDatabaseProblem<T>(work: () => Promise<T>): Promise<T>
   try {
     return await work();
   } catch (error) {
-    if (classifyFailure(error) === 'unavailable') throw databaseUnavailable(error, SECOND);
+    const failureClass = classifyFailure(error);
+    if (failureClass === 'unavailable' || failureClass === 'timeout')
+      throw databaseUnavailable(error, SECOND);
     throw error;
   }
 }

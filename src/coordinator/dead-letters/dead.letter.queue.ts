@@ -41,6 +41,8 @@ export interface DeadLetterQueueOptions {
 /** Rows that cannot be written, on disk, a file each, until somebody replays or deletes them. Memory holds their ids. */
 export class DeadLetterQueue {
   private readonly filed = new Map<string, Filed>();
+  /** Rows of each letter, by the entry that it is of and by its first row in it. */
+  private readonly ranges = new Map<string, Map<number, number>>();
   private rowSum = 0;
   private damagedCount = 0;
 
@@ -64,6 +66,30 @@ export class DeadLetterQueue {
   /** The id of the rows from `firstRow` on of an entry of the spool. */
   static idOf(entry: { readonly time: number; readonly sequence: number }, firstRow: number): string {
     return [entry.time, entry.sequence, firstRow].join('-');
+  }
+
+  /**
+   * Those of the rows of an entry from `firstRow` on that are in no letter yet. After a crash rows are refused again, and
+   * runs of them may begin and end elsewhere: without this they would be in two letters. A letter of exactly these rows
+   * is to be added again, which makes it whole if its file was damaged.
+   */
+  uncovered(
+    entry: { readonly time: number; readonly sequence: number },
+    firstRow: number,
+    rows: number,
+  ): { readonly firstRow: number; readonly rows: number }[] {
+    const letters = this.ranges.get(entryOf(DeadLetterQueue.idOf(entry, 0)));
+    if (!letters || letters.get(firstRow) === rows) return [{ firstRow, rows }];
+    const gaps: { firstRow: number; rows: number }[] = [];
+    let from = firstRow;
+    const end = firstRow + rows;
+    for (const [first, count] of [...letters].sort(([a], [b]) => a - b)) {
+      if (first >= end) break;
+      if (first > from) gaps.push({ firstRow: from, rows: first - from });
+      from = Math.max(from, first + count);
+    }
+    if (from < end) gaps.push({ firstRow: from, rows: end - from });
+    return gaps;
   }
 
   /** Letters in the queue. */
@@ -168,16 +194,32 @@ export class DeadLetterQueue {
   private note(filed: Filed): void {
     this.filed.set(filed.id, filed);
     this.rowSum += filed.rows;
+    const entry = entryOf(filed.id);
+    const letters = this.ranges.get(entry) ?? new Map<number, number>();
+    this.ranges.set(entry, letters.set(firstRowOf(filed.id), filed.rows));
   }
 
   /** False when it was forgotten already. */
   private forget({ id, rows }: Filed): boolean {
     const known = this.filed.delete(id);
-    if (known) this.rowSum -= rows;
-    return known;
+    if (!known) return false;
+    this.rowSum -= rows;
+    const letters = this.ranges.get(entryOf(id));
+    letters?.delete(firstRowOf(id));
+    if (letters?.size === 0) this.ranges.delete(entryOf(id));
+    return true;
   }
 }
 
 function isMissing(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** The part of an id that letters of one entry have in common. */
+function entryOf(id: string): string {
+  return id.slice(0, id.lastIndexOf('-'));
+}
+
+function firstRowOf(id: string): number {
+  return Number(id.slice(id.lastIndexOf('-') + 1));
 }

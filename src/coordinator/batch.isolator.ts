@@ -1,0 +1,266 @@
+import { rowsOf, type BatchCutting } from './batch.cutting.js';
+import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors.js';
+import { lookUpFailure, sqlstateOf, type Failure } from './failure.table.js';
+import { noTries, type GuardedSink, type SinkFailure, type Trial } from './guarded.sink.js';
+import type { RetryPolicy } from './retry.policy.js';
+import type { Entry, Takes } from './sink.js';
+import { SuspectLine, type Suspect } from './suspect.line.js';
+import { Waiter } from './waiter.js';
+import type { WriteObserver } from './write.observer.js';
+import type { Part, Settlement } from './write.ticket.js';
+
+/** Rows that are tried one by one in one transaction: some tenths of a second. */
+const SIFTED_ROWS = 500;
+
+/** What a BatchIsolator works with. */
+export interface BatchIsolatorOptions<T extends Entry, R> {
+  readonly sink: GuardedSink<T, R>;
+  readonly cutting: BatchCutting<T, R>;
+  /** Pauses of rows that wait as long as the store takes nothing, and tries of rows that lost a race. */
+  readonly retry: RetryPolicy;
+  /** Pauses of rows that wait though the store takes others. */
+  readonly pauses: RetryPolicy;
+  readonly observer: Required<WriteObserver>;
+  readonly settlement: Settlement<T, R>;
+  /** Gives up: nothing is written or settled after it. */
+  readonly signal: AbortSignal;
+}
+
+/** The rows that are isolated at one moment. */
+export interface Isolation {
+  /** Rows of batches that failed while the store took others: tried apart, or waiting. */
+  readonly rows: number;
+  /** Those of them that wait, and are tried again after growing pauses. */
+  readonly waitingRows: number;
+  /** Why the newest of them wait. */
+  readonly cause: unknown;
+}
+
+/**
+ * Finds the rows at fault in batches that failed, one write at a time for the whole coordinator, so that the workers go
+ * on meanwhile. A row becomes a dead letter when it fails alone by an error that blames it, and the store is proven to
+ * take others. Every other row waits.
+ */
+export class BatchIsolator<T extends Entry, R> {
+  private readonly line = new SuspectLine<T, R>();
+  private heldRows = 0;
+  private loop: Promise<void> | undefined;
+  private finishing = false;
+  private wake: Waiter<void> | undefined;
+  /** Dead letters on their way to the disk, one after the other. */
+  private burying: Promise<void> = Promise.resolve();
+
+  constructor(private readonly options: BatchIsolatorOptions<T, R>) {}
+
+  /** Rows that are isolated now. */
+  get rows(): number {
+    return this.heldRows;
+  }
+
+  /** What is isolated now, and why. */
+  get state(): Isolation {
+    return { rows: this.heldRows, waitingRows: this.line.stuckRows, cause: this.line.cause };
+  }
+
+  /** Takes over parts that failed; settles each of their rows, sooner or later. */
+  isolate(parts: readonly Part<T, R>[], failure: SinkFailure): void {
+    this.heldRows += rowsOf(parts);
+    this.judge(suspectOf(parts, 'write', false), failure);
+  }
+
+  /** Resolves when none is left but rows that wait though the store takes others, and dead letters are safe. */
+  async finish(): Promise<void> {
+    this.finishing = true;
+    this.wake?.resolve();
+    await this.loop;
+    await this.burying;
+  }
+
+  private add(suspect: Suspect<T, R>): void {
+    this.line.add(suspect);
+    this.wake?.resolve();
+    this.loop ??= this.run();
+  }
+
+  private async run(): Promise<void> {
+    // `add` notes the loop first.
+    await Promise.resolve();
+    while (!this.options.signal.aborted) {
+      const suspect = this.line.takeDue(performance.now(), { stuck: !this.finishing });
+      if (suspect) await this.tryGuarded(suspect);
+      else if (!(await this.pause())) break;
+    }
+    // Here and not later: what is added from now on begins another.
+    this.loop = undefined;
+  }
+
+  /** Waits until one is due or added; false when there is nothing to wait for. */
+  private async pause(): Promise<boolean> {
+    const due = this.line.nextDue({ stuck: !this.finishing });
+    if (due === Infinity) return false;
+    this.wake = new Waiter<void>(this.options.signal);
+    const timer = setTimeout(() => this.wake?.resolve(), Math.ceil(due - performance.now()));
+    await this.wake.promise.catch(() => undefined);
+    clearTimeout(timer);
+    this.wake = undefined;
+    return true;
+  }
+
+  /** Whatever goes wrong, the rows stay: a bug is one more reason to wait. */
+  private async tryGuarded(suspect: Suspect<T, R>): Promise<void> {
+    try {
+      await (suspect.mode === 'write' ? this.write(suspect) : this.sift(suspect));
+    } catch (bug) {
+      if (this.options.signal.aborted) return;
+      this.options.observer.onWorkerBug(bug);
+      this.hold(suspect, { error: bug, at: performance.now(), verdict: 'rows' });
+    }
+  }
+
+  private async write(suspect: Suspect<T, R>): Promise<void> {
+    const { parts, tries } = suspect;
+    const outcome = await this.options.sink.write('isolator', parts, tries);
+    if (this.options.signal.aborted) return;
+    if ('verdict' in outcome) {
+      this.judge(suspect, outcome);
+      return;
+    }
+    this.heldRows -= suspect.rows;
+    this.options.settlement.committed(parts, outcome);
+  }
+
+  /** What comes next for rows that failed together. */
+  private judge(suspect: Suspect<T, R>, failure: SinkFailure): void {
+    const pieces = failure.verdict === 'rows' ? this.apart(suspect, failure) : [];
+    for (const piece of pieces) this.add(piece);
+    if (pieces.length > 0) return;
+    const [only] = suspect.parts;
+    if (only && failure.verdict === 'rows' && this.isProven(suspect, failure, failure.takes))
+      this.bury(only, failure, failure.error);
+    else this.hold(suspect, failure);
+  }
+
+  private apart({ parts, rows, sifted }: Suspect<T, R>, failure: Failure): readonly Suspect<T, R>[] {
+    const { sink, cutting } = this.options;
+    const sifts = sink.canTryEach && !sifted;
+    if (sifts && rows <= SIFTED_ROWS) return [suspectOf(parts, 'sift', false)];
+    // Each half might take as long as the whole did.
+    if (sifts && failure.class === 'timeout')
+      return cutting.slices(parts, SIFTED_ROWS).map((slice) => suspectOf(slice, 'sift', false));
+    return cutting.halve(parts).map((half) => suspectOf(half, 'write', sifted));
+  }
+
+  private async sift(suspect: Suspect<T, R>): Promise<void> {
+    const { sink, cutting, signal } = this.options;
+    const { parts, tries } = suspect;
+    const singles = parts.map((part) => cutting.singles(part));
+    const entries = singles.flat().map(({ entry }) => entry);
+    const outcome = await sink.tryEach('isolator', parts, entries, tries);
+    if (signal.aborted) return;
+    if ('verdict' in outcome) {
+      if (outcome.verdict === 'rows') this.add(suspectOf(parts, 'write', true));
+      else this.hold(suspect, outcome);
+      return;
+    }
+    this.sort(suspect, singles, outcome);
+  }
+
+  /** Good rows are written together, rows at fault are dead letters, a run of them together, and the others wait. */
+  private sort(
+    suspect: Suspect<T, R>,
+    singles: readonly (readonly Part<T, R>[])[],
+    { errors, takes, at }: Trial,
+  ): void {
+    const good: Part<T, R>[] = [];
+    const waiting: Part<T, R>[] = [];
+    let reason: Error | undefined;
+    let first = 0;
+    suspect.parts.forEach((part, index) => {
+      const count = singles[index]?.length ?? 0;
+      const own = errors.slice(first, first + count);
+      first += count;
+      for (const { from, end, error } of runsOf(own)) {
+        const run = this.options.cutting.between(part, from, end);
+        if (error === undefined) good.push(run);
+        else if (this.isProven(suspect, lookUpFailure(error), takes))
+          this.bury(run, lookUpFailure(error), error);
+        else {
+          waiting.push(run);
+          reason ??= error;
+        }
+      }
+    });
+    if (good.length > 0) this.add(suspectOf(good, 'write', true));
+    if (reason === undefined) return;
+    const failure = lookUpFailure(reason);
+    this.options.observer.onWriteError('isolator', failure.class, reason, ++suspect.tries[failure.class]);
+    const verdict = takes?.alike === false ? 'kind' : 'rows';
+    this.hold({ ...suspect, parts: waiting, rows: rowsOf(waiting) }, { error: reason, at, verdict });
+  }
+
+  /** Whether rows that failed alone are at fault: others were taken right afterwards, or since they failed before. */
+  private isProven(
+    { pauses, waiting }: Suspect<T, R>,
+    { class: failureClass, blamesRow }: Failure,
+    takes: Takes | undefined,
+  ): boolean {
+    // A race may be lost several times.
+    const mayWin = failureClass === 'transient' && pauses + 1 < this.options.retry.maxAttempts;
+    if (!blamesRow || mayWin) return false;
+    const taken = takes?.alike ?? takes?.any;
+    return taken ?? this.options.sink.newestCommitBegan > (waiting?.failedAt ?? Infinity);
+  }
+
+  /** Keeps rows to be tried again. */
+  private hold(
+    suspect: Suspect<T, R>,
+    { error, at, verdict }: Pick<SinkFailure, 'error' | 'at' | 'verdict'>,
+  ): void {
+    const stuck = verdict === 'rows' || verdict === 'kind';
+    const pauses = suspect.pauses + 1;
+    const policy = stuck ? this.options.pauses : this.options.retry;
+    const due = performance.now() + policy.delayMs(pauses);
+    this.add({ ...suspect, pauses, due, waiting: { error, failedAt: at, stuck } });
+  }
+
+  private bury(part: Part<T, R>, { name }: Failure, error: unknown): void {
+    const { settlement, observer, signal } = this.options;
+    const { rows } = part.entry;
+    this.burying = this.burying
+      .then(() => settlement.refused(part, new WriteRefusedError(rows, name, error)))
+      .then(
+        () => void (this.heldRows -= rows),
+        (bug: unknown) => {
+          // Refused rows that could not be made safe before the end are no bug.
+          if (signal.aborted || bug instanceof CoordinatorStoppedError) return;
+          observer.onWorkerBug(bug);
+          this.hold(suspectOf([part], 'write', true), {
+            error: bug,
+            at: performance.now(),
+            verdict: 'rows',
+          });
+        },
+      );
+  }
+}
+
+function suspectOf<T extends Entry, R>(
+  parts: readonly Part<T, R>[],
+  mode: 'write' | 'sift',
+  sifted: boolean,
+): Suspect<T, R> {
+  const rows = rowsOf(parts);
+  return { parts, rows, mode, sifted, tries: noTries(), pauses: 0, due: 0, waiting: undefined };
+}
+
+/** Neighbours with the same outcome: the same SQLSTATE and message, or none. */
+function runsOf(errors: readonly (Error | undefined)[]): { from: number; end: number; error?: Error }[] {
+  const runs: { from: number; end: number; error?: Error; key: string | undefined }[] = [];
+  errors.forEach((error, row) => {
+    const key = error && `${sqlstateOf(error)} ${error.message}`;
+    const last = runs.at(-1);
+    if (last && last.key === key) last.end = row + 1;
+    else runs.push({ from: row, end: row + 1, key, ...(error && { error }) });
+  });
+  return runs;
+}

@@ -1,0 +1,366 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+
+import { WriteCoordinator, type Takes, type WriteCoordinatorOptions } from '../../src/coordinator/index.js';
+import { settle, until } from './entries.js';
+import { failure } from './scripted.sink.js';
+
+/** An entry of rows with values; the tests give each value its fate. */
+interface Values {
+  readonly rows: number;
+  readonly values: readonly number[];
+}
+
+const valuesOf = (values: readonly number[]): Values => ({ rows: values.length, values });
+const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
+
+/** A table that refuses some values. */
+class Table {
+  readonly rows = new Set<number>();
+  /** Values of each write, in the order in which they began. */
+  readonly writes: number[][] = [];
+  running = 0;
+  mostRunning = 0;
+  /** Why a value is refused. */
+  refuses: (value: number) => Error | undefined = () => undefined;
+  /** What is said of others; undefined: nobody can ask. */
+  takes: Takes | undefined = { alike: true, any: true };
+  asked = 0;
+
+  async write(entries: readonly Values[]): Promise<readonly number[]> {
+    const values = entries.flatMap((entry) => entry.values);
+    this.writes.push(values);
+    this.mostRunning = Math.max(this.mostRunning, ++this.running);
+    try {
+      await new Promise((resolve) => setImmediate(resolve));
+      for (const value of values) {
+        const error = this.refuses(value);
+        if (error) throw error;
+      }
+      for (const value of values) this.rows.add(value);
+      return entries.map(({ rows }) => rows);
+    } finally {
+      this.running--;
+    }
+  }
+
+  takesOthers(): Promise<Takes> {
+    this.asked++;
+    return this.takes ? Promise.resolve(this.takes) : Promise.reject(new Error('not asked'));
+  }
+
+  tryEach(entries: readonly Values[]): Promise<readonly (Error | undefined)[]> {
+    return Promise.resolve(entries.map(({ values: [value = 0] }) => this.refuses(value)));
+  }
+}
+
+interface Letter {
+  readonly values: readonly number[];
+  readonly firstRow: number;
+  readonly reason: string;
+}
+
+const running: WriteCoordinator<Values, number>[] = [];
+afterEach(() => Promise.all(running.splice(0).map((coordinator) => coordinator.stop({ deadlineMs: 0 }))));
+
+function started(
+  table: Table,
+  options: Partial<WriteCoordinatorOptions<Values, number>> = {},
+  methods: readonly ('takesOthers' | 'tryEach')[] = ['takesOthers', 'tryEach'],
+) {
+  const letters: Letter[] = [];
+  const coordinator = new WriteCoordinator<Values, number>({
+    id: 'test',
+    capacity: 100_000,
+    workers: 1,
+    batchSize: 10_000,
+    flushIntervalMs: 0,
+    retry: { initialBackoffMs: 1, maxBackoffMs: 2, maxAttempts: 3 },
+    breaker: { failureThreshold: 3, halfOpenAfterMs: 10 },
+    sink: {
+      write: (entries) => table.write(entries),
+      ...(methods.includes('takesOthers') && { takesOthers: () => table.takesOthers() }),
+      ...(methods.includes('tryEach') && { tryEach: (entries) => table.tryEach(entries) }),
+    },
+    parts: {
+      split: ({ values }, row) => [valuesOf(values.slice(0, row)), valuesOf(values.slice(row))],
+      sum: (results) => results.reduce((sum, one) => sum + one, 0),
+    },
+    ...options,
+  });
+  coordinator.start();
+  running.push(coordinator);
+  const deliver = async (values: readonly number[]): Promise<{ readonly outcome: Promise<unknown> }> => {
+    const { outcome } = await coordinator.deliver(valuesOf(values), {
+      flush: true,
+      deadLetters: (part, firstRow, { reason }) => {
+        letters.push({ values: part.values, firstRow, reason });
+        return Promise.resolve();
+      },
+    });
+    return { outcome: outcome.catch((error: unknown) => error) };
+  };
+  return { coordinator, letters, deliver };
+}
+
+const isEmpty = (coordinator: WriteCoordinator<Values, number>) =>
+  until(() => coordinator.snapshot().queueSize === 0);
+const refusing =
+  (code: string, isBad: (value: number) => boolean) =>
+  (value: number): Error | undefined =>
+    isBad(value) ? failure(code) : undefined;
+
+describe('a row becomes a dead letter', () => {
+  it('when it fails alone by its data while others are taken', async () => {
+    const table = new Table();
+    table.refuses = refusing('22003', (value) => value === 7);
+    const { coordinator, letters, deliver } = started(table);
+    const { outcome } = await deliver(range(0, 20));
+    expect(await outcome).toMatchObject({ name: 'WriteRefusedError', rows: 1 });
+    expect(letters).toEqual([{ values: [7], firstRow: 7, reason: 'sqlstate_22003' }]);
+    expect(table.rows.size).toBe(19);
+    expect(coordinator.snapshot()).toMatchObject({ queueSize: 0, circuitState: 'closed' });
+  });
+
+  it('together with its neighbours that fail by the same error', async () => {
+    const table = new Table();
+    table.refuses = (value) =>
+      value < 10 ? undefined : value < 400 ? failure('23514') : value < 600 ? failure('22003') : undefined;
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 1_000));
+    await isEmpty(coordinator);
+    expect(letters.map(({ firstRow, values }) => [firstRow, values.length])).toEqual([
+      [10, 390],
+      [400, 100],
+      [500, 100],
+    ]);
+    expect(table.rows.size).toBe(410);
+  });
+
+  it.each([
+    ['a lock time-out', '55P03'],
+    ['a cancelled query', '57014'],
+    ['a limit of the server', '54000'],
+    ['a missing table', '42P01'],
+    ['a table of that name', '42P07'],
+    ['a deadlock', '40P01'],
+    ['a full disk', '53100'],
+    ['an unknown code', 'ZZ000'],
+    ['the sink taking too long', 'ETIMEDOUT'],
+  ])('never by %s: it waits while others are written, and is written when that is over', async (_, code) => {
+    const table = new Table();
+    table.refuses = refusing(code, (value) => value % 10 === 7);
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 100));
+    await until(() => table.rows.size === 90 && coordinator.snapshot().isolation.waitingRows === 10);
+    expect(coordinator.snapshot()).toMatchObject({
+      queueSize: 10,
+      circuitState: 'closed',
+      isolation: { rows: 10, cause: { code } },
+    });
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([100, []]);
+  });
+
+  it('never by an error of our own code', async () => {
+    const table = new Table();
+    table.refuses = (value) => (value === 3 ? new TypeError('a bug') : undefined);
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 10));
+    await until(() => table.rows.size === 9 && coordinator.snapshot().isolation.waitingRows === 1);
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([10, []]);
+  });
+
+  it('by a race only when it loses alone again and again', async () => {
+    const table = new Table();
+    let lost = 0;
+    table.refuses = (value) => (value === 3 && lost++ < 4 ? failure('23505') : undefined);
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 10));
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([10, []]);
+    table.refuses = refusing('23505', (value) => value === 13);
+    await deliver(range(10, 10));
+    await isEmpty(coordinator);
+    expect(letters).toEqual([{ values: [13], firstRow: 3, reason: 'unique_violation' }]);
+  });
+});
+
+describe('a store that takes nothing', () => {
+  it.each(['23502', '54000', '55P03', 'bug'])(
+    'keeps all rows together, opens the circuit with its reason, and gets them when it takes them (%s)',
+    async (code) => {
+      const table = new Table();
+      table.takes = { alike: false, any: false };
+      const error = code === 'bug' ? new TypeError('a bug') : failure(code);
+      table.refuses = () => error;
+      const { coordinator, letters, deliver } = started(table);
+      await deliver(range(0, 5_000));
+      await until(() => coordinator.snapshot().circuitState !== 'closed');
+      await until(() => table.writes.length > 8);
+      expect(coordinator.snapshot()).toMatchObject({ queueSize: 5_000, circuitCause: error });
+      expect(new Set(table.writes.map(({ length }) => length))).toEqual(new Set([5_000]));
+      table.refuses = () => undefined;
+      await isEmpty(coordinator);
+      expect([table.rows.size, letters]).toEqual([5_000, []]);
+      await until(() => coordinator.snapshot().circuitState === 'closed');
+    },
+  );
+
+  it('is not asked whether it takes others when it cannot be reached', async () => {
+    const table = new Table();
+    table.refuses = () => failure('ECONNREFUSED');
+    const { coordinator, deliver } = started(table);
+    await deliver([1]);
+    await until(() => coordinator.snapshot().circuitState !== 'closed');
+    expect(table.asked).toBe(0);
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+  });
+
+  it('of the same kind keeps them, and holds up no others', async () => {
+    const table = new Table();
+    table.takes = { alike: false, any: true };
+    table.refuses = refusing('23514', (value) => value < 1_000);
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 900));
+    await until(() => coordinator.snapshot().isolation.waitingRows === 900);
+    await deliver(range(1_000, 50));
+    await until(() => table.rows.size === 50);
+    expect(coordinator.snapshot().circuitState).toBe('closed');
+    expect(new Set(table.writes.map(({ length }) => length))).toEqual(new Set([900, 50]));
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([950, []]);
+  });
+});
+
+describe('a store that cannot tell', () => {
+  it.each([
+    ['has nothing to tell it by', { alike: undefined, any: undefined }, ['takesOthers', 'tryEach'] as const],
+    ['cannot be asked', undefined, [] as const],
+  ])('as it %s proves it by a commit of others', async (_, takes, methods) => {
+    const table = new Table();
+    table.takes = takes;
+    table.refuses = refusing('22003', (value) => value < 10);
+    const { coordinator, letters, deliver } = started(table, {}, methods);
+    await deliver([1, 2]);
+    await until(() => coordinator.snapshot().isolation.waitingRows === 2);
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    expect(letters).toEqual([]);
+    await deliver([11]);
+    await isEmpty(coordinator);
+    expect(letters.flatMap(({ values }) => values).sort()).toEqual([1, 2]);
+    expect(table.rows).toEqual(new Set([11]));
+  });
+});
+
+describe('a batch that takes too long', () => {
+  it('is never tried again as a whole', async () => {
+    const table = new Table();
+    table.refuses = refusing('57014', (value) => value === 700);
+    const { coordinator, deliver } = started(table);
+    await deliver(range(0, 2_000));
+    await until(() => table.rows.size === 1_999);
+    expect(table.writes.filter(({ length }) => length === 2_000)).toHaveLength(1);
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+  });
+
+  it('is halved where rows cannot be tried one by one', async () => {
+    const table = new Table();
+    table.refuses = refusing('57014', (value) => value === 70);
+    const { coordinator, deliver } = started(table, {}, ['takesOthers']);
+    await deliver(range(0, 128));
+    await until(() => table.rows.size === 127);
+    // The other half of each that fails, and the row itself.
+    expect(table.writes.slice(0, 15).map(({ length }) => length)).toEqual([
+      ...[128, 64, 64, 32, 32, 16, 16, 8, 8, 4, 4, 2, 2, 1, 1],
+    ]);
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+  });
+});
+
+describe('bad rows', () => {
+  it('by the thousand take one write at a time, and do not hold up good ones', async () => {
+    const table = new Table();
+    table.refuses = refusing('23514', (value) => value < 30_000);
+    const { coordinator, letters, deliver } = started(table);
+    for (let body = 0; body < 3; body++) await deliver(range(10_000 * body, 10_000));
+    await until(() => coordinator.snapshot().isolation.rows > 0);
+    let meanwhile = 0;
+    for (let i = 0; coordinator.snapshot().isolation.rows > 0; i++) {
+      expect(await (await deliver([30_000 + i])).outcome).toBe(1);
+      meanwhile++;
+    }
+    expect(meanwhile).toBeGreaterThan(5);
+    // The worker and the isolator.
+    expect(table.mostRunning).toBe(2);
+    expect(letters.reduce((sum, { values }) => sum + values.length, 0)).toBe(30_000);
+    expect(letters.length).toBeLessThan(150);
+  });
+
+  it('found already are tried after a larger batch that came later', async () => {
+    const table = new Table();
+    table.refuses = refusing('55P03', (value) => value < 100 || value === 1_050);
+    const { coordinator, deliver } = started(table, {}, ['takesOthers']);
+    await deliver(range(0, 100));
+    await until(() => table.writes.length > 20);
+    const before = table.writes.length;
+    await deliver(range(1_000, 200));
+    await until(() => table.rows.size > 100);
+    const tries = table.writes.slice(before).map(({ length }) => length);
+    // Whatever single row was under way, then the batch and its halves.
+    expect(tries.indexOf(100)).toBeLessThanOrEqual(tries.indexOf(200) + 2);
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+  });
+
+  it('make no queue look slow', async () => {
+    const table = new Table();
+    table.refuses = refusing('55P03', (value) => value === 5);
+    const { coordinator, deliver } = started(table);
+    await deliver(range(0, 10));
+    await until(() => table.rows.size === 9 && coordinator.snapshot().isolation.waitingRows === 1);
+    const soon = coordinator.retryAfterMs(1_000);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(coordinator.retryAfterMs(1_000)).toBe(soon);
+  });
+
+  it('whose dead letter cannot be made is no reason to lose them', async () => {
+    const table = new Table();
+    table.refuses = refusing('22003', (value) => value === 2);
+    const bugs: unknown[] = [];
+    const { coordinator } = started(table, { observer: { onWorkerBug: (bug) => bugs.push(bug) } });
+    let tries = 0;
+    await coordinator
+      .deliver(valuesOf([1, 2, 3]), {
+        deadLetters: () => (++tries < 3 ? Promise.reject(new Error('no letter')) : Promise.resolve()),
+      })
+      .then(({ outcome }) => outcome.catch(() => undefined));
+    await isEmpty(coordinator);
+    expect([tries, bugs.length]).toEqual([3, 2]);
+  });
+});
+
+describe('a stop', () => {
+  it('writes what can be written, and does not wait for rows that wait while others are taken', async () => {
+    const table = new Table();
+    table.refuses = refusing('55P03', (value) => value === 5);
+    const { coordinator, deliver } = started(table);
+    const { outcome } = await deliver(range(0, 10));
+    await until(() => coordinator.snapshot().isolation.waitingRows === 1);
+    const more = await deliver(range(10, 10));
+    const begun = performance.now();
+    await coordinator.stop({ deadlineMs: 30_000 });
+    expect(performance.now() - begun).toBeLessThan(15_000);
+    expect(table.rows.size).toBe(19);
+    expect(await more.outcome).toBe(10);
+    expect(await outcome).toMatchObject({ name: 'CoordinatorStoppedError', outcomeUnknown: true });
+    await settle();
+    expect(coordinator.snapshot().queueSize).toBe(0);
+  });
+});
