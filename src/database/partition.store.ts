@@ -59,7 +59,8 @@ async function createPartition(client: Client, year: number): Promise<void> {
     [name],
   );
   if (rowCount === 0) {
-    await client.query(`CREATE TABLE ${name} (LIKE bars)`);
+    // With its checks: a table that lacks one cannot be attached.
+    await client.query(`CREATE TABLE ${name} (LIKE bars INCLUDING CONSTRAINTS)`);
     await client.query(
       `ALTER TABLE bars ATTACH PARTITION ${name}
          FOR VALUES FROM ('${year}-01-01T00:00:00Z') TO ('${year + 1}-01-01T00:00:00Z')`,

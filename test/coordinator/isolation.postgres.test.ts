@@ -192,6 +192,16 @@ describe('rows at fault', () => {
     await lane.test.query('ALTER TABLE bars DROP CONSTRAINT one');
   });
 
+  it('are told apart in a year that has no partition yet, though the table has a check of its own', async () => {
+    const before = deadLettered();
+    await lane.test.query('ALTER TABLE bars ADD CONSTRAINT early CHECK (close <> 666)');
+    const from = Date.UTC(1999, 0, 5) * 1000;
+    await lane.coordinator.accept(lane.batch('EARLY', 50, { from, close: (bar) => (bar === 7 ? 666 : 1) }));
+    await lane.settled();
+    await lane.test.query('ALTER TABLE bars DROP CONSTRAINT early');
+    expect([await lane.stored('EARLY'), deadLettered() - before]).toEqual([49, 1]);
+  });
+
   it('are those that a trigger refuses with a code of its own', async () => {
     const before = deadLettered();
     await raise('MDS01', 'NEW.close = 666');
@@ -202,7 +212,7 @@ describe('rows at fault', () => {
   });
 
   it('in three bodies of thousands do not hold up good ones, and are few letters', async () => {
-    const [rows, lettersBefore, deadBefore] = [4_000, lane.deadLetters.letters, deadLettered()];
+    const [rows, lettersBefore, deadBefore] = [2_000, lane.deadLetters.letters, deadLettered()];
     await lane.test.query('ALTER TABLE bars ADD CONSTRAINT thousands CHECK (close <> 666)');
     for (let i = 0; i < 3; i++)
       await lane.coordinator.accept(lane.batch(`BODY${i}`, rows, { close: () => 666 }));
@@ -217,7 +227,7 @@ describe('rows at fault', () => {
     await lane.settled();
     expect(goodMeanwhile).toBeGreaterThan(10);
     expect(deadLettered() - deadBefore).toBe(3 * rows);
-    expect(lane.deadLetters.letters - lettersBefore).toBeLessThanOrEqual(3 * 16);
+    expect(lane.deadLetters.letters - lettersBefore).toBeLessThanOrEqual(3 * 8);
     expect(lane.coordinator.snapshot()).toMatchObject({ circuitState: 'closed', rows: { residual: 0 } });
 
     await lane.test.query('ALTER TABLE bars DROP CONSTRAINT thousands');
