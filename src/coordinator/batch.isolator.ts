@@ -208,7 +208,7 @@ export class BatchIsolator<T extends Entry, R> {
     const mayWin = failureClass === 'transient' && pauses + 1 < this.options.retry.maxAttempts;
     if (!blamesRow || mayWin) return false;
     const taken = takes?.alike ?? takes?.any;
-    return taken ?? this.options.sink.newestCommitBegan > (waiting?.failedAt ?? Infinity);
+    return taken ?? this.options.sink.newestCommitBegan > (waiting?.since ?? Infinity);
   }
 
   /** Keeps rows to be tried again. */
@@ -217,10 +217,12 @@ export class BatchIsolator<T extends Entry, R> {
     { error, at, verdict }: Pick<SinkFailure, 'error' | 'at' | 'verdict'>,
   ): void {
     const stuck = verdict === 'rows' || verdict === 'kind';
+    // A commit that began between two failures, and ended after the second, is proof as well.
+    const since = stuck && suspect.waiting?.stuck ? suspect.waiting.since : at;
     const pauses = suspect.pauses + 1;
     const policy = stuck ? this.options.pauses : this.options.retry;
     const due = performance.now() + policy.delayMs(pauses);
-    this.add({ ...suspect, pauses, due, waiting: { error, failedAt: at, stuck } });
+    this.add({ ...suspect, pauses, due, waiting: { error, failedAt: at, since, stuck } });
   }
 
   private bury(part: Part<T, R>, { name }: Failure, error: unknown): void {

@@ -24,6 +24,8 @@ export interface Wait {
   readonly error: unknown;
   /** When they failed last, in milliseconds of performance.now. */
   readonly failedAt: number;
+  /** When they failed first since they wait so, in the same way. */
+  readonly since: number;
   /** True when the store takes others, so that nobody knows how long they wait. */
   readonly stuck: boolean;
 }

@@ -257,6 +257,31 @@ describe('a store that cannot tell', () => {
   });
 });
 
+describe('a commit of others', () => {
+  it('is proof too when it ends after the row has failed once more', async () => {
+    const table = new Table();
+    table.refuses = refusing('22003', (value) => value < 10);
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    const write = table.write.bind(table);
+    table.write = async (entries) => {
+      if (entries.some(({ values }) => values.includes(11))) await gate;
+      return await write(entries);
+    };
+    const { coordinator, letters, deliver } = started(table, {}, []);
+    await deliver([1]);
+    await until(() => coordinator.snapshot().isolation.waitingRows === 1);
+    await deliver([11]);
+    await settle();
+    const tries = table.writes.length;
+    await until(() => table.writes.length > tries + 2);
+    expect(letters).toEqual([]);
+    open();
+    await isEmpty(coordinator);
+    expect(letters.flatMap(({ values }) => values)).toEqual([1]);
+  });
+});
+
 describe('a batch that takes too long', () => {
   it('is never tried again as a whole', async () => {
     const table = new Table();
