@@ -1,16 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import * as fc from 'fast-check';
-import { DataSource } from 'typeorm';
-
-import { dataSourceOptions } from '../../ormconfig.js';
 import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
 import type { BarBatch } from '../../src/bars/bar.batch.js';
-import { BarSink } from '../../src/bars/bar.sink.js';
-import { SeriesStore } from '../../src/bars/series.store.js';
-import { Database } from '../../src/database/database.js';
-import { PartitionStore } from '../../src/database/partition.store.js';
-import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { openSink, type OpenSink } from './sinks.js';
 
 const MINUTE_US = 60_000_000;
 const FIRST = Date.UTC(2026, 0, 5) * 1000;
@@ -18,33 +10,17 @@ const FIRST = Date.UTC(2026, 0, 5) * 1000;
 const RECEIVED = Date.UTC(2026, 5, 1) * 1000;
 
 let test: TestDatabase;
-let database: Database;
-let partitions: PartitionStore;
+let opened: OpenSink;
 let dated = 0;
 
 beforeAll(async () => {
   test = await createDatabase();
-  partitions = new PartitionStore(test.url);
-  database = new Database(
-    new DataSource(dataSourceOptions(test.url)),
-    new SchemaMigrator(test.url, test.url),
-    partitions,
-    { migrated: () => undefined, openFailed: () => undefined, connectionLost: () => undefined },
-    4,
-  );
-  await database.open();
+  opened = await openSink(test.url, { observer: { dated: (versions) => (dated += versions) } });
 });
 afterAll(async () => {
-  await database.close();
+  await opened.close();
   await test.drop();
 });
-
-/** As of one replica. */
-const newSink = () =>
-  new BarSink(database, new SeriesStore(), partitions, {
-    tried: () => undefined,
-    dated: (versions) => (dated += versions),
-  });
 
 interface Version {
   readonly key: number;
@@ -84,20 +60,6 @@ async function spansOf(symbol: string, key = 0): Promise<Span[]> {
   }));
 }
 
-/** What the history of a key must be, said as simply as possible. */
-function expectedSpans(versions: readonly Version[]): Span[] {
-  const greatest = new Map<number, number>();
-  for (const { at, close } of versions) greatest.set(at, Math.max(close, greatest.get(at) ?? -Infinity));
-  const spans: { close: number; from: number; until: number | null }[] = [];
-  for (const [at, close] of [...greatest].sort(([a], [b]) => a - b)) {
-    const last = spans.at(-1);
-    if (last?.close === close) continue;
-    if (last) last.until = at;
-    spans.push({ close, from: at, until: null });
-  }
-  return spans;
-}
-
 /** Spans meet, and none is empty. */
 function expectSound(spans: readonly Span[]): void {
   spans.forEach(({ from, until }, index) => {
@@ -108,7 +70,7 @@ function expectSound(spans: readonly Span[]): void {
 
 describe('Versions of one bar', () => {
   it('are merged in a number of statements that does not depend on how many there are', async () => {
-    const sink = newSink();
+    const { sink } = opened;
     const batches = Array.from({ length: 20_000 }, (_, n) =>
       batchOf('HOT', RECEIVED + n, [{ key: 0, at: 0, close: n }]),
     );
@@ -131,7 +93,7 @@ describe('Versions of one bar', () => {
   }, 60_000);
 
   it('that two replicas received in the same microsecond leave no empty span, and can be corrected', async () => {
-    const sink = newSink();
+    const { sink } = opened;
     for (const close of [5, 7, 6]) await sink.write([batchOf('SAME', RECEIVED, [{ key: 0, at: 0, close }])]);
     expect(await spansOf('SAME')).toEqual([{ close: 7, from: RECEIVED, until: null }]);
     for (const close of [8, 9])
@@ -140,7 +102,7 @@ describe('Versions of one bar', () => {
   });
 
   it('can be corrected where an earlier release filed one with an empty span', async () => {
-    const sink = newSink();
+    const { sink } = opened;
     await sink.write([batchOf('EMPTY', RECEIVED, [{ key: 0, at: 0, close: 5 }])]);
     await test.query(
       `INSERT INTO bar_revisions SELECT series_id, ts, open, high, low, 4, volume, received_at, received_at
@@ -154,7 +116,7 @@ describe('Versions of one bar', () => {
   });
 
   it('end alike whether a version or the confirmation of another of the same time comes first', async () => {
-    const sink = newSink();
+    const { sink } = opened;
     const write = (symbol: string, at: number, close: number) =>
       sink.write([batchOf(symbol, RECEIVED + at, [{ key: 0, at: 0, close }])]);
     for (const [first, second] of [
@@ -171,57 +133,6 @@ describe('Versions of one bar', () => {
       ]);
     }
   });
-
-  it('end with the same bars and the same history in whatever order, and in whatever batches, two replicas commit them', async () => {
-    let run = 0;
-    const version = fc.record({
-      key: fc.nat({ max: 2 }),
-      // Frozen clocks: few times, and both replicas give out the same.
-      at: fc.integer({ min: 1, max: 6 }),
-      close: fc.nat({ max: 5 }),
-      replica: fc.nat({ max: 1 }),
-      group: fc.nat({ max: 4 }),
-    });
-    const versions = fc.uniqueArray(version, {
-      minLength: 1,
-      maxLength: 14,
-      // A replica gives a time to one batch, and a batch has a key once.
-      selector: ({ key, at, replica }) => `${key} ${at} ${replica}`,
-    });
-    await fc.assert(
-      fc.asyncProperty(versions, fc.array(fc.nat({ max: 4 }), { maxLength: 4 }), async (all, again) => {
-        const symbol = `RANDOM${++run}`;
-        const sinks = [newSink(), newSink()];
-        const groups = [0, 1, 2, 3, 4].map((group) => all.filter((one) => one.group === group));
-        // Some groups are committed again, as after a commit that was not heard of.
-        for (const index of [0, 1, 2, 3, 4, ...again]) {
-          const group = groups[index] ?? [];
-          for (const replica of [0, 1]) {
-            const own = group.filter((one) => one.replica === replica);
-            const times = [...new Set(own.map(({ at }) => at))];
-            const batches = times.map((at) =>
-              batchOf(
-                symbol,
-                RECEIVED + at,
-                own.filter((one) => one.at === at),
-              ),
-            );
-            if (batches.length > 0) await sinks[replica]?.write(batches);
-          }
-        }
-        for (const key of [0, 1, 2]) {
-          const spans = await spansOf(symbol, key);
-          expectSound(spans);
-          const own = all.filter((one) => one.key === key).map((one) => ({ ...one, at: RECEIVED + one.at }));
-          const expected = expectedSpans(own);
-          expect(spans.at(-1)?.close).toBe(expected.at(-1)?.close);
-          // When values repeat, only the last time that they were received again is kept: see decision 0019.
-          if (new Set(own.map(({ close }) => close)).size === own.length) expect(spans).toEqual(expected);
-        }
-      }),
-      { numRuns: 150 },
-    );
-  }, 120_000);
 });
 
 describe('A stored version from the future', () => {
@@ -229,7 +140,7 @@ describe('A stored version from the future', () => {
   const now = () => Date.now() * 1000;
 
   it('gives way to a version received now, is dated just before it, and is reported', async () => {
-    const sink = newSink();
+    const { sink } = opened;
     const write = (at: number, close: number) =>
       sink.write([batchOf('FUTURE', at, [{ key: 0, at: 0, close }])]);
     const [before, ahead] = [now() - HOUR_US, now() + 48 * HOUR_US];
@@ -253,7 +164,7 @@ describe('A stored version from the future', () => {
   });
 
   it('stays when only what it replaced comes again, and when its confirmation is from the future too', async () => {
-    const sink = newSink();
+    const { sink } = opened;
     const write = (at: number, close: number) =>
       sink.write([batchOf('REPLAY', at, [{ key: 0, at: 0, close }])]);
     const [before, ahead] = [now() - HOUR_US, now() + HOUR_US];
@@ -271,7 +182,7 @@ describe('A stored version from the future', () => {
   });
 
   it('is replaced by a later version from the future as by any other', async () => {
-    const sink = newSink();
+    const { sink } = opened;
     const ahead = now() + HOUR_US;
     await sink.write([batchOf('LATER', ahead, [{ key: 0, at: 0, close: 1 }])]);
     await sink.write([batchOf('LATER', ahead + 1, [{ key: 0, at: 0, close: 2 }])]);

@@ -1,0 +1,200 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import * as fc from 'fast-check';
+
+import type { BarBatch } from '../../src/bars/bar.batch.js';
+import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
+import type { WriteCounts } from '../../src/bars/write.counts.js';
+import { createDatabase, type TestDatabase } from '../support/database.js';
+import { type KeyHistory, type Version, write } from './history.model.js';
+import { openSink, type OpenSink } from './sinks.js';
+
+const DAY_US = 86_400_000_000;
+const FIRST_DAY = Date.UTC(2026, 0, 5) * 1000;
+const RECEIVED = Date.UTC(2026, 5, 1) * 1000;
+
+let test: TestDatabase;
+let sinks: OpenSink[];
+
+beforeAll(async () => {
+  test = await createDatabase();
+  sinks = await Promise.all([openSink(test.url), openSink(test.url)]);
+});
+afterAll(async () => {
+  await Promise.all(sinks.map(({ close }) => close()));
+  await test.drop();
+});
+
+/** A body: when it was received, by clocks that are frozen and equal, and the values of some days. */
+interface Body {
+  readonly at: number;
+  readonly bars: readonly { readonly day: number; readonly values: Version['values'] }[];
+}
+
+/** Bodies that one of the sinks writes together. */
+interface Commit {
+  readonly sink: number;
+  readonly bodies: readonly Body[];
+}
+
+const values = fc.tuple(fc.integer({ min: 1, max: 2 }), fc.integer({ min: 1, max: 2 }));
+const body: fc.Arbitrary<Body> = fc.record({
+  at: fc.integer({ min: 1, max: 7 }),
+  bars: fc.uniqueArray(fc.record({ day: fc.nat({ max: 2 }), values }), {
+    minLength: 1,
+    maxLength: 3,
+    selector: ({ day }) => day,
+  }),
+});
+/** Bodies in an order of their own, some of them twice, cut into what is committed together. */
+const commits: fc.Arbitrary<Commit[]> = fc.array(body, { minLength: 1, maxLength: 10 }).chain((bodies) =>
+  fc
+    .record({
+      order: fc.array(fc.nat({ max: bodies.length - 1 }), { maxLength: 4 }).chain((again) =>
+        fc.shuffledSubarray([...bodies.keys(), ...again], {
+          minLength: bodies.length + again.length,
+        }),
+      ),
+      cuts: fc.infiniteStream(
+        fc.record({ length: fc.integer({ min: 1, max: 4 }), sink: fc.nat({ max: 1 }) }),
+      ),
+    })
+    .map(({ order, cuts }) => {
+      const result: Commit[] = [];
+      for (let at = 0; at < order.length;) {
+        const { length, sink } = cuts.next().value as { length: number; sink: number };
+        result.push({ sink, bodies: order.slice(at, at + length).flatMap((index) => bodies[index] ?? []) });
+        at += length;
+      }
+      return result;
+    }),
+);
+
+let runs = 0;
+
+/** Notes the versions of a body. @returns whether all were new */
+function noteVersions(seen: Set<string>, { at, bars }: Body): boolean {
+  const before = seen.size;
+  for (const { day, values } of bars) seen.add(`${day} ${at} ${values.join()}`);
+  return seen.size === before + bars.length;
+}
+
+function batchOf(symbol: string, { at, bars }: Body): BarBatch {
+  const builder = new BarBatchBuilder();
+  for (const {
+    day,
+    values: [open, close],
+  } of bars)
+    builder.add('test', symbol, '1d', FIRST_DAY + day * DAY_US, open, 9, 0, close, 5);
+  return Object.assign(builder.finish(), { receivedAt: RECEIVED + at });
+}
+
+async function commit(symbol: string, { sink, bodies }: Commit): Promise<readonly WriteCounts[]> {
+  const batches = bodies.map((one) => batchOf(symbol, one));
+  for (;;) {
+    try {
+      return (await sinks[sink]?.sink.write(batches)) ?? [];
+    } catch (error) {
+      // Two writers may insert the same new bars and lock others; the coordinator tries again as this does.
+      if ((error as { code?: string }).code !== '40P01') throw error;
+    }
+  }
+}
+
+/** All spans of a day as SQL has them: from, until, open, close. */
+async function spansOf(symbol: string, day: number): Promise<(number | null)[][]> {
+  const rows = await test.query<{ from: string; until: string | null; open: number; close: number }>(
+    `SELECT open, close, extract(epoch FROM received_at) * 1000000 AS from,
+            extract(epoch FROM superseded_at) * 1000000 AS until
+       FROM (SELECT series_id, ts, open, close, received_at, superseded_at FROM bar_revisions
+             UNION ALL SELECT series_id, ts, open, close, received_at, NULL FROM bars) AS versions
+       JOIN series ON series.id = series_id
+      WHERE symbol = $1 AND ts = to_timestamp($2) ORDER BY received_at, superseded_at`,
+    [symbol, (FIRST_DAY + day * DAY_US) / 1e6],
+  );
+  const offset = (text: string) => Math.round(Number(text)) - RECEIVED;
+  return rows.map(({ from, until, open, close }) => [
+    offset(from),
+    until === null ? null : offset(until),
+    open,
+    close,
+  ]);
+}
+
+function spansIn(history: KeyHistory | undefined): (number | null)[][] {
+  const versions = history?.versions ?? [];
+  return versions.map(({ at, values: [open, close] }, index) => [
+    at,
+    versions[index + 1]?.at ?? null,
+    open,
+    close,
+  ]);
+}
+
+describe('two sinks whose clocks are frozen and equal', () => {
+  it('write the bars and the whole history of a simple model, and count as it does', async () => {
+    await fc.assert(
+      fc.asyncProperty(commits, async (plan) => {
+        const symbol = `MODEL${++runs}`;
+        const days = new Map<number, KeyHistory>();
+        const seen = new Set<string>();
+        for (const one of plan) {
+          const isNew = one.bodies.map((body) => noteVersions(seen, body)).every(Boolean);
+          const expected = { inserted: 0, updated: 0 };
+          for (const day of new Set(one.bodies.flatMap(({ bars }) => bars.map((bar) => bar.day)))) {
+            const came = one.bodies.flatMap(({ at, bars }) =>
+              bars.filter((bar) => bar.day === day).map((bar) => ({ at, values: bar.values })),
+            );
+            const { history, inserted, updated } = write(days.get(day), came);
+            days.set(day, history);
+            expected.inserted += inserted;
+            expected.updated += updated;
+          }
+          const counts = await commit(symbol, one);
+          counts.forEach(({ inserted, updated, unchanged }, index) => {
+            expect(inserted + updated + unchanged).toBe(one.bodies[index]?.bars.length);
+            expect(Math.min(inserted, updated, unchanged)).toBeGreaterThanOrEqual(0);
+          });
+          // Versions that are there already are counted as by the first try, of which the model knows nothing.
+          if (isNew) {
+            const sum = (of: 'inserted' | 'updated') => counts.reduce((total, count) => total + count[of], 0);
+            expect({ inserted: sum('inserted'), updated: sum('updated') }).toEqual(expected);
+          }
+          for (const day of [0, 1, 2]) expect(await spansOf(symbol, day)).toEqual(spansIn(days.get(day)));
+        }
+      }),
+      { numRuns: 150 },
+    );
+  }, 300_000);
+
+  it('end with the greatest version and a history without gaps when they write at once', async () => {
+    await fc.assert(
+      fc.asyncProperty(commits, async (plan) => {
+        const symbol = `ATONCE${++runs}`;
+        const turns = [0, 1].map((sink) => plan.filter((one) => one.sink === sink));
+        await Promise.all(
+          turns.map(async (turn) => {
+            for (const one of turn) await commit(symbol, one);
+          }),
+        );
+        for (const day of [0, 1, 2]) {
+          const came = plan.flatMap(({ bodies }) =>
+            bodies.flatMap(({ at, bars }) =>
+              bars.filter((bar) => bar.day === day).map((bar) => ({ at, values: bar.values })),
+            ),
+          );
+          const spans = await spansOf(symbol, day);
+          expect(spans.at(-1)?.slice(2)).toEqual(
+            spansIn(came.length === 0 ? undefined : write(undefined, came).history)
+              .at(-1)
+              ?.slice(2),
+          );
+          spans.forEach(([from = 0, until = 0], index) => {
+            expect(until).toBe(spans[index + 1]?.[0] ?? null);
+            if (until !== null) expect(until).toBeGreaterThan(from ?? 0);
+          });
+        }
+      }),
+      { numRuns: 80 },
+    );
+  }, 300_000);
+});
