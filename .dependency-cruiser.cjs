@@ -32,7 +32,7 @@ module.exports = {
     only('database', ['core', 'config', 'logging', 'metrics']),
     only('metrics', ['core', 'config']),
     only('rate-control', ['core', 'config', 'http']),
-    only('bars', ['core', 'config', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
+    only('bars', ['core', 'config', 'logging', 'database', 'coordinator', 'rate-control', 'metrics', 'http']),
     only('cli', ['config', 'coordinator', 'bars']),
     only('http', ['core', 'config', 'metrics']),
     only('health', [
@@ -42,6 +42,7 @@ module.exports = {
       'database',
       'coordinator',
       'rate-control',
+      'bars',
       'metrics',
       'http',
     ]),

@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
+import { ClockSync } from './bars/clock.sync.js';
 import { DataDirectory } from './config/data-directory.js';
 import { SECOND } from './config/units.js';
 import type { Settings } from './config/settings.js';
@@ -44,6 +45,7 @@ export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicatio
     private readonly coordinator: DurableCoordinator<never, unknown>,
     private readonly stream: EventStream,
     private readonly channels: FeedbackChannels,
+    private readonly clock: ClockSync,
     private readonly database: Database,
     private readonly probe: DatabasePing,
     private readonly server: DatabaseServer,
@@ -70,6 +72,7 @@ export class ShutdownSequence implements BeforeApplicationShutdown, OnApplicatio
   async onApplicationShutdown(): Promise<void> {
     clearTimeout(this.answerGrace);
     this.loop.stop();
+    this.clock.stop();
     await this.channels.stop();
     await Promise.race([Promise.all([this.probe.close(), this.database.close()]), sleep(FAREWELL_MS)]);
     await this.server.stop();

@@ -16,6 +16,7 @@ import { BarsAnswer } from './read/bars.answer.js';
 import { BarsStream } from './read/bars.stream.js';
 import { SeriesAnswer } from './read/series.answer.js';
 import { SeriesReader } from './read/series.reader.js';
+import { ReceiptClockModule } from './receipt-clock.module.js';
 import { ReceiptClock } from './receipt.clock.js';
 import { SeriesController } from './series.controller.js';
 import type { WriteCounts } from './write.counts.js';
@@ -24,20 +25,21 @@ const STALL_LIMIT_MS = 60 * SECOND;
 
 /** Bars over HTTP. */
 @Module({
-  imports: [BarSinkModule],
+  imports: [BarSinkModule, ReceiptClockModule],
   controllers: [BarsController, SeriesController],
   providers: [
     {
       provide: IngestService,
-      inject: [DurableCoordinator, DrainState, TokenBucketRateController],
+      inject: [DurableCoordinator, ReceiptClock, DrainState, TokenBucketRateController],
       useFactory: (
         coordinator: DurableCoordinator<BarBatch, WriteCounts>,
+        clock: ReceiptClock,
         drain: DrainState,
         buckets: TokenBucketRateController,
       ) =>
         new IngestService(
           coordinator,
-          new ReceiptClock(),
+          clock,
           drain,
           new Admission(buckets, () => coordinator.retryAfterMs()),
         ),

@@ -169,6 +169,11 @@ export class DurableCoordinator<T extends Entry, R> {
     return { queueSize: spool.rows, capacity, utilization: spool.rows / capacity, level: this.level };
   }
 
+  /** The newest time of receipt of all entries that were ever accepted: Unix epoch, microseconds; 0 before the first. */
+  get newestTime(): number {
+    return this.options.spool.newestTime;
+  }
+
   /** The coordinator now. */
   snapshot(): DurableSnapshot {
     const { id, spool, deadLetters } = this.options;

@@ -14,6 +14,11 @@ const HEALTHY = {
       state: 'healthy',
       details: { bytes: '94072000 of 2147483648', rows: '0', oldest_age_seconds: '0', dlq_records: '0' },
     },
+    {
+      name: 'clock',
+      state: 'healthy',
+      details: { machine_ahead_seconds: '-0.002', receipt_ahead_seconds: '0.000', read_seconds_ago: '21' },
+    },
     { name: 'feedback_bus', state: 'healthy', details: { readers: '0' } },
     { name: 'rate_control', state: 'healthy', details: { level: 'ok', providers: '1' } },
   ],
@@ -45,8 +50,8 @@ export const NOT_READY_EXAMPLE = {
 
 /** What /readyz?verbose answers when the service is ready. */
 export const READY_TEXT =
-  '[+]database ok\n[+]prometheus ok\n[+]coordinator ok\n[+]feedback_bus ok\n[+]rate_control ok\nreadyz check passed\n';
+  '[+]database ok\n[+]prometheus ok\n[+]coordinator ok\n[+]spool ok\n[+]clock ok\n[+]feedback_bus ok\n[+]rate_control ok\nreadyz check passed\n';
 
 /** What /readyz?verbose answers while the database is away. */
 export const NOT_READY_TEXT =
-  '[-]database failed: connect ECONNREFUSED 127.0.0.1:5432\n[+]prometheus ok\n[+]coordinator ok\n[+]feedback_bus ok\n[+]rate_control ok\nreadyz check failed\n';
+  '[-]database failed: connect ECONNREFUSED 127.0.0.1:5432\n[+]prometheus ok\n[+]coordinator ok\n[+]spool ok\n[+]clock ok\n[+]feedback_bus ok\n[+]rate_control ok\nreadyz check failed\n';

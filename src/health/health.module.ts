@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 
+import { ClockIndicator } from './clock.indicator.js';
 import { CoordinatorIndicator } from './coordinator.indicator.js';
 import { DatabaseIndicator } from './database.indicator.js';
 import { FeedbackIndicator } from './feedback.indicator.js';
@@ -21,6 +22,7 @@ import { RateControlIndicator } from './rate-control.indicator.js';
     FeedbackIndicator,
     RateControlIndicator,
     SpoolIndicator,
+    ClockIndicator,
     {
       provide: HealthReporter,
       inject: [
@@ -28,6 +30,7 @@ import { RateControlIndicator } from './rate-control.indicator.js';
         PrometheusIndicator,
         CoordinatorIndicator,
         SpoolIndicator,
+        ClockIndicator,
         FeedbackIndicator,
         RateControlIndicator,
       ],

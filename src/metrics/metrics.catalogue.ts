@@ -173,6 +173,14 @@ export class Metrics {
     labelNames: ['provider'] as const,
   });
 
+  readonly clockOffset = new Gauge({
+    name: 'mds_clock_offset_seconds',
+    help: "The machine's clock less PostgreSQL's; NaN until that one was read. Times of receipt follow PostgreSQL's.",
+  });
+  readonly receiptClockAhead = new Gauge({
+    name: 'mds_receipt_clock_ahead_seconds',
+    help: "How far times of receipt are ahead of PostgreSQL's clock: 0, unless it is waited for; NaN until it was read.",
+  });
   readonly poolConnections = new Gauge({
     name: 'mds_db_pool_connections',
     help: 'Database connections by state; waiting counts requests for one.',

@@ -72,6 +72,7 @@ describe('the probes', () => {
         expect(body).toMatchObject({ service: SERVICE, version: VERSION, state: 'healthy', ok: true });
         const names = body.components.map(({ name, state }) => `${name} ${state}`).sort();
         expect(names).toEqual([
+          'clock healthy',
           'coordinator healthy',
           'database healthy',
           'feedback_bus healthy',
@@ -104,7 +105,7 @@ describe('the probes', () => {
       await expect(text('/readyz?verbose')).resolves.toEqual({
         status: 200,
         type: 'text/plain; charset=utf-8',
-        text: `${['database', 'prometheus', 'coordinator', 'spool', 'feedback_bus', 'rate_control'].map((name) => `[+]${name} ok\n`).join('')}readyz check passed\n`,
+        text: `${['database', 'prometheus', 'coordinator', 'spool', 'clock', 'feedback_bus', 'rate_control'].map((name) => `[+]${name} ok\n`).join('')}readyz check passed\n`,
       });
     });
 
