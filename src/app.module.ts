@@ -1,10 +1,12 @@
-import { Module } from '@nestjs/common';
+import { Module, type DynamicModule } from '@nestjs/common';
 
 import { BarSinkModule } from './bars/bar-sink.module.js';
 import { MeteredBarSink } from './bars/bar.sink.metered.js';
 import { barBatchCodec } from './bars/bar.batch.codec.js';
 import { BarsModule } from './bars/bars.module.js';
 import { ConfigModule } from './config/config.module.js';
+import { StopModule } from './config/stop.module.js';
+import type { StopRequest } from './config/stop.request.js';
 import { CoordinatorModule } from './coordinator/coordinator.module.js';
 import { DatabaseModule } from './database/database.module.js';
 import { FeedbackModule } from './coordinator/feedback.module.js';
@@ -34,4 +36,10 @@ import { ShutdownSequence } from './shutdown.sequence.js';
   ],
   providers: [FeedbackLoop, ShutdownSequence],
 })
-export class AppModule {}
+export class AppModule {
+  /** The service that `stop` stops, also while it starts. */
+  static for(stop: StopRequest): DynamicModule {
+    // Not global itself: its hooks come first at the end because it is nearest to the root.
+    return { module: AppModule, imports: [StopModule.for(stop)] };
+  }
+}

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 
-import { Logger, type INestApplication } from '@nestjs/common';
+import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
@@ -11,11 +11,12 @@ import { shortenIngest } from './bars/bars.route.js';
 import { IngestService } from './bars/ingest/ingest.service.js';
 import { loadEnvironmentFile } from './config/environment.file.js';
 import { readSettings, type Settings } from './config/settings.js';
+import { StopRequest } from './config/stop.request.js';
 import { DEFAULT_ADMIN_TOKEN } from './config/token.settings.js';
 import { TokenAuthenticator } from './config/token.authenticator.js';
-import { SECOND } from './config/units.js';
 import { VERSION } from './config/version.js';
 import { Database } from './database/database.js';
+import { StartCancelledError } from './database/embedded/index.js';
 import { tuneGarbageCollection } from './garbage.collection.js';
 import { AllowedMethods } from './http/allowed.methods.js';
 import { DrainState } from './http/drain.state.js';
@@ -26,15 +27,22 @@ import { PinoLogger } from './logging/pino.logger.js';
 import { measureHttp } from './metrics/http.metrics.js';
 import { Metrics } from './metrics/metrics.catalogue.js';
 import { serveOpenApi } from './openapi.js';
+import { obeySignals } from './stop.signals.js';
 
+/** Resolves when the service has stopped in order. */
 async function serve(): Promise<void> {
   tuneGarbageCollection();
   loadEnvironmentFile();
   const settings = readSettings(process.env);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {
+  const logger = new PinoLogger({ level: settings.logLevel, json: settings.production });
+  Logger.overrideLogger(logger);
+  const stop = new StopRequest(settings.shutdownTimeoutMs);
+  // Before anything is started: what is half started must end in order too.
+  obeySignals(stop);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(stop), createHttpAdapter(), {
     abortOnError: false,
     bodyParser: false,
-    logger: new PinoLogger({ level: settings.logLevel, json: settings.production }),
+    logger,
   });
   const server = app.getHttpAdapter().getInstance();
   prepareHttp(server, {
@@ -56,40 +64,15 @@ async function serve(): Promise<void> {
   ingestDirectly(server, ingest);
   measureHttp(server, app.get(Metrics));
   serveOpenApi(app);
-  stopOnSignal(app, settings.shutdownTimeoutMs);
   try {
-    await app.listen(settings.http.port, settings.http.host);
-  } catch (error) {
+    if (!stop.signal.aborted) {
+      await app.listen(settings.http.port, settings.http.host);
+      announce(await app.getUrl(), settings, app.get(Database).isOpen);
+      await stop.made;
+    }
+  } finally {
     await app.close();
-    throw error;
   }
-  announce(await app.getUrl(), settings, app.get(Database).isOpen);
-}
-
-/** Stops in order and exits 0; a second signal, or the time-out, ends the process at once. */
-function stopOnSignal(app: INestApplication, timeoutMs: number): void {
-  const logger = new Logger('main');
-  let stoppingSince: number | undefined;
-  const stop = (signal: string): void => {
-    // Ctrl-C reaches the service twice when npm started it: from the terminal, and from npm.
-    if (stoppingSince !== undefined && Date.now() - stoppingSince < SECOND) return;
-    if (stoppingSince !== undefined) process.exit(1);
-    stoppingSince = Date.now();
-    logger.log(`received ${signal}`);
-    setTimeout(() => {
-      logger.error(`the service did not stop within ${timeoutMs} ms and is ended`);
-      process.exit(1);
-    }, timeoutMs).unref();
-    app.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error(error);
-        process.exit(1);
-      },
-    );
-  };
-  process.on('SIGTERM', stop);
-  process.on('SIGINT', stop);
 }
 
 /** Tells a newcomer where everything is. A token that somebody chose is never printed. */
@@ -109,7 +92,12 @@ function announce(listeningAt: string, settings: Settings, ready: boolean): void
 
 try {
   await serve();
+  process.exit(0);
 } catch (error) {
+  if (error instanceof StartCancelledError) {
+    new Logger('main').log('stopped before the database was there');
+    process.exit(0);
+  }
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exit(1);
 }

@@ -1,5 +1,6 @@
 import { Global, Logger, Module } from '@nestjs/common';
 
+import { StopRequest } from '../config/stop.request.js';
 import { DurableCoordinator } from '../coordinator/index.js';
 import { DatabaseClock } from '../database/database.clock.js';
 import { DatabaseServer } from '../database/database.server.js';
@@ -23,14 +24,14 @@ import { ReceiptClock } from './receipt.clock.js';
     },
     {
       provide: ClockSync,
-      inject: [ReceiptClock, DatabaseServer],
-      useFactory: async (clock: ReceiptClock, server: DatabaseServer) => {
+      inject: [ReceiptClock, DatabaseServer, StopRequest],
+      useFactory: async (clock: ReceiptClock, server: DatabaseServer, stop: StopRequest) => {
         const sync = new ClockSync({
           clock,
           server: new DatabaseClock(server.url),
           log: new Logger('clock'),
         });
-        await sync.start();
+        await Promise.race([sync.start(), stop.made]);
         return sync;
       },
     },

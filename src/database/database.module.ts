@@ -8,6 +8,7 @@ import { dataSourceOptions } from '../../ormconfig.js';
 import { DataDirectory } from '../config/data-directory.js';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../config/settings.config.js';
+import { StopRequest } from '../config/stop.request.js';
 import { SECOND } from '../config/units.js';
 import { reasonOf } from '../logging/error.text.js';
 import { Metrics } from '../metrics/metrics.catalogue.js';
@@ -24,13 +25,14 @@ import { SchemaMigrator } from './schema.migrator.js';
   providers: [
     {
       provide: DatabaseServer,
-      inject: [SETTINGS, DataDirectory],
-      useFactory: (settings: Settings, directory: DataDirectory) => {
+      inject: [SETTINGS, DataDirectory, StopRequest],
+      useFactory: (settings: Settings, directory: DataDirectory, stop: StopRequest) => {
         const logger = new Logger('postgres');
         return DatabaseServer.start({
           ...settings.database,
           embeddedDirectory: join(directory.path, 'postgres'),
           log: (message) => logger.log(message),
+          stop,
         });
       },
     },
@@ -69,7 +71,15 @@ export class DatabaseServerModule {}
     },
     {
       provide: Database,
-      inject: [getDataSourceToken(), DatabaseServer, PartitionStore, DatabasePing, Metrics, SETTINGS],
+      inject: [
+        getDataSourceToken(),
+        DatabaseServer,
+        PartitionStore,
+        DatabasePing,
+        Metrics,
+        SETTINGS,
+        StopRequest,
+      ],
       useFactory: async (
         source: DataSource,
         server: DatabaseServer,
@@ -77,6 +87,7 @@ export class DatabaseServerModule {}
         ping: DatabasePing,
         metrics: Metrics,
         { database: { poolMax }, coordinator: { workers } }: Settings,
+        stop: StopRequest,
       ) => {
         const database = createDatabase(
           source,
@@ -87,7 +98,7 @@ export class DatabaseServerModule {}
           Math.max(1, poolMax - workers - 1),
         );
         exposeDatabase(database, ping, metrics);
-        await database.open();
+        await database.open(stop.signal);
         return database;
       },
     },

@@ -51,10 +51,15 @@ export class Database {
     this.streams = new Turnstile(Math.max(1, Math.floor(maxReaders / 2)));
   }
 
-  /** Tries once, awaited; when that fails goes on trying in the background until close(). */
-  async open(): Promise<void> {
-    if (await this.tryOpen()) return;
-    this.opening = this.keepTrying();
+  /**
+   * Tries once, awaited unless `signal` aborts: a server that hangs, or a lock on a table, may hold it up. When it fails
+   * goes on trying in the background until close().
+   */
+  async open(signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return;
+    const first = this.tryOpen();
+    this.opening = first.then((isOpen) => (isOpen ? undefined : this.keepTrying()));
+    await Promise.race([first, new Promise((resolve) => signal?.addEventListener('abort', resolve))]);
   }
 
   /** True when the schema is migrated and the pool is there. It says nothing about the server's health now. */

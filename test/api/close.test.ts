@@ -8,6 +8,7 @@ import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
 import { AppModule } from '../../src/app.module.js';
+import { StopRequest } from '../../src/config/stop.request.js';
 import { TokenAuthenticator } from '../../src/config/token.authenticator.js';
 import { FeedbackBus, FeedbackEvent } from '../../src/coordinator/index.js';
 import { AllowedMethods } from '../../src/http/allowed.methods.js';
@@ -61,10 +62,14 @@ afterAll(async () => {
 });
 
 it('an application that is closed refuses the acquires that wait and leaves no timer', async () => {
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule, createHttpAdapter(), {
-    bodyParser: false,
-    logger: false,
-  });
+  const app = await NestFactory.create<NestFastifyApplication>(
+    AppModule.for(new StopRequest(8_000)),
+    createHttpAdapter(),
+    {
+      bodyParser: false,
+      logger: false,
+    },
+  );
   prepareHttp(app.getHttpAdapter().getInstance(), {
     allowedMethods: app.get(AllowedMethods),
     authenticator: app.get(TokenAuthenticator),

@@ -9,6 +9,7 @@ import pg from 'pg';
 
 import { EmbeddedPostgres, readRunningUrl } from '../../src/database/embedded/index.js';
 import { isPostgresByPs, isPostgresOn } from '../../src/database/embedded/process.identity.js';
+import { childrenOf } from '../../src/database/embedded/process.tree.js';
 import { ask, EmbeddedService, isRunning, processesOf } from '../support/embedded-service.js';
 import { eventually } from '../support/eventually.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
@@ -112,6 +113,20 @@ describe('the embedded PostgreSQL after a crash', () => {
     process.kill(backend, 'SIGKILL');
     expect(await ask(await starting, 'SELECT 1')).toBe(1);
     await client.end().catch(() => undefined);
+  });
+
+  it('The next start ends a server that was left with all its processes suspended', async () => {
+    const killed = service(directory);
+    const url = await killed.said('url');
+    const orphan = Number(await killed.said('pid'));
+    await ask(url, 'CREATE TABLE frozen AS SELECT 8 AS n');
+    process.kill(orphan, 'SIGSTOP');
+    const children = await childrenOf(orphan);
+    expect(children.length).toBeGreaterThan(3);
+    children.forEach((pid) => process.kill(pid, 'SIGSTOP'));
+    await killed.kill();
+    expect(await ask(await embedded().start(), 'SELECT n FROM frozen')).toBe(8);
+    expect([orphan, ...children].filter(isRunning)).toEqual([]);
   });
 
   it.each([0, 60, 150, 300, 600])(

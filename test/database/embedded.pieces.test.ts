@@ -13,9 +13,12 @@ import { PortTakenError } from '../../src/database/embedded/embedded.errors.js';
 import { onFreePort } from '../../src/database/embedded/free.port.js';
 import { BinariesMissingError, EmbeddedPostgresError } from '../../src/database/embedded/index.js';
 import { isPostgresByPs, isPostgresOn } from '../../src/database/embedded/process.identity.js';
+import { childrenByPs, childrenOf, killServer } from '../../src/database/embedded/process.tree.js';
 import { installRuntime } from '../../src/database/embedded/runtime.js';
-import { shutDown } from '../../src/database/embedded/shutdown.js';
+import { shutDown, shutdownWithin } from '../../src/database/embedded/shutdown.js';
 import { barrierOnWayTo, pickUnprivilegedUser } from '../../src/database/embedded/system.user.js';
+import { isRunning } from '../support/embedded-service.js';
+import { eventually } from '../support/eventually.js';
 
 let directory: string;
 
@@ -185,6 +188,34 @@ describe('the end of a server', () => {
     );
     expect(ended).toBe(true);
     expect(sent.at(-1)).toBe(last);
+  });
+});
+
+describe('The steps of a shutdown', () => {
+  it('The steps of a shutdown take their usual time when there is more, and share what there is when there is less', () => {
+    const usual = shutdownWithin(undefined);
+    expect(usual.map(({ signal }) => signal)).toEqual(['SIGINT', 'SIGQUIT', 'SIGKILL']);
+    expect(shutdownWithin(600_000)).toEqual(usual);
+    const short = shutdownWithin(1_000).reduce((sum, { patienceMs }) => sum + patienceMs, 0);
+    expect(short).toBeCloseTo(1_000);
+  });
+});
+
+describe('The processes of a server', () => {
+  it('The processes of a server are found in /proc and by ps, and all of them are killed though they are suspended', async () => {
+    const script = `for (const _ of [1, 2]) require('child_process').spawn('sleep', ['600'], { stdio: 'ignore' }); console.log(''); setInterval(() => {}, 1000)`;
+    const parent = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
+    const gone = once(parent, 'exit');
+    await once(parent.stdout, 'data');
+    const pid = parent.pid ?? 0;
+    const children = await childrenOf(pid);
+    expect(children).toHaveLength(2);
+    expect((await childrenByPs(pid)).sort()).toEqual(children.sort());
+    children.forEach((child) => process.kill(child, 'SIGSTOP'));
+    await killServer(pid);
+    await gone;
+    await eventually('none runs', 10_000, () => ![pid, ...children].some(isRunning));
+    await expect(killServer(pid)).resolves.toBeUndefined();
   });
 });
 

@@ -111,16 +111,30 @@ export async function startService(env: Record<string, string | undefined>): Pro
   };
 }
 
-/** Starts the service where it is expected to refuse, and gives its exit code and output. */
-export async function runService(
-  env: Record<string, string | undefined>,
-): Promise<{ code: number | null; output: string }> {
+/** A service of which nobody waits that it serves. */
+export interface LaunchedService {
+  readonly process: ChildProcess;
+  output(): string;
+  /** Its exit code, when it has ended. */
+  readonly ended: Promise<number | null>;
+}
+
+/** Starts the service and does not wait. */
+export function launchService(env: Record<string, string | undefined>): LaunchedService {
   const child = spawnService(env);
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  await once(child, 'close');
-  return { code: child.exitCode, output };
+  return { process: child, output: () => output, ended: once(child, 'close').then(() => child.exitCode) };
+}
+
+/** Starts the service where it is expected to refuse, and gives its exit code and output. */
+export async function runService(
+  env: Record<string, string | undefined>,
+): Promise<{ code: number | null; output: string }> {
+  const service = launchService(env);
+  const code = await service.ended;
+  return { code, output: service.output() };
 }
 
 /** What was posted can be read at once. */

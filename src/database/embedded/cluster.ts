@@ -2,12 +2,14 @@ import { randomBytes } from 'node:crypto';
 import { chown, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
-import { ClusterVersionError, ServerStartError, StartCancelledError } from './embedded.errors.js';
+import { SECOND } from '../../config/units.js';
+import { ClusterVersionError, patienceOf, ServerStartError, StartCancelledError } from './embedded.errors.js';
 import type { Placement } from './placement.js';
 import type { Runtime } from './runtime.js';
 import { spawnProgram } from './spawn.program.js';
 import { syncDirectory } from './sync.directory.js';
 
+const INITDB_PATIENCE_MS = 10 * SECOND;
 const UNFINISHED = /^cluster\.[0-9a-f]+\.tmp$/;
 
 /** The role that owns everything in the cluster. */
@@ -60,10 +62,16 @@ async function makeCluster({ home, user }: Placement, runtime: Runtime, signal: 
     ...['--encoding=UTF8', '--locale=C', '--no-instructions'],
   ];
   const initdb = await spawnProgram(runtime.initdb, args, { cwd: home, user });
-  const cancel = (): void => initdb.killGroup('SIGTERM');
+  let timer: NodeJS.Timeout | undefined;
+  const cancel = (): void => {
+    initdb.killGroup('SIGTERM');
+    // One that is suspended does not hear it.
+    timer = setTimeout(() => initdb.killGroup('SIGKILL'), (patienceOf(signal) ?? INITDB_PATIENCE_MS) / 2);
+  };
   signal.addEventListener('abort', cancel);
   if (signal.aborted) cancel();
   const how = await initdb.exited;
+  clearTimeout(timer);
   signal.removeEventListener('abort', cancel);
   if (how !== 'exit code 0') {
     await rm(unfinished, { recursive: true, force: true, maxRetries: 5 });

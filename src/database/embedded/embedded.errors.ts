@@ -82,9 +82,17 @@ export class ClusterGoneError extends EmbeddedPostgresError {
 
 /** A start that `stop()` cut short. */
 export class StartCancelledError extends EmbeddedPostgresError {
-  constructor() {
+  constructor(
+    /** Milliseconds in which what runs by then must have ended; undefined: as long as it takes in order. */
+    readonly patienceMs?: number,
+  ) {
     super('the embedded PostgreSQL was stopped before it was ready');
   }
+}
+
+/** How long the one who aborted a start waits for its end, milliseconds; undefined: as long as it takes in order. */
+export function patienceOf({ reason }: AbortSignal): number | undefined {
+  return reason instanceof StartCancelledError ? reason.patienceMs : undefined;
 }
 
 /** One of PostgreSQL's programs ended, or did not begin, when it should have run. */

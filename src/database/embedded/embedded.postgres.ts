@@ -1,4 +1,4 @@
-import { StartCancelledError } from './embedded.errors.js';
+import { patienceOf, StartCancelledError } from './embedded.errors.js';
 import { type EmbeddedPostgresOptions, openSession, type ServerSession } from './server.session.js';
 
 type State =
@@ -37,18 +37,21 @@ export class EmbeddedPostgres {
     }
   }
 
-  /** Ends the server, or a start under way; nothing of it is left running. Harmless when repeated. */
-  async stop(): Promise<void> {
+  /**
+   * Ends the server, or a start in flight; nothing of it is left running. Harmless when repeated.
+   * @param patienceMs milliseconds after which what has not ended is killed; undefined: as long as it takes in order
+   */
+  async stop(patienceMs?: number): Promise<void> {
     switch (this.state.kind) {
       case 'stopped':
         return;
       case 'stopping':
         return this.state.done;
       case 'starting':
-        this.state.abort.abort();
+        this.state.abort.abort(new StartCancelledError(patienceMs));
         return this.finish(this.state.done.then(ignore, ignore));
       case 'running':
-        return this.finish(this.state.session.end());
+        return this.finish(this.state.session.end(patienceMs));
     }
   }
 
@@ -63,7 +66,7 @@ export class EmbeddedPostgres {
     try {
       const session = await openSession(this.options, signal);
       if (signal.aborted) {
-        await session.end();
+        await session.end(patienceOf(signal));
         throw new StartCancelledError();
       }
       this.state = { kind: 'running', session };

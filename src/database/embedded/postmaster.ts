@@ -2,10 +2,17 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import { SECOND } from '../../config/units.js';
 import type { Cluster } from './cluster.js';
-import { PortTakenError, ServerStartError, StartCancelledError, StillInUseError } from './embedded.errors.js';
+import {
+  patienceOf,
+  PortTakenError,
+  ServerStartError,
+  StartCancelledError,
+  StillInUseError,
+} from './embedded.errors.js';
 import { readPostmasterFile } from './postmaster.file.js';
 import { serverArguments, tailOfLog } from './server.settings.js';
-import { shutDown } from './shutdown.js';
+import { killServer } from './process.tree.js';
+import { shutDown, shutdownWithin } from './shutdown.js';
 import { type Program, spawnProgram } from './spawn.program.js';
 import type { SystemUser } from './system.user.js';
 
@@ -59,18 +66,24 @@ export class Postmaster {
     );
     await postmaster.untilReady(options, signal);
     if (!signal.aborted) return postmaster;
-    await postmaster.stop();
+    await postmaster.stop(patienceOf(signal));
     throw new StartCancelledError();
   }
 
-  /** Ends the server: SIGINT, then SIGQUIT, then SIGKILL. Resolves also when it has already ended. */
-  stop(): Promise<void> {
-    return (this.stopping ??= this.end());
+  /**
+   * Ends the server: SIGINT, then SIGQUIT, then SIGKILL to all its processes. Resolves also when it has already ended.
+   * @param patienceMs milliseconds in which all steps are gone through, when they are fewer than usual
+   */
+  stop(patienceMs?: number): Promise<void> {
+    return (this.stopping ??= this.end(patienceMs));
   }
 
-  private async end(): Promise<void> {
+  private async end(patienceMs: number | undefined): Promise<void> {
     const ended = await shutDown(
-      (signal) => this.program.kill(signal),
+      async (signal) => {
+        if (signal !== 'SIGKILL') this.program.kill(signal);
+        else if (!this.ended) await killServer(this.pid);
+      },
       async (ms) => {
         const timer = new AbortController();
         await Promise.race([
@@ -80,6 +93,7 @@ export class Postmaster {
         timer.abort();
         return this.ended;
       },
+      shutdownWithin(patienceMs),
     );
     if (!ended) throw new ServerStartError(`PostgreSQL (process ${this.pid}) does not end`);
   }

@@ -4,7 +4,7 @@ import { DataDirectory } from '../../config/data-directory.js';
 import { SECOND } from '../../config/units.js';
 import { findBinaries } from './binaries.js';
 import { openCluster } from './cluster.js';
-import { StartCancelledError, StillInUseError } from './embedded.errors.js';
+import { patienceOf, StartCancelledError, StillInUseError } from './embedded.errors.js';
 import { onFreePort } from './free.port.js';
 import { ensureDatabase, urlOf } from './market.database.js';
 import { clearTheWay } from './orphan.js';
@@ -33,9 +33,11 @@ export interface EmbeddedPostgresOptions {
 export interface ServerSession {
   readonly url: string;
   readonly pid: () => number | undefined;
-  /** Ends the server and gives everything back. */
-  readonly end: () => Promise<void>;
+  /** Ends the server, within so many milliseconds when they are given, and gives everything back. */
+  readonly end: (patienceMs?: number) => Promise<void>;
 }
+
+type Releaser = (patienceMs: number | undefined) => Promise<void>;
 
 /**
  * Brings a server up. Takes one thing after another; when one fails, or `signal` aborts, gives back what it took,
@@ -45,8 +47,8 @@ export async function openSession(
   { directory, log, settings = {}, preferredPort = 54329 }: EmbeddedPostgresOptions,
   signal: AbortSignal,
 ): Promise<ServerSession> {
-  const releasers: (() => Promise<void>)[] = [];
-  const end = (): Promise<void> => releaseAll(releasers);
+  const releasers: Releaser[] = [];
+  const end = (patienceMs?: number): Promise<void> => releaseAll(releasers, patienceMs);
   const goOn = (): void => {
     if (signal.aborted) throw new StartCancelledError();
   };
@@ -62,7 +64,7 @@ export async function openSession(
     const cluster = await openCluster(placement, { postgres, initdb }, binaries.major, signal);
     goOn();
     const launchOn = async (port: number, abort: AbortSignal): Promise<Postmaster> => {
-      await clearTheWay(cluster.dataDirectory, log);
+      await clearTheWay(cluster.dataDirectory, log, abort);
       return Postmaster.launch({ postgres, cluster, port, settings, user: placement.user, log }, abort);
     };
     const { first, port } = await onFreePort(preferredPort, async (candidate) => ({
@@ -70,8 +72,9 @@ export async function openSession(
       first: await onceUnused(() => launchOn(candidate, signal), signal),
     }));
     const supervisor = new Supervisor(first, (abort) => launchOn(port, abort), log);
-    releasers.push(() => supervisor.stop());
-    await ensureDatabase(cluster, port);
+    releasers.push((patienceMs) => supervisor.stop(patienceMs));
+    // A server that is suspended meanwhile answers nothing; the connection breaks when it is killed.
+    await unlessAborted(ensureDatabase(cluster, port), signal);
     const url = urlOf(cluster, port);
     releasers.push(() => removeRunningUrl(directory));
     await writeRunningUrl(directory, url);
@@ -79,7 +82,7 @@ export async function openSession(
     log(`PostgreSQL ${binaries.major} runs on 127.0.0.1:${port}, its files are in ${placement.home}`);
     return { url, pid: () => supervisor.pid, end };
   } catch (error) {
-    await end();
+    await end(patienceOf(signal));
     throw error;
   }
 }
@@ -97,11 +100,18 @@ async function onceUnused<T>(launch: () => Promise<T>, signal: AbortSignal): Pro
   }
 }
 
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  const aborted = new Promise<never>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(new StartCancelledError()));
+  });
+  await Promise.race([work, aborted]);
+}
+
 /** Runs every releaser, the last first, though one fails; then rejects with the first failure. */
-async function releaseAll(releasers: (() => Promise<void>)[]): Promise<void> {
+async function releaseAll(releasers: Releaser[], patienceMs: number | undefined): Promise<void> {
   const failures: unknown[] = [];
   for (let release = releasers.pop(); release !== undefined; release = releasers.pop()) {
-    await release().catch((error: unknown) => failures.push(error));
+    await release(patienceMs).catch((error: unknown) => failures.push(error));
   }
   if (failures.length > 0) throw failures[0];
 }

@@ -14,6 +14,13 @@ const SHUTDOWN_STEPS: readonly ShutdownStep[] = [
   { signal: 'SIGKILL', patienceMs: 5 * SECOND },
 ];
 
+/** The same steps in the milliseconds given; in their own time when that is shorter, or undefined. */
+export function shutdownWithin(patienceMs: number | undefined): readonly ShutdownStep[] {
+  const usualMs = SHUTDOWN_STEPS.reduce((sum, step) => sum + step.patienceMs, 0);
+  const share = Math.min(1, (patienceMs ?? usualMs) / usualMs);
+  return SHUTDOWN_STEPS.map((step) => ({ ...step, patienceMs: step.patienceMs * share }));
+}
+
 /**
  * Goes through the steps until the server has ended.
  * @param send sends the signal
@@ -21,12 +28,12 @@ const SHUTDOWN_STEPS: readonly ShutdownStep[] = [
  * @returns false when it lives after the last step
  */
 export async function shutDown(
-  send: (signal: ShutdownStep['signal']) => void,
+  send: (signal: ShutdownStep['signal']) => void | Promise<void>,
   endsWithin: (ms: number) => Promise<boolean>,
   steps = SHUTDOWN_STEPS,
 ): Promise<boolean> {
   for (const { signal, patienceMs } of steps) {
-    send(signal);
+    await send(signal);
     if (await endsWithin(patienceMs)) return true;
   }
   return false;

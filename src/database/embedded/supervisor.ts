@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { SECOND } from '../../config/units.js';
+import { StartCancelledError } from './embedded.errors.js';
 import type { Postmaster } from './postmaster.js';
 
 const MIN_BACKOFF_MS = 0.1 * SECOND;
@@ -29,10 +30,10 @@ export class Supervisor {
     return this.server?.pid;
   }
 
-  /** Ends the server and the watch over it. */
-  async stop(): Promise<void> {
-    this.stopping.abort();
-    await this.server?.stop();
+  /** Ends the server, within so many milliseconds when they are given, and the watch over it. */
+  async stop(patienceMs?: number): Promise<void> {
+    this.stopping.abort(new StartCancelledError(patienceMs));
+    await this.server?.stop(patienceMs);
     await this.watching;
   }
 
