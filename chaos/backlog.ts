@@ -3,11 +3,14 @@ import { barBatchCodec } from '../src/bars/bar.batch.codec.js';
 import { seriesName } from '../src/bars/series.key.js';
 import { OFFSET, TUPLE_BYTES, TUPLE_TEMPLATE, writeTimestamp } from '../src/bars/tuple.js';
 import { Spool } from '../src/coordinator/spool/spool.js';
-import { tsOf } from './bar.model.js';
+import { FIRST_TS } from './bar.keys.js';
 
 const ROWS = 10_000;
 const AT_ONCE = 16;
 const MICROS = 1_000_000;
+
+/** `ts` of a bar in epoch seconds. */
+const tsOf = (bar: number): number => FIRST_TS + bar * 60;
 
 /** Writes bars of one symbol into a spool, as a service does that cannot reach its database. @returns their number */
 export async function writeBacklog(directory: string, symbol: string, bytes: number): Promise<number> {

@@ -14,7 +14,7 @@ export class Balancer {
     server.on('connection', (client) => {
       client.pause();
       client.on('error', () => undefined);
-      this.join(client, this.ports().length);
+      this.join(client, this.portsInTurn());
     });
   }
 
@@ -36,15 +36,20 @@ export class Balancer {
     await once(this.server, 'close');
   }
 
-  private join(client: Socket, triesLeft: number): void {
+  /** Each once: were the turn taken again for a second try, another client could have moved it on to the same port. */
+  private portsInTurn(): number[] {
     const ports = this.ports();
-    const port = ports[this.turn++ % ports.length];
-    if (port === undefined || triesLeft === 0) {
+    const first = this.turn++ % Math.max(1, ports.length);
+    return [...ports.slice(first), ...ports.slice(0, first)];
+  }
+
+  private join(client: Socket, [port, ...others]: readonly number[]): void {
+    if (port === undefined) {
       client.destroy();
       return;
     }
     const service = connect({ host: '127.0.0.1', port, allowHalfOpen: true });
-    service.once('error', () => this.join(client, triesLeft - 1));
+    service.once('error', () => this.join(client, others));
     service.once('connect', () => {
       service.removeAllListeners('error');
       for (const [from, to] of [

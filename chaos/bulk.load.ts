@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 import type { Client } from 'pg';
 
-import { FIRST_TS } from './bar.model.js';
+import { FIRST_TS } from './bar.keys.js';
 import type { Stage } from './stage.js';
 
 const ROWS = 2_000;

@@ -1,44 +1,39 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Client } from 'pg';
-
-import { barAt, FRESH_BAR, tsOf } from './bar.model.js';
+import { BarComparison } from './bar.comparison.js';
+import { Books } from './books.js';
+import { DeadBars } from './dead.bars.js';
+import { Findings } from './findings.js';
 import { strayFiles, strayHandles } from './leftovers.js';
-import type { Producer } from './producer.js';
-import type { CoordinatorState, ServiceProcess } from './service.process.js';
+import { verifySpool } from './mds.command.js';
+import type { Replica } from './replica.js';
 import type { Stage } from './stage.js';
 
-/** Within this time after the last fault a fresh bar must be stored. */
-const FLOWS_WITHIN_MS = 5_000;
 const STUCK_AFTER_MS = 60_000;
 const SAMPLE_MS = 100;
-/** Bars that are compared at a time: a long run has millions of them. */
-const COMPARED = 100_000;
-
-interface DeadBar {
-  readonly symbol: string;
-  readonly ts: string;
-  readonly close: number;
-}
+const LOOK_MS = 50;
+/** How far a time of receipt may be from PostgreSQL's clock. */
+const CLOCK_TOLERANCE = "interval '1 second'";
 
 /** Says what is not as it was promised. */
 export class Oracle {
-  /** A sentence for each thing. */
-  readonly broken: string[] = [];
-  /** How often the books were looked at. */
-  samples = 0;
+  readonly findings = new Findings();
+  readonly books = new Books(this.findings, () => this.stage.poison.isUsed);
+  /** Bars that were compared. */
+  compared = 0;
   private readonly watching = new AbortController();
-  private watch: Promise<void> | undefined;
+  private watch: Promise<unknown> = Promise.resolve();
 
-  /** @param deadLetters whether there may be any: PostgreSQL was made to refuse bars for good */
-  constructor(
-    private readonly stage: Stage,
-    private readonly deadLetters: boolean,
-  ) {}
+  constructor(private readonly stage: Stage) {}
 
-  /** Looks at the books from now on, whenever the service answers. */
+  /** A sentence for each thing. */
+  get broken(): string[] {
+    return this.findings.sentences;
+  }
+
+  /** Looks at the books from now on, whenever a service answers. */
   start(): void {
-    this.watch = this.sample();
+    this.watch = Promise.all(this.stage.replicas.map((replica) => this.sample(replica)));
   }
 
   async stop(): Promise<void> {
@@ -46,127 +41,96 @@ export class Oracle {
     await this.watch;
   }
 
-  /** A fresh bar must be stored soon after the last fault, once the server is there again. */
-  async expectFlow(): Promise<void> {
+  /**
+   * A fresh bar must be stored through each service, after what was accepted before it: bars are written in their order.
+   * @returns the longest time that it took, milliseconds
+   */
+  async expectFlow(): Promise<number> {
     await this.stage.database.ready();
-    const deadline = performance.now() + FLOWS_WITHIN_MS;
-    let status: number | undefined;
-    while (status !== 200 && performance.now() < deadline) {
-      status = (await this.stage.service.post(FRESH_BAR, '?ack=stored').catch(() => undefined))?.status;
-      if (status !== 200) await sleep(50);
+    const startedAt = performance.now();
+    for (const replica of this.stage.replicas) {
+      const obstacle = await this.stage.fresh.untilStored(replica);
+      if (obstacle !== undefined) this.findings.add('flow', `${replica.name}: ${obstacle}`);
     }
-    if (status !== 200)
-      this.broken.push(`a fresh bar was not stored within ${FLOWS_WITHIN_MS} ms (${status})`);
+    return performance.now() - startedAt;
   }
 
-  /** Everything leaves the spool, however long that takes, and the books balance all the while. */
+  /** Everything leaves the spools, however long that takes, and the books balance all the while. */
   async expectDrained(): Promise<void> {
-    let least = Infinity;
-    let deadline = 0;
-    for (;;) {
-      const { spooled } = (await this.look()).rows;
-      if (spooled === 0) return;
-      if (spooled < least) deadline = performance.now() + STUCK_AFTER_MS;
-      least = Math.min(least, spooled);
-      if (performance.now() > deadline) {
-        this.broken.push(`${spooled} rows are in the spool and none left it in ${STUCK_AFTER_MS} ms`);
-        return;
+    for (const replica of this.stage.replicas) {
+      let least = Infinity;
+      let deadline = 0;
+      for (;;) {
+        const { spooled, unread = 0 } = (await this.books.look(replica)).rows;
+        const left = spooled + unread;
+        if (left === 0) break;
+        if (left < least) deadline = performance.now() + STUCK_AFTER_MS;
+        least = Math.min(least, left);
+        if (performance.now() > deadline) {
+          this.findings.add('flow', `${left} rows are in the spool and none left it in ${STUCK_AFTER_MS} ms`);
+          break;
+        }
+        await sleep(LOOK_MS);
       }
-      await sleep(50);
     }
   }
 
-  /** Every acknowledged bar is in the table or in the dead-letter queue, as it was received last; no other is. */
-  async expectStored(
-    producers: readonly Producer[],
-    services: readonly ServiceProcess[] = [this.stage.service],
-  ): Promise<void> {
-    const dead = new Map<string, number[]>();
-    for (const service of services) await this.readDeadBars(service, dead);
-    const client = await this.stage.database.connect();
+  /** Every acknowledged version is where it belongs, in the tables and in the answers; no other is. */
+  async expectStored(): Promise<void> {
+    const { stage, findings } = this;
+    const { senders } = stage.load;
+    const dead = new DeadBars(senders, stage.poison, findings);
+    for (const replica of stage.replicas) await dead.read(replica);
+    const client = await stage.database.connect();
     try {
-      for (const producer of producers) {
-        this.broken.push(...producer.wrong);
-        await this.compare(producer, client, dead);
+      for (const [index, sender] of senders.entries()) {
+        for (const wrong of sender.wrong) findings.add('answers', wrong);
+        for (const wrong of sender.counts?.wrong ?? []) findings.add('counts', wrong);
+        const comparison = new BarComparison(sender, dead, findings);
+        this.compared += await comparison.compareTables(client);
+        const replica = stage.replicas[index % stage.replicas.length] ?? stage.replica;
+        await comparison.compareAnswers(replica.service);
       }
+      await this.expectNoOrphans();
     } finally {
       await client.end();
     }
   }
 
-  /** The service ends in order and leaves nothing but its data. */
+  /** The services end in order and leave nothing but their data, which is sound. */
   async expectNothingLeft(): Promise<void> {
-    const { service, dataDirectory } = this.stage;
-    this.broken.push(...(await strayHandles(service.pid, dataDirectory)));
-    const code = await service.stop();
-    if (code !== 0) this.broken.push(`the service ended with ${code} after SIGTERM`);
-    this.broken.push(...(await strayFiles(dataDirectory)));
+    for (const replica of this.stage.replicas) {
+      const { service, dataDirectory, name } = replica;
+      for (const found of await strayHandles(service.pid, dataDirectory)) this.findings.add('handles', found);
+      const code = await service.stop();
+      if (code !== 0) this.findings.add('stop', `${name} ended with ${code} after SIGTERM`);
+      for (const found of await strayFiles(dataDirectory)) this.findings.add('files', found);
+      const damage = await verifySpool(dataDirectory);
+      if (damage !== undefined) this.findings.add('spool', `${name} is not sound: ${damage}`);
+    }
   }
 
-  private async sample(): Promise<void> {
+  private async sample(replica: Replica): Promise<void> {
     const { signal } = this.watching;
     while (!signal.aborted) {
-      await this.look().catch(() => undefined);
+      await this.books.look(replica).catch(() => undefined);
       await sleep(SAMPLE_MS, undefined, { signal }).catch(() => undefined);
     }
   }
 
-  private async look(service = this.stage.service): Promise<CoordinatorState> {
-    const state = await service.get<CoordinatorState>('/v1/coordinator');
-    this.samples++;
-    const { rows, dlq_records } = state;
-    if (rows.residual !== 0) this.broken.push(`the residual is ${rows.residual}: ${JSON.stringify(rows)}`);
-    if (dlq_records > 0 && !this.deadLetters)
-      this.broken.push(`${dlq_records} records are in the dead-letter queue`);
-    return state;
-  }
-
-  private async compare(
-    { symbol, model }: Producer,
-    client: Client,
-    dead: ReadonlyMap<string, readonly number[]>,
-  ): Promise<void> {
-    for (let from = 0; from <= model.size; from += COMPARED) {
-      const to = from + COMPARED;
-      const { rows } = await client.query<{ ts: string; close: number }>(
-        `SELECT extract(epoch FROM ts)::bigint AS ts, close FROM bars_ohlcv
-          WHERE symbol = $1 AND ts >= to_timestamp($2) AND ts < to_timestamp($3)`,
-        [symbol, tsOf(from), tsOf(to)],
-      );
-      const stored = new Map(rows.map(({ ts, close }) => [barAt(Number(ts)), close]));
-      if (stored.size !== rows.length) this.broken.push(`${symbol} has bars twice`);
-      for (let bar = from; bar < Math.min(to, model.size); bar++) {
-        const value = stored.get(bar) ?? 0;
-        const possible = model.possible(bar);
-        const dying = dead.get(`${symbol} ${bar}`) ?? [];
-        if (possible.includes(value) || possible.some((version) => dying.includes(version))) continue;
-        this.broken.push(`${symbol} bar ${bar} is ${value || 'missing'}, not ${possible.join(' or ')}`);
-      }
-      for (const bar of stored.keys())
-        if (bar >= model.size) this.broken.push(`${symbol} bar ${bar} was never sent`);
+  /** Nothing lies under a series that does not exist, without its bar, or at a time that has not come. */
+  private async expectNoOrphans(): Promise<void> {
+    const queries = {
+      'bars of no series':
+        'SELECT count(*) AS n FROM bars LEFT JOIN series ON id = series_id WHERE id IS NULL',
+      'earlier versions of no bar':
+        'SELECT count(*) AS n FROM bar_revisions LEFT JOIN bars USING (series_id, ts) WHERE bars.open IS NULL',
+      'bars received in the future': `SELECT count(*) AS n FROM bars WHERE received_at > clock_timestamp() + ${CLOCK_TOLERANCE}`,
+      'bars received before the run': `SELECT count(*) AS n FROM bars, pg_stat_file('PG_VERSION') WHERE received_at < modification - ${CLOCK_TOLERANCE}`,
+    };
+    for (const [what, query] of Object.entries(queries)) {
+      const [row] = await this.stage.database.sql<{ n: string }>(query);
+      if (row?.n !== '0') this.findings.add('orphans', `${row?.n ?? '?'} ${what}`);
     }
-  }
-
-  /** Adds the versions in a dead-letter queue, by symbol and bar. */
-  private async readDeadBars(service: ServiceProcess, found: Map<string, number[]>): Promise<void> {
-    let letters = 0;
-    for (let after = ''; ;) {
-      const page = await service.get<{ records: { id: string }[]; next_page_token: string | null }>(
-        `/v1/dlq?limit=1000${after}`,
-      );
-      for (const { id } of page.records) {
-        letters++;
-        const { content } = await service.get<{ content: DeadBar[] }>(`/v1/dlq/${id}`);
-        for (const { symbol, ts, close } of content) {
-          const key = `${symbol} ${barAt(Date.parse(ts) / 1000)}`;
-          found.set(key, [...(found.get(key) ?? []), close]);
-        }
-      }
-      if (page.next_page_token === null) break;
-      after = `&page_token=${page.next_page_token}`;
-    }
-    const { dlq_records } = await this.look(service);
-    if (dlq_records !== letters)
-      this.broken.push(`${dlq_records} dead letters are counted and ${letters} listed`);
   }
 }

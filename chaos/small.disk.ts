@@ -1,4 +1,4 @@
-import { execFile, execFileSync } from 'node:child_process';
+import { execFile, execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,11 @@ const TRIES = 100;
 
 /** A real file system, in memory, that can be made to have no room at all, and to have it again. */
 export class SmallDisk {
+  /** When this process ends without cleaning up, the disk goes as soon as nobody uses it. */
+  private readonly lastResort = (): void => {
+    spawnSync('umount', ['-l', this.path], { stdio: 'ignore' });
+  };
+
   private constructor(
     readonly path: string,
     private readonly bytes: number,
@@ -19,7 +24,9 @@ export class SmallDisk {
   static async mount(path: string, bytes: number): Promise<SmallDisk> {
     await mkdir(path, { recursive: true });
     await run('mount', ['-t', 'tmpfs', '-o', `size=${bytes},mode=0711`, 'tmpfs', path]);
-    return new SmallDisk(path, bytes);
+    const disk = new SmallDisk(path, bytes);
+    process.once('exit', disk.lastResort);
+    return disk;
   }
 
   /** Why no small disk can be had here; undefined when it can. Waits, because tests are named before they run. */
@@ -57,6 +64,7 @@ export class SmallDisk {
 
   async unmount(): Promise<void> {
     await run('umount', [this.path]);
+    process.off('exit', this.lastResort);
   }
 
   private async resize(bytes: number): Promise<void> {

@@ -1,62 +1,98 @@
-import { chmod, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import type { Producer } from './producer.js';
+import { buildHarmLibrary } from './preload/harm-library.build.js';
+import { HarmControl } from './preload/harm.control.js';
+import { FreshBars } from './fresh.bars.js';
+import { Load } from './load.js';
+import { Poison } from './poison.js';
 import type { Random } from './random.js';
-import { ServiceProcess } from './service.process.js';
+import { Replica } from './replica.js';
+import type { ServiceProcess } from './service.process.js';
 import { SmallDisk } from './small.disk.js';
 import { StageDatabase } from './stage.database.js';
 
-const GIB = 1024 ** 3;
+const DISK_BYTES = 2 * 1024 ** 3;
 const LOOK_MS = 50;
+/** Rows that a service holds, and that a body may have. */
+export const CAPACITY = 'MDS_COORDINATOR_CAPACITY';
+const DEFAULT_CAPACITY = 500_000;
 
 /** How a stage is set up. */
 export interface StageOptions {
   readonly random: Random;
-  /** Whether the spool and the tables of the database lie on disks that can be full. */
-  readonly smallDisks: boolean;
-  /** More settings of the service. */
-  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Whether the spool of the first service and the tables of the database lie on disks that can be full. */
+  readonly smallDisks?: boolean;
+  /** Services on the one database; default 1. */
+  readonly services?: number;
+  /** Whether they reach it through PgBouncer. */
+  readonly pooler?: boolean;
+  /** Whether reads of the spools can fail, and clocks step. */
+  readonly preload?: boolean;
+  /** More settings of the services. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 interface Parts {
   readonly directory: string;
   readonly database: StageDatabase;
+  readonly replicas: readonly Replica[];
   readonly spoolDisk: SmallDisk | undefined;
   readonly tablesDisk: SmallDisk | undefined;
 }
 
-/** A service, its database and the way between them: what harm is done to. */
+/** Services, their database and the way between them: what harm is done to. */
 export class Stage {
-  /** Who loads the service; a fault may tell them what to send. */
-  producers: readonly Producer[] = [];
-  private readonly launched: ServiceProcess[] = [];
-  private current: ServiceProcess | undefined;
+  /** Who loads the services; a fault may tell them what to send. */
+  readonly load: Load;
+  /** Which bars the database was made to refuse. */
+  readonly poison = new Poison();
+  readonly fresh = new FreshBars();
 
   private constructor(
     private readonly options: StageOptions,
     private readonly parts: Parts,
-  ) {}
+  ) {
+    this.load = new Load(options.random, parts.replicas, Number(options.env?.[CAPACITY] ?? DEFAULT_CAPACITY));
+  }
 
-  /** Sets everything up but the service; `work` is done there, and everything is ended and removed. */
+  /** Sets everything up and starts no service; `work` is done there, and everything is ended and removed. */
   static async with<T>(options: StageOptions, work: (stage: Stage) => Promise<T>): Promise<T> {
     const directory = await mkdtemp(join(tmpdir(), 'mds-chaos-'));
     // PostgreSQL does not run as root; its own user must be able to pass.
     if (process.getuid?.() === 0) await chmod(directory, 0o711);
     const disks: SmallDisk[] = [];
+    const controls: HarmControl[] = [];
     let database: StageDatabase | undefined;
-    let stage: Stage | undefined;
+    let replicas: Replica[] = [];
     try {
       for (const name of options.smallDisks ? ['service', 'tables'] : [])
-        disks.push(await SmallDisk.mount(join(directory, name), GIB));
+        disks.push(await SmallDisk.mount(join(directory, name), DISK_BYTES));
       const [spoolDisk, tablesDisk] = disks;
-      database = await StageDatabase.start(join(directory, 'database'), tablesDisk);
-      stage = new Stage(options, { directory, database, spoolDisk, tablesDisk });
-      return await work(stage);
+      const { pooler = false, services = 1 } = options;
+      database = await StageDatabase.start({
+        directory: join(directory, 'database'),
+        disk: tablesDisk,
+        pooler,
+      });
+      const logDirectory = join(directory, 'logs');
+      await mkdir(logDirectory);
+      const library = options.preload ? buildHarmLibrary(directory) : undefined;
+      const environment = { ...QUICK, ...database.serviceEnvironment, ...options.env };
+      replicas = namesOf(services).map((name) => {
+        const control = library === undefined ? undefined : new HarmControl(directory, name, library);
+        if (control) controls.push(control);
+        return new Replica({
+          ...{ name, environment, control, logDirectory },
+          dataDirectory: join(directory, name),
+        });
+      });
+      return await work(new Stage(options, { directory, database, replicas, spoolDisk, tablesDisk }));
     } finally {
-      for (const service of stage?.launched ?? []) await service.kill();
+      for (const replica of replicas) for (const service of replica.launched) await service.kill();
+      for (const control of controls) control.close();
       await database?.stop();
       for (const disk of disks) await disk.unmount();
       await rm(directory, { recursive: true, force: true });
@@ -71,10 +107,20 @@ export class Stage {
     return this.parts.database;
   }
 
-  /** The service that runs now, or ran last. */
+  get replicas(): readonly Replica[] {
+    return this.parts.replicas;
+  }
+
+  /** The first of the services. */
+  get replica(): Replica {
+    const [first] = this.replicas;
+    if (!first) throw new Error('this stage has no service');
+    return first;
+  }
+
+  /** The process of the first service that runs now, or ran last. */
   get service(): ServiceProcess {
-    if (!this.current) throw new Error('no service was started');
-    return this.current;
+    return this.replica.service;
   }
 
   /** Everything of this stage lies below it. */
@@ -82,12 +128,7 @@ export class Stage {
     return this.parts.directory;
   }
 
-  /** The service's MDS_DATA_DIR. */
-  get dataDirectory(): string {
-    return join(this.directory, 'service');
-  }
-
-  /** Where the spool lies. @throws when it is not a small disk */
+  /** Where the spool of the first service lies. @throws when it is not a small disk */
   get spoolDisk(): SmallDisk {
     return required(this.parts.spoolDisk);
   }
@@ -99,25 +140,12 @@ export class Stage {
 
   /** Process ids of all services that were started. */
   get pids(): readonly number[] {
-    return this.launched.map(({ pid }) => pid);
+    return this.replicas.flatMap(({ launched }) => launched.map(({ pid }) => pid));
   }
 
-  /** Starts the service, or starts it again. */
-  async startService(): Promise<void> {
-    this.current = await this.launch('service');
-  }
-
-  /** Starts a service with a data directory of that name. */
-  async launch(name: string): Promise<ServiceProcess> {
-    const service = await ServiceProcess.start({
-      DATABASE_URL: this.database.serviceUrl,
-      MDS_DATA_DIR: join(this.directory, name),
-      MDS_CB_HALF_OPEN_AFTER_SEC: '0.2',
-      MDS_RETRY_MAX_BACKOFF_MS: '200',
-      ...this.options.env,
-    });
-    this.launched.push(service);
-    return service;
+  /** Starts all services. */
+  async start(): Promise<void> {
+    await Promise.all(this.replicas.map((replica) => replica.start()));
   }
 
   /** Waits until something is so. @throws when it is not in time */
@@ -134,6 +162,13 @@ export class Stage {
     await sleep(this.random.between(fromMs, toMs));
   }
 }
+
+/** Settings with which services notice soon that what was broken is there again. */
+const QUICK = { MDS_CB_HALF_OPEN_AFTER_SEC: '0.2', MDS_RETRY_MAX_BACKOFF_MS: '200' } as const;
+
+/** The first one's name is also its disk's. */
+const namesOf = (services: number): string[] =>
+  Array.from({ length: services }, (_, index) => (index === 0 ? 'service' : `service-${index + 1}`));
 
 function required(disk: SmallDisk | undefined): SmallDisk {
   if (!disk) throw new Error('this stage has no small disks');

@@ -1,41 +1,37 @@
-import { FRESH_BAR } from '../bar.model.js';
+import { Scene } from '../scene.js';
 import type { Fault } from './fault.js';
-
-const HEALED_WITHIN_MS = 10_000;
 
 /** Disks without room. */
 export const DISK_FAULTS: readonly Fault[] = [
   {
     name: 'spool-disk-full',
-    what: 'the disk of the spool has no room: bars are refused until it has',
-    smallDisks: true,
-    inflict: async (stage) => {
-      const { service, spoolDisk } = stage;
-      const refused = service.says(/no bars are taken/);
-      await spoolDisk.fill();
+    what: 'the disk of the spool of the first service has no room: bars are refused until it has',
+    takes: ['spool', 'service'],
+    needs: ['small-disks'],
+    inflict: async ({ stage, random }) => {
+      const first = new Scene(stage, stage.replica, random);
+      await stage.spoolDisk.fill();
       try {
-        await refused;
-        await stage.pause(200, 1_500);
+        await first.untilRefused('spool-full');
+        await first.pause(200, 1_500);
       } finally {
-        await spoolDisk.empty();
+        await stage.spoolDisk.empty();
       }
-      await stage.until('bars are taken again', HEALED_WITHIN_MS, async () => {
-        const answer = await service.post(FRESH_BAR).catch(() => undefined);
-        return answer?.status === 202;
-      });
+      await first.untilTaken();
     },
   },
   {
     name: 'tables-disk-full',
     what: 'the disk of the tables has no room (53100)',
-    smallDisks: true,
-    inflict: async (stage) => {
-      const { service, tablesDisk } = stage;
-      const refused = service.says(/No space left on device/);
+    takes: ['database'],
+    needs: ['small-disks'],
+    inflict: async (scene) => {
+      const { tablesDisk } = scene.stage;
+      const untilRefused = await scene.raises('53100');
       await tablesDisk.fill();
       try {
-        await refused;
-        await stage.pause(200, 1_500);
+        await untilRefused();
+        await scene.pause(200, 1_500);
       } finally {
         await tablesDisk.empty();
       }

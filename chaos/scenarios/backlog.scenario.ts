@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 import { writeBacklog } from '../backlog.js';
@@ -25,7 +24,7 @@ export const BACKLOG: Scenario = {
     Stage.with(
       {
         random: new Random(options.seed),
-        smallDisks: false,
+
         env: { MDS_SPOOL_MAX_BYTES: String(4 * options.mib * MIB), MDS_SPOOL_RETAIN_SEC: '0' },
       },
       (stage) => backlog(stage, options),
@@ -34,7 +33,7 @@ export const BACKLOG: Scenario = {
 
 async function backlog(stage: Stage, { mib, seconds, log }: ScenarioOptions): Promise<string[]> {
   const broken: string[] = [];
-  const spool = join(stage.dataDirectory, 'spool');
+  const { spool } = stage.replica;
   // The first start migrates the database; the second is like the one with the backlog, which is large only there.
   await startUntilReady(stage);
   await stage.service.stop();
@@ -72,7 +71,7 @@ async function backlog(stage: Stage, { mib, seconds, log }: ScenarioOptions): Pr
 /** @returns milliseconds from the start of the process until it is ready */
 async function startUntilReady(stage: Stage): Promise<number> {
   const startedAt = performance.now();
-  await stage.startService();
+  await stage.start();
   await stage.until('it is ready', 60_000, async () => {
     const { status } = await stage.service.request('/readyz');
     return status === 200;

@@ -22,14 +22,12 @@ export const OUTAGE: Scenario = {
   name: 'outage',
   what: 'PostgreSQL away for --seconds at full load: nothing lost, memory flat, recovery at full speed',
   run: (options) =>
-    Stage.with({ random: new Random(options.seed), smallDisks: false, env: ENV }, (stage) =>
-      outage(stage, options),
-    ),
+    Stage.with({ random: new Random(options.seed), env: ENV }, (stage) => outage(stage, options)),
 };
 
 async function outage(stage: Stage, { seconds, log }: ScenarioOptions): Promise<string[]> {
   const broken: string[] = [];
-  await stage.startService();
+  await stage.start();
   const loads = Array.from({ length: LOADERS }, (_, index) => new BulkLoad(`BULK${index}`, stage));
   for (const load of loads) load.start();
   const look = async (): Promise<CoordinatorState['rows']> => {
