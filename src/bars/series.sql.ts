@@ -17,7 +17,7 @@ const CONTENT = `
  * own, whose snapshot is taken after the locks: from then on no series is changed or deleted, only added.
  */
 export const BEGIN_PROVEN = `
-  BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+  BEGIN ISOLATION LEVEL READ COMMITTED;
   SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
   LOCK TABLE series IN ACCESS SHARE MODE;
   SELECT pg_advisory_xact_lock_shared(${ADVISORY_LOCK.series});
