@@ -94,8 +94,7 @@ export class DatabaseServerModule {}
           new SchemaMigrator(server.adminUrl, server.url),
           partitions,
           metrics,
-          // One is for those rows that are tried apart from the workers' batches.
-          Math.max(1, poolMax - workers - 1),
+          readersOf(poolMax, workers),
         );
         exposeDatabase(database, ping, metrics);
         await database.open(stop.signal);
@@ -124,4 +123,13 @@ function createDatabase(
     connectionLost: (error) => logger.warn(`an idle database connection was cut: ${error.message}`),
   };
   return new Database(source, migrator, partitions, observer, maxReaders);
+}
+
+/**
+ * Connections that may read at once. Workers and the isolator of bad rows have one each; where that would leave a single
+ * reader, which one export could hold, the isolator waits for a reader instead.
+ */
+function readersOf(poolMax: number, workers: number): number {
+  const others = poolMax - workers;
+  return Math.max(others - 1, Math.min(others, 2));
 }
