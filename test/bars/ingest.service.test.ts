@@ -16,7 +16,7 @@ import { diskThat } from '../coordinator/disk.js';
 import { until } from '../coordinator/entries.js';
 import { GOOD_ROW } from './decode.samples.js';
 
-const LONGEST_WAIT_MS = 100;
+const LONGEST_WAIT_MS = 1_000;
 
 let directory: string;
 let release: () => void;
