@@ -27,7 +27,7 @@ export const PREPARE_MERGE = `
   ) ON COMMIT DELETE ROWS;
   CREATE TEMPORARY TABLE IF NOT EXISTS bars_others (LIKE bars_staging) ON COMMIT DELETE ROWS;
   CREATE TEMPORARY TABLE IF NOT EXISTS bars_paired (
-    several boolean DEFAULT false, fresh boolean, same boolean, greater boolean, place tid, series_id int, ts timestamptz,
+    several boolean DEFAULT false, newer boolean, fresh boolean, same boolean, greater boolean, place tid, series_id int, ts timestamptz,
     received_at timestamptz, stored_at timestamptz, confirmed_at timestamptz,
     open float8, high float8, low float8, close float8, volume float8,
     old_open float8, old_high float8, old_low float8, old_close float8, old_volume float8
@@ -40,9 +40,6 @@ export const PREPARE_MERGE = `
 
 /** When the stored bar of a pair was last received. */
 const LAST = 'greatest(stored_at, confirmed_at)';
-
-/** The staged version of a pair is later than all that is known of its key. */
-const LATER = `(received_at > stored_at AND (received_at > ${LAST} OR (received_at = ${LAST} AND greater)))`;
 
 /**
  * The history of the pair's key must be put together again: it has several new versions, or one that was received before the
@@ -57,12 +54,13 @@ const BATCH = '(extract(epoch FROM received_at) * 1000000)::bigint::text';
 /**
  * Locks the stored bars and pairs them with what is staged for their keys. A bar that is only confirmed is locked too:
  * otherwise a version received before the confirmation could replace it meanwhile. `place` is where the bar is stored
- * within its partition; while it is locked it stays there. `fresh`: this transaction has inserted it. `confirmed_at`, when
+ * within its partition; while it is locked it stays there. `newer`: the version is later than all that is known of its key;
+ * a column, as the planner would take few to be so and go through all places for each. `fresh`: this transaction has inserted it. `confirmed_at`, when
  * the stored bar was received again, is filled in by READ_CONFIRMATIONS.
  */
 export const PAIR_STORED = `
-  INSERT INTO bars_paired (fresh, same, greater, place, series_id, ts, received_at, stored_at, ${VALUES}, ${OLD_VALUES})
-  SELECT old.xmin = pg_current_xact_id()::xid,
+  INSERT INTO bars_paired (newer, fresh, same, greater, place, series_id, ts, received_at, stored_at, ${VALUES}, ${OLD_VALUES})
+  SELECT new.received_at > old.received_at, old.xmin = pg_current_xact_id()::xid,
          new.open = old.open AND new.high = old.high AND new.low = old.low AND new.close = old.close
            AND new.volume = old.volume,
          (new.open, new.high, new.low, new.close, new.volume) > (old.open, old.high, old.low, old.close, old.volume),
@@ -91,7 +89,10 @@ export const MARK_SEVERAL = `
 
 /** Reads when the paired bars were confirmed: after they are locked, for then nobody else confirms them. */
 export const READ_CONFIRMATIONS = `
-  UPDATE bars_paired AS pair SET confirmed_at = seen.confirmed_at FROM bar_confirmations AS seen
+  UPDATE bars_paired AS pair
+     SET confirmed_at = seen.confirmed_at,
+         newer = newer AND (received_at > seen.confirmed_at OR (received_at = seen.confirmed_at AND greater))
+    FROM bar_confirmations AS seen
    WHERE seen.series_id = pair.series_id AND seen.ts = pair.ts AND seen.ts BETWEEN $1 AND $2
      AND seen.confirmed_at > pair.stored_at`;
 
@@ -105,7 +106,7 @@ export const APPLY_LATER = `
   WITH filed AS (
     INSERT INTO bar_revisions AS old (series_id, ts, ${VALUES}, received_at, superseded_at)
     SELECT series_id, ts, ${OLD_VALUES}, stored_at, received_at
-      FROM bars_paired WHERE ${LATER} AND NOT same AND NOT several
+      FROM bars_paired WHERE newer AND NOT same AND NOT several
     -- Only an earlier version of this service filed one with an empty span, when two replicas had the same time.
     ON CONFLICT (series_id, ts, received_at) DO UPDATE
        SET open = excluded.open, high = excluded.high, low = excluded.low, close = excluded.close,
@@ -116,9 +117,9 @@ export const APPLY_LATER = `
        SET open = pair.open, high = pair.high, low = pair.low, close = pair.close, volume = pair.volume,
            received_at = pair.received_at
       FROM bars_paired AS pair
-     WHERE ${LATER.replaceAll('received_at', 'pair.received_at')} AND NOT same AND NOT several
+     WHERE newer AND NOT same AND NOT several
        -- All places at once: to go to one at a time asks the system for the size of the table each time.
-       AND bars.ctid = ANY (ARRAY (SELECT place FROM bars_paired WHERE ${LATER} AND NOT same AND NOT several))
+       AND bars.ctid = ANY (ARRAY (SELECT place FROM bars_paired WHERE newer AND NOT same AND NOT several))
        -- Another partition, or another pair, has another bar at that place.
        AND bars.series_id = pair.series_id AND bars.ts = pair.ts AND bars.ts BETWEEN $1 AND $2
     RETURNING 1
@@ -137,7 +138,7 @@ export const APPLY_LATER = `
   )
   SELECT ${BATCH} AS batch,
          (count(*) FILTER (WHERE fresh AND NOT several))::int AS inserted,
-         (count(*) FILTER (WHERE ${LATER} AND NOT same AND NOT several))::int AS updated,
+         (count(*) FILTER (WHERE newer AND NOT same AND NOT several))::int AS updated,
          (count(*) FILTER (WHERE received_at = stored_at AND same AND NOT fresh AND NOT several))::int AS earlier,
          (count(*) FILTER (WHERE ${INTRICATE}))::int AS intricate,
          (SELECT count(*) FROM found)::int AS found
