@@ -9,7 +9,7 @@ import type { BarBatch } from './bar.batch.js';
 import { BarTrial } from './bar.trial.js';
 import { copyBars } from './copy.stream.js';
 import type { ResolvedBatch } from './resolved.batch.js';
-import { orderByKey, type BatchOrder, type KeyOrder } from './key.order.js';
+import { orderByKey, type WriteOrder } from './key.order.js';
 import { mergeBars } from './merge.lane.js';
 import type { SeriesStore } from './series.store.js';
 import { formatTimestamp } from './timestamp.js';
@@ -34,6 +34,12 @@ export interface BarSinkObserver {
 const TAKES_OTHER_LANE: ReadonlySet<unknown> = new Set(['23505', '40P01']);
 /** The failure table's name for what a row without a partition raises. */
 const NO_PARTITION = 'no_partition';
+
+/** Batches with the ids of their series, which are right until the end of the transaction. */
+interface BegunWrite {
+  readonly batches: readonly ResolvedBatch[];
+  readonly order: WriteOrder;
+}
 
 /** Writes batches of bars into PostgreSQL. */
 export class BarSink implements Sink<BarBatch, WriteCounts> {
@@ -72,37 +78,46 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
   private async tryWrite(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     await this.partitions.ensure(new Set(batches.flatMap(({ years }) => [...years])));
     return await this.database.withClient(async (client) => {
-      const resolved = await this.begin(client, batches);
-      const order = orderByKey(resolved);
+      let begun = await this.begin(client, batches);
       // Two versions of one key cannot both be new.
-      if (order.others || (this.metStored && (await isFirstStored(client, resolved, order.newest))))
-        return await this.merge(client, resolved, order);
-      const copied = await this.copy(client, resolved, order.newest);
-      if (copied) return copied;
-      await client.query('ROLLBACK');
-      const again = await this.begin(client, batches);
-      return await this.merge(client, again, orderByKey(again));
+      const mayBeNew = begun.order.versions.at.length === 0;
+      if (mayBeNew && !(this.metStored && (await isFirstStored(client, begun)))) {
+        const copied = await this.copy(client, begun);
+        if (copied) return copied;
+        begun = await this.beginAgain(client, batches);
+      }
+      try {
+        return await this.merge(client, begun);
+      } catch (error) {
+        if (!isOnEmptySpan(error)) throw error;
+        return await this.merge(client, await this.beginAgain(client, batches), { rebuildsAll: true });
+      }
     });
   }
 
   /** Begins a transaction in which the batches may be written under the ids that they get. */
-  private async begin(client: PoolClient, batches: readonly BarBatch[]): Promise<readonly ResolvedBatch[]> {
+  private async begin(client: PoolClient, batches: readonly BarBatch[]): Promise<BegunWrite> {
     const ids = await this.series.begin(
       client,
       batches.map(({ series }) => series),
     );
-    return batches.map((batch, index) => ({ batch, ids: ids[index] ?? new Int32Array() }));
+    const resolved = batches.map((batch, index) => ({ batch, ids: ids[index] ?? new Int32Array() }));
+    return { batches: resolved, order: orderByKey(resolved) };
+  }
+
+  private async beginAgain(client: PoolClient, batches: readonly BarBatch[]): Promise<BegunWrite> {
+    await client.query('ROLLBACK');
+    return await this.begin(client, batches);
   }
 
   /** @returns undefined when some bars are stored already */
   private async copy(
     client: PoolClient,
-    batches: readonly ResolvedBatch[],
-    order: KeyOrder,
+    { batches, order }: BegunWrite,
   ): Promise<readonly WriteCounts[] | undefined> {
     try {
       await this.timed('COPY', batches, async () => {
-        await copyBars(client, 'bars', batches, order);
+        await copyBars(client, 'bars', batches, order.keys);
         await client.query('COMMIT');
       });
     } catch (error) {
@@ -120,11 +135,11 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
 
   private async merge(
     client: PoolClient,
-    batches: readonly ResolvedBatch[],
-    order: BatchOrder,
+    { batches, order }: BegunWrite,
+    { rebuildsAll = false } = {},
   ): Promise<readonly WriteCounts[]> {
     return await this.timed('UPSERT', batches, async () => {
-      const { counts, dated } = await mergeBars(client, batches, order);
+      const { counts, dated } = await mergeBars(client, batches, order, { rebuildsAll });
       await client.query('COMMIT');
       if (dated > 0) this.observe.dated(dated);
       return counts;
@@ -147,13 +162,9 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
   }
 }
 
-async function isFirstStored(
-  client: PoolClient,
-  batches: readonly ResolvedBatch[],
-  order: KeyOrder,
-): Promise<boolean> {
-  const [at = 0] = order.at;
-  const first = batches[order.batch[0] ?? 0];
+async function isFirstStored(client: PoolClient, { batches, order: { keys } }: BegunWrite): Promise<boolean> {
+  const [at = 0] = keys.at;
+  const first = batches[keys.batch[0] ?? 0];
   if (first === undefined) return false;
   const { tuples } = first.batch;
   const { rowCount } = await client.query('SELECT FROM bars WHERE series_id = $1 AND ts = $2', [
@@ -161,6 +172,12 @@ async function isFirstStored(
     formatTimestamp(readTimestamp(tuples, at + OFFSET.ts)),
   ]);
   return rowCount === 1;
+}
+
+/** Only a release before this one filed a span of no length, when two replicas had the same time. */
+function isOnEmptySpan(error: unknown): boolean {
+  const constraint = error instanceof Error && 'constraint' in error ? error.constraint : undefined;
+  return codeOf(error) === '23505' && constraint === 'bar_revisions_pkey';
 }
 
 function codeOf(error: unknown): unknown {

@@ -22,7 +22,7 @@ const CHUNK_ROWS = 1_400;
 /** Sends tuples of the batches to a table with the columns of a bar, in the order given, in one COPY. */
 export async function copyBars(
   client: PoolClient,
-  table: 'bars' | 'bars_staging' | 'bars_others',
+  table: 'bars' | 'bars_staging' | 'bars_versions',
   batches: readonly ResolvedBatch[],
   order: KeyOrder,
 ): Promise<void> {

@@ -1,156 +1,151 @@
-import { INTRICATE, OLD_VALUES, VALUES } from './merge.sql.js';
+import { BATCH } from './merge.sql.js';
 
 /**
- * How the history of a key is put together again, statement by statement, when a merge brings several versions of it, or one
- * that was received before the stored one. All that is known and all that is new is laid out in order; what results are
- * spans that meet, none of them empty, of which the last is the stored bar. The number of statements does not depend on how
- * many versions there are.
+ * Rebuilds the history of the keys in `bars_versions`, whose bars are locked and paired: all that is known of a key is
+ * put in order again, what is stored and what came, and written back. The work grows with what came and with the part
+ * of the history that is later, not with all of it.
+ *
+ * A stored version from the future, more than a minute ahead of the server's clock, gives way to a newer one that is
+ * not: it is dated just before that one, which so keeps its own time of receipt.
  */
 
-/** The greater values first. */
-const GREATEST_FIRST = VALUES.replaceAll(/\w+/g, (value) => `${value} DESC`);
+const VALUES = 'open, high, low, close, volume';
+const valuesOf = (table: string): string =>
+  VALUES.split(', ')
+    .map((name) => `${table}.${name}`)
+    .join(', ');
+const OLD_VALUES = 'old_open, old_high, old_low, old_close, old_volume';
 
-/** A time of receipt beyond it was given by a wrong clock. */
-const FUTURE = `statement_timestamp() + interval '1 minute'`;
+/** A version from the future that is stored, or came again. */
+const GIVES_WAY = `(gives_way_at IS NOT NULL AND at > horizon AND at <= part.last_at)`;
 
-/** Lets the planner know how much there is: it would go through one table for each row of another. */
-export const ANALYZE_MERGE = 'ANALYZE bars_paired, bars_others';
-export const ANALYZE_HISTORY = 'ANALYZE bars_versions, bars_spans';
-
-/**
- * Lays out all versions of the keys concerned: the stored one, the new ones, when the stored one was confirmed, and the
- * revisions from the last one before all new versions on; what was before it stays as it is. `given_at` is the time of
- * receipt that a version came with.
- */
-export const LAY_OUT_VERSIONS = `
-  INSERT INTO bars_versions (series_id, ts, ${VALUES}, received_at, given_at, known)
-  WITH keys AS MATERIALIZED (
-    SELECT * FROM bars_paired WHERE ${INTRICATE}
+/** Computes the spans: one row a span, the last of a key without an end. */
+export const REBUILD = `
+  INSERT INTO bars_rebuilt (series_id, ts, ${VALUES}, received_at, superseded_at, newest_at, from_at, confirmed,
+                            replaces, dated, outcome)
+  WITH
+  -- From the last version before all that came; the spans before it stay as they are.
+  part AS MATERIALIZED (
+    SELECT pair.series_id, pair.ts, fresh, stored_at, confirmed_at, ${OLD_VALUES}, horizon,
+           greatest(stored_at, confirmed_at) AS last_at,
+           CASE WHEN first_at > stored_at THEN stored_at ELSE coalesce(
+             (SELECT max(before.received_at) FROM bar_revisions AS before
+               WHERE before.series_id = pair.series_id AND before.ts = pair.ts AND before.received_at < first_at),
+             '-infinity') END AS from_at
+      FROM (SELECT series_id, ts, min(received_at) AS first_at FROM bars_versions GROUP BY series_id, ts) AS came
+      JOIN bars_pairs AS pair USING (series_id, ts)
+      CROSS JOIN (SELECT clock_timestamp() + interval '1 minute' AS horizon) AS clock
   ),
-  begun AS (
-    SELECT series_id, ts, least(received_at, other.first) AS first_new
-      FROM keys LEFT JOIN (
-        SELECT series_id, ts, min(received_at) AS first FROM bars_others GROUP BY series_id, ts
-      ) AS other USING (series_id, ts)
+  -- Of keys that have a version from the future: the newest of the others, and the first that came after that.
+  ahead AS MATERIALIZED (
+    SELECT part.series_id, part.ts, present_at, min(new.received_at) AS gives_way_at
+      FROM part
+      CROSS JOIN LATERAL (
+        SELECT greatest(CASE WHEN stored_at <= horizon THEN stored_at END,
+                        CASE WHEN confirmed_at <= horizon THEN confirmed_at END,
+                        (SELECT max(known.received_at) FROM bar_revisions AS known
+                          WHERE known.series_id = part.series_id AND known.ts = part.ts
+                            AND known.received_at <= horizon)) AS present_at
+      ) AS present
+      JOIN bars_versions AS new ON new.series_id = part.series_id AND new.ts = part.ts
+     WHERE last_at > horizon AND new.received_at <= horizon
+       AND new.received_at > coalesce(present_at, '-infinity')
+     GROUP BY part.series_id, part.ts, present_at
   ),
-  versions AS (
-    SELECT series_id, ts, ${OLD_VALUES}, stored_at, NOT fresh FROM keys
-    UNION ALL
-    SELECT series_id, ts, ${OLD_VALUES}, confirmed_at, true FROM keys WHERE confirmed_at IS NOT NULL
-    UNION ALL
-    SELECT series_id, ts, ${VALUES}, received_at, false FROM keys WHERE NOT fresh
-    UNION ALL
-    SELECT series_id, ts, ${VALUES}, received_at, false FROM bars_others
-    UNION ALL
-    SELECT old.series_id, old.ts, old.open, old.high, old.low, old.close, old.volume, old.received_at, true
-      FROM begun
-     CROSS JOIN LATERAL (
-       SELECT max(received_at) AS at FROM bar_revisions AS old
-        WHERE old.series_id = begun.series_id AND old.ts = begun.ts AND old.received_at < begun.first_new
-     ) AS before
-      JOIN bar_revisions AS old
-        ON old.series_id = begun.series_id AND old.ts = begun.ts
-       AND old.received_at >= coalesce(before.at, '-infinity')
-  )
-  SELECT series_id, ts, ${OLD_VALUES}, stored_at, stored_at, known
-    FROM versions AS version (series_id, ts, ${OLD_VALUES}, stored_at, known)`;
-
-/**
- * A version from the future, which a wrong clock gave out, would win until then. When a new version comes with a right time
- * that is later than all others with a right time, those from the future are dated just before it, in their order.
- * @returns the rows changed are the versions that were dated again
- */
-export const DATE_FUTURE_AGAIN = `
-  WITH timed AS (
-    SELECT series_id, ts, received_at, known,
-           max(received_at) FILTER (WHERE known AND received_at <= ${FUTURE}) OVER (PARTITION BY series_id, ts) AS last_known
+  -- What came, what is known, and of that what is stored: all but the last confirmation.
+  points AS (
+    SELECT series_id, ts, received_at AS at, ${VALUES}, true AS came, false AS known, false AS stored
       FROM bars_versions
+    UNION ALL
+    SELECT series_id, ts, stored_at, ${OLD_VALUES}, false, true, true FROM part
+    UNION ALL
+    SELECT series_id, ts, confirmed_at, ${OLD_VALUES}, false, true, false FROM part WHERE confirmed_at > stored_at
+    UNION ALL
+    SELECT part.series_id, part.ts, span.received_at, ${valuesOf('span')}, false, true, true
+      FROM part JOIN LATERAL (
+        SELECT * FROM bar_revisions AS earlier
+         WHERE earlier.series_id = part.series_id AND earlier.ts = part.ts AND earlier.received_at >= from_at
+           AND from_at < stored_at
+      ) AS span ON true
   ),
-  next AS (
-    SELECT series_id, ts, min(received_at) AS at FROM timed
-     WHERE NOT known AND received_at <= ${FUTURE} AND received_at > coalesce(last_known, '-infinity')
-     GROUP BY series_id, ts
+  -- One version of each time.
+  versions AS (
+    SELECT DISTINCT ON (series_id, ts, at)
+           series_id, ts, at, ${VALUES}, bool_or(came) AS came, bool_or(known) AS known, bool_or(stored) AS stored
+      FROM points GROUP BY series_id, ts, at, ${VALUES}
+     ORDER BY series_id, ts, at, open DESC, high DESC, low DESC, close DESC, volume DESC
   ),
   dated AS (
-    SELECT version.ctid AS place,
-           next.at - interval '1 microsecond' * dense_rank() OVER (
-             PARTITION BY series_id, ts ORDER BY received_at DESC, ${GREATEST_FIRST}) AS at
-      FROM bars_versions AS version JOIN next USING (series_id, ts)
-     WHERE known AND received_at > ${FUTURE}
-  )
-  UPDATE bars_versions AS version SET received_at = dated.at FROM dated WHERE version.ctid = dated.place`;
-
-/**
- * Makes spans of the versions: of those with one time of receipt the one with the greatest values, and of equal ones that
- * follow each other one span. `last_at` is when its values were last received; `first` that no version was before it.
- */
-export const MAKE_SPANS = `
-  INSERT INTO bars_spans (series_id, ts, ${VALUES}, received_at, last_at, superseded_at, first)
-  WITH single AS (
-    SELECT DISTINCT ON (series_id, ts, received_at) series_id, ts, ${VALUES}, received_at
-      FROM bars_versions ORDER BY series_id, ts, received_at, ${GREATEST_FIRST}
+    SELECT series_id, ts, ${valuesOf('versions')}, came, known, stored, part.fresh,
+           stored_at, ${OLD_VALUES}, from_at, confirmed_at,
+           CASE WHEN gives_way_at IS NULL THEN last_at ELSE coalesce(present_at, '-infinity') END AS last_at,
+           count(*) FILTER (WHERE ${GIVES_WAY}) OVER (PARTITION BY series_id, ts) AS dated,
+           CASE WHEN ${GIVES_WAY}
+             -- The newest comes last. None that is earlier follows one of them.
+             THEN greatest(from_at, gives_way_at - interval '1 microsecond'
+                    * count(*) FILTER (WHERE ${GIVES_WAY}) OVER (PARTITION BY series_id, ts ORDER BY at DESC))
+             ELSE at END AS at
+      FROM versions JOIN part USING (series_id, ts) LEFT JOIN ahead USING (series_id, ts)
+  ),
+  -- Again: one that was dated anew may have met another.
+  placed AS (
+    SELECT DISTINCT ON (series_id, ts, at) * FROM dated
+     ORDER BY series_id, ts, at, open DESC, high DESC, low DESC, close DESC, volume DESC
   ),
   marked AS (
-    SELECT *, ARRAY[${VALUES}] IS DISTINCT FROM lag(ARRAY[${VALUES}]) OVER in_order AS differs
-      FROM single WINDOW in_order AS (PARTITION BY series_id, ts ORDER BY received_at)
-  ),
-  numbered AS (
-    SELECT *, count(*) FILTER (WHERE differs) OVER (PARTITION BY series_id, ts ORDER BY received_at) AS span
-      FROM marked
+    SELECT *,
+           (open = lag(open) OVER key AND high = lag(high) OVER key AND low = lag(low) OVER key
+             AND close = lag(close) OVER key AND volume = lag(volume) OVER key) IS NOT TRUE AS begins,
+           lag(at) OVER key IS NULL AS is_first,
+           max(at) OVER whole AS newest_at,
+           max(at) FILTER (WHERE stored AND NOT came) OVER whole AS others_at
+      FROM placed
+    WINDOW key AS (PARTITION BY series_id, ts ORDER BY at), whole AS (PARTITION BY series_id, ts)
   )
-  SELECT series_id, ts, ${VALUES}, min(received_at), max(received_at),
-         lead(min(received_at)) OVER (PARTITION BY series_id, ts ORDER BY span), span = 1
-    FROM numbered GROUP BY series_id, ts, span, ${VALUES}`;
+  SELECT series_id, ts, ${VALUES}, at, lead(at) OVER (PARTITION BY series_id, ts ORDER BY at), newest_at, from_at,
+         confirmed_at > at, at <> stored_at OR (${VALUES}) <> (${OLD_VALUES}), dated,
+         CASE WHEN came AND NOT known AND (at > last_at OR (at = last_at AND NOT fresh)) THEN 'updated'
+              -- By an earlier try whose commit was not heard of, if nothing else was written since.
+              WHEN came AND stored AND NOT fresh AND at > coalesce(others_at, '-infinity')
+              THEN CASE WHEN is_first THEN 'inserted' ELSE 'updated' END END
+    FROM marked WHERE begins`;
 
-/** Removes the revisions that were laid out. */
-export const REMOVE_REVISIONS = `
-  DELETE FROM bar_revisions AS old USING bars_versions AS version
-   WHERE version.known AND old.series_id = version.series_id AND old.ts = version.ts
-     AND old.received_at = version.given_at`;
-
-/** Files all spans but the last of each key. */
-export const FILE_SPANS = `
-  INSERT INTO bar_revisions (series_id, ts, ${VALUES}, received_at, superseded_at)
-  SELECT series_id, ts, ${VALUES}, received_at, superseded_at FROM bars_spans WHERE superseded_at IS NOT NULL`;
-
-/** Stores the last span of each key. $1 and $2 as in merge.sql.ts. */
-export const STORE_LAST_SPANS = `
-  UPDATE bars
-     SET open = span.open, high = span.high, low = span.low, close = span.close, volume = span.volume,
-         received_at = span.received_at
-    FROM bars_spans AS span
-   WHERE span.superseded_at IS NULL
-     AND bars.series_id = span.series_id AND bars.ts = span.ts AND bars.ts BETWEEN $1 AND $2`;
-
-/** Notes when the values of the last spans were received again. */
-export const CONFIRM_LAST_SPANS = `
-  INSERT INTO bar_confirmations (series_id, ts, confirmed_at)
-  SELECT series_id, ts, last_at FROM bars_spans WHERE superseded_at IS NULL AND last_at > received_at
-  ON CONFLICT (series_id, ts) DO UPDATE SET confirmed_at = excluded.confirmed_at`;
-
-/** Forgets confirmations of what is no longer stored. */
-export const FORGET_CONFIRMATIONS = `
-  DELETE FROM bar_confirmations AS seen USING bars_spans AS span
-   WHERE span.superseded_at IS NULL AND span.last_at = span.received_at
-     AND seen.series_id = span.series_id AND seen.ts = span.ts`;
+/** Takes away the spans that were computed again. */
+export const DROP_SPANS = `
+  DELETE FROM bar_revisions AS span USING bars_rebuilt AS current
+   WHERE current.superseded_at IS NULL
+     AND span.series_id = current.series_id AND span.ts = current.ts AND span.received_at >= current.from_at`;
 
 /**
- * Per batch: new versions that begin a span, and were the latest when they came, or were written by an earlier try of the
- * same batch. The first version of a key is \`inserted\`, others are \`updated\`.
+ * Files the spans, and makes the last of each key the stored bar. Per batch: bars `inserted` and `updated`. Of all:
+ * `found` and `replaced`, the bars that were and those that were to be replaced; `dated`, the
+ * versions from the future that gave way.
  */
-export const COUNT_SPANS = `
-  WITH known AS (
-    SELECT series_id, ts, max(received_at) AS last FROM bars_versions WHERE known GROUP BY series_id, ts
+export const WRITE_REBUILT = `
+  WITH filed AS (
+    INSERT INTO bar_revisions (series_id, ts, ${VALUES}, received_at, superseded_at)
+    SELECT series_id, ts, ${VALUES}, received_at, superseded_at FROM bars_rebuilt WHERE superseded_at IS NOT NULL
   ),
-  new AS (
-    SELECT series_id, ts, ${VALUES}, received_at, given_at, bool_or(known) AS written
-      FROM bars_versions GROUP BY series_id, ts, ${VALUES}, received_at, given_at HAVING NOT bool_and(known)
-  )
-  SELECT (extract(epoch FROM new.given_at) * 1000000)::bigint::text AS batch,
-         (count(*) FILTER (WHERE span.first AND (written OR known.last IS NULL)))::int AS inserted,
-         (count(*) FILTER (WHERE NOT (span.first AND (written OR known.last IS NULL))))::int AS updated
-    FROM new
-    JOIN bars_spans AS span USING (series_id, ts, received_at, ${VALUES})
-    LEFT JOIN known USING (series_id, ts)
-   WHERE written OR known.last IS NULL OR new.received_at >= known.last
-   GROUP BY new.given_at`;
+  found AS (
+    UPDATE bars
+       SET open = new.open, high = new.high, low = new.low, close = new.close, volume = new.volume,
+           received_at = new.received_at
+      FROM bars_rebuilt AS new
+     WHERE new.superseded_at IS NULL AND new.replaces
+       AND bars.series_id = new.series_id AND bars.ts = new.ts AND bars.ts BETWEEN $1 AND $2
+    RETURNING 1
+  ),
+  confirmed AS (
+    INSERT INTO bar_confirmations (series_id, ts, confirmed_at)
+    SELECT series_id, ts, newest_at FROM bars_rebuilt
+     WHERE superseded_at IS NULL AND (newest_at > received_at OR confirmed)
+    ON CONFLICT (series_id, ts) DO UPDATE SET confirmed_at = excluded.confirmed_at
+  ),
+  current AS (SELECT * FROM bars_rebuilt WHERE superseded_at IS NULL)
+  SELECT ${BATCH} AS batch,
+         (count(*) FILTER (WHERE outcome = 'inserted'))::int AS inserted,
+         (count(*) FILTER (WHERE outcome = 'updated'))::int AS updated,
+         (SELECT count(*) FROM found)::int AS found,
+         (SELECT count(*) FROM current WHERE replaces)::int AS replaced,
+         (SELECT coalesce(sum(current.dated), 0) FROM current)::int AS dated
+    FROM bars_rebuilt GROUP BY received_at`;

@@ -46,32 +46,38 @@ describe('the order in which tuples are written', () => {
     selector: ({ series, minute }) => `${series} ${minute}`,
   });
 
-  it('has every tuple of every batch once, ascending by key, and the newest version of a key apart', () => {
+  it('has every key once, ascending, with the version received first, and apart all versions of those that come several times', () => {
     fc.assert(
       fc.property(fc.array(bars, { minLength: 1, maxLength: 4 }), (bodies) => {
         // The one received last comes first.
         const batches = bodies.map((body, index) => resolved(body, bodies.length - index));
-        const { newest, others } = orderByKey(batches);
-        const last = walk(batches, newest);
-        const before = others ? walk(batches, others) : [];
-        const keysOf = (walked: [number, number, number][]) => walked.map(([id, ts]) => [id, ts]);
-        for (const keys of [keysOf(last), keysOf(before)]) expect(keys).toEqual([...keys].sort(compare));
-        expect(new Set(keysOf(last).map(String)).size).toBe(last.length);
+        const order = orderByKey(batches);
         const all = batches.flatMap((batch) =>
           walk([batch], { batch: new Uint32Array(batch.batch.rows), at: offsets(batch.batch.rows) }),
         );
-        expect([...last, ...before].sort(compare)).toEqual(all.sort(compare));
-        for (const [id, ts, receivedAt] of before) {
-          const newer = last.find((key) => key[0] === id && key[1] === ts);
-          expect(newer?.[2]).toBeGreaterThan(receivedAt);
-        }
+        const sorted = all.sort(compare);
+        const isSameKey = (a?: readonly number[], b?: readonly number[]) =>
+          a?.[0] === b?.[0] && a?.[1] === b?.[1];
+        expect(walk(batches, order.keys)).toEqual(
+          sorted.filter((version, index) => !isSameKey(version, sorted[index - 1])),
+        );
+        expect(walk(batches, order.versions)).toEqual(
+          sorted.filter(
+            (version, index) =>
+              isSameKey(version, sorted[index - 1]) || isSameKey(version, sorted[index + 1]),
+          ),
+        );
+        expect([order.firstTs, order.lastTs]).toEqual([
+          Math.min(...all.map(([, ts]) => ts)),
+          Math.max(...all.map(([, ts]) => ts)),
+        ]);
       }),
     );
   });
 
-  it('is one order when no key occurs twice', () => {
-    const batches = [resolved([{ series: 1, minute: 2 }], 1), resolved([{ series: 1, minute: 1 }], 2)];
-    expect(orderByKey(batches).others).toBeUndefined();
+  it('refuses a tuple whose series has no id', () => {
+    const { batch } = resolved([{ series: 1, minute: 1 }], 1);
+    expect(() => orderByKey([{ batch, ids: new Int32Array(1) }])).toThrow('whose id is not known');
   });
 });
 

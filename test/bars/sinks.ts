@@ -1,3 +1,4 @@
+import type { PoolClient } from 'pg';
 import { DataSource } from 'typeorm';
 
 import { dataSourceOptions } from '../../ormconfig.js';
@@ -13,14 +14,22 @@ export interface OpenSink {
   readonly close: () => Promise<void>;
 }
 
+/** What a test may say of a sink. */
+export interface SinkOptions {
+  /** Where the schema is migrated and partitions are made; the sink's database unless said otherwise. */
+  readonly adminUrl?: string;
+  readonly observer?: Partial<BarSinkObserver>;
+  /** Told of each statement of the sink. */
+  readonly onStatement?: (text: string) => void;
+}
+
 /**
  * Opens a sink.
  * @param url its database; perhaps a pooler
- * @param adminUrl where the schema is migrated and partitions are made
  */
 export async function openSink(
   url: string,
-  { adminUrl = url, observer = {} }: { adminUrl?: string; observer?: Partial<BarSinkObserver> } = {},
+  { adminUrl = url, observer = {}, onStatement }: SinkOptions = {},
 ): Promise<OpenSink> {
   const partitions = new PartitionStore(adminUrl);
   const database = new Database(
@@ -31,10 +40,28 @@ export async function openSink(
     4,
   );
   await database.open();
+  if (onStatement !== undefined) {
+    const withClient = database.withClient.bind(database);
+    database.withClient = (work, limitMs) =>
+      withClient((client) => work(listened(client, onStatement)), limitMs);
+  }
   const sink = new BarSink(database, new SeriesStore(), partitions, {
     tried: () => undefined,
     dated: () => undefined,
     ...observer,
   });
   return { sink, close: () => database.close() };
+}
+
+function listened(client: PoolClient, onStatement: (text: string) => void): PoolClient {
+  return new Proxy(client, {
+    get: (target, property) => {
+      const value: unknown = Reflect.get(target, property);
+      if (typeof value !== 'function') return value;
+      return (...parts: unknown[]): unknown => {
+        if (property === 'query') onStatement(typeof parts[0] === 'string' ? parts[0] : 'COPY');
+        return value.apply(target, parts);
+      };
+    },
+  });
 }
