@@ -13,7 +13,7 @@ import { orderByKey, type WriteOrder } from './key.order.js';
 import { mergeBars } from './merge.lane.js';
 import type { SeriesStore } from './series.store.js';
 import { formatTimestamp } from './timestamp.js';
-import { OFFSET, readTimestamp } from './tuple.js';
+import { OFFSET, readTimestamp, TUPLE_BYTES, viewOf } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
 /** The two ways into the table: straight COPY of new bars, or staging and merge when some are stored already. */
@@ -97,11 +97,15 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
 
   /** Begins a transaction in which the batches may be written under the ids that they get. */
   private async begin(client: PoolClient, batches: readonly BarBatch[]): Promise<BegunWrite> {
+    const used = batches.map(seriesOfBars);
     const ids = await this.series.begin(
       client,
-      batches.map(({ series }) => series),
+      batches.map(({ series }, index) => used[index]?.map((at) => series[at] ?? '') ?? series),
     );
-    const resolved = batches.map((batch, index) => ({ batch, ids: ids[index] ?? new Int32Array() }));
+    const resolved = batches.map((batch, index) => ({
+      batch,
+      ids: spread(ids[index] ?? new Int32Array(), used[index], batch.series.length),
+    }));
     return { batches: resolved, order: orderByKey(resolved) };
   }
 
@@ -160,6 +164,26 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
       throw error;
     }
   }
+}
+
+/**
+ * Of which series of its dictionary a batch has bars, as indexes; undefined when it may have some of each. A part of a
+ * batch has the dictionary of the whole: half a million names for one bar that is tried alone.
+ */
+function seriesOfBars({ rows, series, tuples }: BarBatch): number[] | undefined {
+  if (rows >= series.length) return undefined;
+  const view = viewOf(tuples);
+  const used = new Set<number>();
+  for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) used.add(view.getInt32(at));
+  return [...used];
+}
+
+/** Puts ids at their places in the dictionary; 0 for series of which there are no bars. */
+function spread(ids: Int32Array, used: readonly number[] | undefined, length: number): Int32Array {
+  if (used === undefined) return ids;
+  const all = new Int32Array(length);
+  used.forEach((at, index) => (all[at] = ids[index] ?? 0));
+  return all;
 }
 
 async function isFirstStored(client: PoolClient, { batches, order: { keys } }: BegunWrite): Promise<boolean> {

@@ -32,6 +32,15 @@ export const READ_IDS = `
     FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS wanted (provider, symbol, interval, place)
     LEFT JOIN series USING (provider, symbol, interval)`;
 
+/**
+ * No new series gets an id that bars have: somebody may have emptied `series` and restarted its sequence, and left the
+ * bars.
+ */
+export const SKIP_TAKEN_IDS = `
+  SELECT count(nextval('series_id_seq'))
+    FROM generate_series(coalesce(pg_sequence_last_value('series_id_seq'), 0) + 1,
+                         greatest((SELECT max(series_id) FROM bars), (SELECT max(series_id) FROM bar_revisions)))`;
+
 /** Sorted, so that two writers creating the same series wait for each other in one order and cannot deadlock. */
 export const ADD_SERIES = `
   INSERT INTO series (provider, symbol, interval)

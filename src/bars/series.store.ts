@@ -1,7 +1,7 @@
 import type { PoolClient } from 'pg';
 
 import { parseSeriesName } from './series.key.js';
-import { ADD_SERIES, BEGIN_PROVEN, LOCK_VERSION, READ_IDS } from './series.sql.js';
+import { ADD_SERIES, BEGIN_PROVEN, LOCK_VERSION, READ_IDS, SKIP_TAKEN_IDS } from './series.sql.js';
 
 /** Names that go into one statement: the event loop gets a turn between two. */
 const NAMES_AT_ONCE = 10_000;
@@ -78,6 +78,7 @@ export class SeriesStore {
     await client.query(LOCK_VERSION);
     // Nobody else adds any from here on.
     const { content: before } = await readIds(client, []);
+    await client.query(SKIP_TAKEN_IDS);
     await client.query(ADD_SERIES, columnsOf(names));
     const { ids, content } = await readIds(client, names);
     await client.query('COMMIT');

@@ -13,18 +13,22 @@ export class SchemaMigrator {
 
   /** Runs what is pending and resolves with the number of migrations that were applied. */
   async migrate(): Promise<number> {
-    // Two connections: one holds the lock for its session, TypeORM migrates through the other.
+    // Two connections: one holds the lock in a transaction, TypeORM migrates through the other. A lock of the session
+    // would outlive us behind a pooler, which keeps the session.
     const admin = await new DataSource(dataSourceOptions(this.adminUrl, { poolSize: 2 })).initialize();
     const lock = admin.createQueryRunner();
     try {
       // A replica that hangs while it migrates must not keep this one from serving its probes; it tries again.
-      await lock.query(`SET lock_timeout = '${CONNECT_LIMIT_MS}ms'`);
-      await lock.query('SELECT pg_advisory_lock($1)', [ADVISORY_LOCK.migrate]);
+      await lock.startTransaction();
+      await lock.query(`SET LOCAL lock_timeout = '${CONNECT_LIMIT_MS}ms'`);
+      await lock.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+      await lock.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK.migrate]);
       const applied = await admin.runMigrations();
       await this.grantToApplication(admin);
+      await lock.commitTransaction();
       return applied.length;
     } finally {
-      // Ending the session releases the lock, also when the connection broke half-way.
+      // Ending the connection rolls back and releases the lock, also when something failed half-way.
       await lock.release();
       await admin.destroy();
     }

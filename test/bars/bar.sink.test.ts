@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { DataSource } from 'typeorm';
 
 import { dataSourceOptions } from '../../ormconfig.js';
+import { barBatchCodec } from '../../src/bars/bar.batch.codec.js';
 import type { BarBatch } from '../../src/bars/bar.batch.js';
 import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
 import { BarSink, type Lane } from '../../src/bars/bar.sink.js';
@@ -188,6 +189,21 @@ describe('the sink', () => {
       { inserted: 1, updated: 1, unchanged: 1 },
       { inserted: 1, updated: 1, unchanged: 0 },
     ]);
+  });
+
+  it('makes no series of which a part of a batch has no bar', async () => {
+    const builder = new BarBatchBuilder();
+    for (const symbol of ['SLICE1', 'SLICE2', 'SLICE3'])
+      builder.add('test', symbol, '1d', FIRST_DAY, 1, 9, 0, Number(symbol.at(-1)), 5);
+    const [, rest] = barBatchCodec.split(Object.assign(builder.finish(), { receivedAt: moment(1) }), 1);
+    const [middle] = barBatchCodec.split(rest, 1);
+    await sink.write([middle]);
+    await expect(test.query(`SELECT symbol FROM series WHERE symbol LIKE 'SLICE_'`)).resolves.toEqual([
+      { symbol: 'SLICE2' },
+    ]);
+    await expect(closes('SLICE2')).resolves.toEqual([2]);
+    await sink.write([rest]);
+    await expect(closes('SLICE3')).resolves.toEqual([3]);
   });
 
   it('makes the partition that a bar needs, also when somebody removed it meanwhile', async () => {

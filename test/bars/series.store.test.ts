@@ -131,6 +131,16 @@ describe('An id of a series', () => {
     }
   });
 
+  it('is given to no new series while bars have it, though the table was emptied and its sequence restarted', async () => {
+    const client = await connect(primary.url);
+    await resolved(client, ['A', 'B', 'C']);
+    await client.query(`INSERT INTO bars SELECT id, now(), 1, 1, 1, 1, 1, now() FROM series`);
+    await client.query('TRUNCATE series RESTART IDENTITY');
+    expect(await resolved(client, ['D', 'E'])).toEqual(['D', 'E']);
+    const { rows } = await client.query('SELECT symbol FROM bars JOIN series ON id = series_id');
+    expect(rows).toEqual([]);
+  });
+
   it('is made by two stores at once, and is the same for both', async () => {
     const [one, two] = [new SeriesStore(), new SeriesStore()];
     const [first, second] = [await connect(primary.url), await connect(primary.url)];
