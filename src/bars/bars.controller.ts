@@ -106,18 +106,24 @@ export class BarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { headers } = request;
-    const result = await this.ingest.ingest({
-      body: takeBody(request),
-      contentType: headers['content-type'],
-      contentEncoding: headers['content-encoding'],
-      onError: query.on_error ?? 'abort',
-      awaitCommit: query.ack === 'stored',
-      releaseRoom: request.releaseRoom,
-    });
-    const answer = ingestAnswer(result);
-    void reply.status(answer.status).headers(answer.headers);
-    return answer.body;
+    const { headers, releaseBody } = request;
+    // The end of the request does not release a body that still waits to be decoded.
+    request.releaseBody = undefined;
+    try {
+      const result = await this.ingest.ingest({
+        body: takeBody(request),
+        contentType: headers['content-type'],
+        contentEncoding: headers['content-encoding'],
+        onError: query.on_error ?? 'abort',
+        awaitCommit: query.ack === 'stored',
+        releaseRoom: request.releaseRoom,
+      });
+      const answer = ingestAnswer(result);
+      void reply.status(answer.status).headers(answer.headers);
+      return answer.body;
+    } finally {
+      releaseBody?.();
+    }
   }
 
   @Get()

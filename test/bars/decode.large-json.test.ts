@@ -5,6 +5,7 @@ import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
 import { decodeJson } from '../../src/bars/decode/json.decoder.js';
 import { RowErrorList } from '../../src/bars/decode/row-error.list.js';
 import { RowValidator } from '../../src/bars/decode/row.validator.js';
+import { atOnce } from '../../src/bars/decode/slices.js';
 import { barsOf, decodeText, jsonRow } from './decode.samples.js';
 
 /** What becomes of the body when no more than `maxParsedBytes` of it are parsed at once. */
@@ -12,7 +13,7 @@ function decodeWith(text: string, maxParsedBytes: number): unknown {
   const builder = new BarBatchBuilder();
   const errors = new RowErrorList(true);
   try {
-    decodeJson(Buffer.from(text), new RowValidator(builder, errors), errors, maxParsedBytes);
+    atOnce(decodeJson(Buffer.from(text), new RowValidator(builder, errors), errors, maxParsedBytes));
   } catch (error) {
     return (error as Error).name;
   }

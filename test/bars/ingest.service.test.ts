@@ -19,11 +19,12 @@ import { GOOD_ROW } from './decode.samples.js';
 const LONGEST_WAIT_MS = 1_000;
 
 let directory: string;
-let release: () => void;
+let release = (): void => undefined;
 let breakDisk: () => void;
 let hung: Promise<void> | undefined;
 let coordinator: DurableCoordinator<BarBatch, WriteCounts>;
 let ingest: IngestService;
+let written: BarBatch[];
 /** Rows in the buckets of the provider, and how often it was heard to deliver. */
 const bucket = { rows: 1_000, successes: 0 };
 
@@ -35,6 +36,7 @@ const files = diskThat(async (_path, write) => {
 });
 
 beforeEach(async () => {
+  written = [];
   directory = await mkdtemp(join(tmpdir(), 'mds-ingest-'));
   coordinator = new DurableCoordinator<BarBatch, WriteCounts>({
     id: 'test',
@@ -43,8 +45,10 @@ beforeEach(async () => {
     batchSize: 100,
     flushIntervalMs: 0,
     sink: {
-      write: (batches) =>
-        Promise.resolve(batches.map(({ rows }) => ({ inserted: rows, updated: 0, unchanged: 0 }))),
+      write: (batches) => {
+        written.push(...batches);
+        return Promise.resolve(batches.map(({ rows }) => ({ inserted: rows, updated: 0, unchanged: 0 })));
+      },
     },
     codec: barBatchCodec,
     spool: await Spool.open<BarBatch>({
@@ -90,15 +94,42 @@ function hang(): void {
   });
 }
 
-const post = (awaitCommit: boolean) =>
+const post = (awaitCommit: boolean, body = Buffer.from(JSON.stringify(GOOD_ROW))) =>
   ingest.ingest({
-    body: Buffer.from(JSON.stringify(GOOD_ROW)),
+    body,
     contentType: 'application/x-ndjson',
     contentEncoding: undefined,
     onError: 'abort',
     awaitCommit,
     releaseRoom: undefined,
   });
+
+/** Three mebibytes: more than is decoded without a pause. */
+const longBody = (rows: number) => {
+  const note = '.'.repeat((3 * 1024 * 1024) / rows);
+  const texts = Array.from({ length: rows }, (_, ts) => JSON.stringify({ ...GOOD_ROW, ts, note }));
+  return Buffer.from(texts.join('\n'));
+};
+
+describe('a long body', () => {
+  it('is received before a short one that comes while it is decoded, and is stored', async () => {
+    const order: string[] = [];
+    const long = post(true, longBody(800)).then(() => order.push('long'));
+    const short = post(true).then(() => order.push('short'));
+    await Promise.all([long, short]);
+    expect(order).toEqual(['short', 'long']);
+    expect(written.map(({ rows }) => rows)).toEqual([1, 800]);
+    const [ofShort, ofLong] = written.map(({ receivedAt }) => receivedAt);
+    expect(ofShort).toBeGreaterThan(ofLong ?? Infinity);
+  });
+
+  it('is decoded after the long ones before it, also after a bad one', async () => {
+    const bodies = [longBody(100), longBody(1), Buffer.alloc(3_000_000, '{\n'), longBody(200)];
+    const outcomes = await Promise.allSettled(bodies.map((body) => post(true, body)));
+    expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
+    expect(written.map(({ rows }) => rows)).toEqual([100, 200]);
+  });
+});
 
 describe('a disk that does not confirm in time', () => {
   it.each([false, true])(

@@ -11,6 +11,8 @@ import { RowValidator } from './row.validator.js';
 import { BarScanner } from './scan/bar.scanner.js';
 import { CsvRowScanner } from './scan/csv-row.scanner.js';
 import { JsonRowScanner } from './scan/json-row.scanner.js';
+import { RowShape } from './scan/row.shape.js';
+import { atOnce, inTurns, type Slices } from './slices.js';
 
 /** How the bars of a body are written. */
 export type BodyFormat = 'json' | 'ndjson' | 'csv';
@@ -33,9 +35,9 @@ export interface DecodeResult {
   readonly errorsTruncated: boolean;
 }
 
-/** They know the series of the bodies before. Decoding is not interrupted, so that one of each is enough. */
+/** They know the series and the JSON of the bodies before. Bodies that are decoded in turns share them, too. */
 const bars = new BarScanner();
-const json = new JsonRowScanner(bars);
+const shape = new RowShape();
 
 /**
  * Decodes and validates a request body of at most `maxBars` good rows: the usual rows by scanners that read the bytes
@@ -49,29 +51,17 @@ export function decodeBars(
   onError: OnRowError,
   maxBars = Infinity,
 ): DecodeResult {
-  const text = checkedBody(body);
-  const builder = new BarBatchBuilder(maxBars);
-  const errors = new RowErrorList(onError === 'skip');
-  const rows = new RowValidator(builder, errors);
-  try {
-    if (format === 'csv') {
-      decodeCsv(text, rows, errors, (fields) => new CsvRowScanner(bars, text, fields, builder));
-    } else if (format === 'ndjson') {
-      json.begin(text, true, builder);
-      decodeNdjson(text, rows, errors, json);
-    } else {
-      const document = withoutBlanks(text);
-      json.begin(document, false, builder);
-      if (!scanJson(document, json, rows, errors)) {
-        builder.discard();
-        return decodeChecked(text, format, onError, maxBars);
-      }
-    }
-    return result(builder, errors, onError);
-  } finally {
-    json.end();
-    builder.discard();
-  }
+  return atOnce(scan(body, format, onError, maxBars));
+}
+
+/** The same, with pauses in which others are served; other bodies may be decoded meanwhile. */
+export function decodeBarsInTurns(
+  body: Buffer,
+  format: BodyFormat,
+  onError: OnRowError,
+  maxBars = Infinity,
+): Promise<DecodeResult> {
+  return inTurns(scan(body, format, onError, maxBars));
 }
 
 /** The same as decodeBars, with every row parsed and checked field by field: it is what the scanners must agree with. */
@@ -81,14 +71,44 @@ export function decodeStrictly(
   onError: OnRowError,
   maxBars = Infinity,
 ): DecodeResult {
-  return decodeChecked(checkedBody(body), format, onError, maxBars);
+  return atOnce(parse(checkedBody(body), format, onError, maxBars));
 }
 
-function decodeChecked(text: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
+function* scan(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): Slices<DecodeResult> {
+  const text = checkedBody(body);
+  const builder = new BarBatchBuilder(maxBars);
+  const errors = new RowErrorList(onError === 'skip');
+  const rows = new RowValidator(builder, errors);
+  try {
+    if (format === 'csv') {
+      yield* decodeCsv(text, rows, errors, (fields) => new CsvRowScanner(bars, text, fields, builder));
+    } else if (format === 'ndjson') {
+      yield* decodeNdjson(text, rows, errors, new JsonRowScanner(bars, shape, text, true, builder));
+    } else {
+      const document = withoutBlanks(text);
+      const scanner = new JsonRowScanner(bars, shape, document, false, builder);
+      if (!(yield* scanJson(document, scanner, rows, errors))) {
+        builder.discard();
+        return yield* parse(text, format, onError, maxBars);
+      }
+    }
+    return result(builder, errors, onError);
+  } finally {
+    bars.end();
+    builder.discard();
+  }
+}
+
+function* parse(
+  text: Buffer,
+  format: BodyFormat,
+  onError: OnRowError,
+  maxBars: number,
+): Slices<DecodeResult> {
   const builder = new BarBatchBuilder(maxBars);
   const errors = new RowErrorList(onError === 'skip');
   try {
-    DECODERS[format](text, new RowValidator(builder, errors), errors);
+    yield* DECODERS[format](text, new RowValidator(builder, errors), errors);
     return result(builder, errors, onError);
   } finally {
     builder.discard();
@@ -106,7 +126,7 @@ function result(builder: BarBatchBuilder, errors: RowErrorList, onError: OnRowEr
 }
 
 /** Each passes every row of the body, in order, to the validator, or tells the list why it is none. */
-const DECODERS: Record<BodyFormat, (body: Buffer, rows: RowValidator, errors: RowErrorList) => void> = {
+const DECODERS: Record<BodyFormat, (body: Buffer, rows: RowValidator, errors: RowErrorList) => Slices> = {
   json: decodeJson,
   ndjson: decodeNdjson,
   csv: decodeCsv,

@@ -1,4 +1,6 @@
 import { isUtf8 } from 'node:buffer';
+
+import { KIB } from '../../config/units.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 
 const LINE_FEED = 0x0a;
@@ -25,9 +27,13 @@ function startsWithMark(body: Buffer): boolean {
 function firstBadLine(body: Buffer): number {
   let line = 1;
   let start = 0;
-  for (let end = body.indexOf(LINE_FEED); end >= 0 && isUtf8(body.subarray(start, end)); line++) {
-    start = end + 1;
-    end = body.indexOf(LINE_FEED, start);
+  // In long stretches first: a body may have 64 Mi lines.
+  for (const stretch of [64 * KIB, 0]) {
+    let end = body.indexOf(LINE_FEED, start + stretch);
+    while (end >= 0 && isUtf8(body.subarray(start, end))) {
+      for (; start <= end; start++) if (body[start] === LINE_FEED) line++;
+      end = body.indexOf(LINE_FEED, start + stretch);
+    }
   }
   return line;
 }

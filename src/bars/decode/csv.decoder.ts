@@ -5,17 +5,18 @@ import type { RowErrorList } from './row-error.list.js';
 import { ROW_FIELDS, type RowField } from './row.fields.js';
 import type { RowValidator } from './row.validator.js';
 import type { CsvRowScanner } from './scan/csv-row.scanner.js';
+import { SlicePace, type Slices } from './slices.js';
 
 /**
  * Decodes a CSV text: a header row, then one row per record. Empty lines are neither. The usual rows are scanned
  * if there is a scanner for columns of these fields.
  */
-export function decodeCsv(
+export function* decodeCsv(
   body: Buffer,
   rows: RowValidator,
   errors: RowErrorList,
   scannerOf?: (fields: readonly number[]) => CsvRowScanner,
-): void {
+): Slices {
   const reader = new CsvReader(body);
   const header = reader.read();
   if (header === 'end') return;
@@ -28,7 +29,12 @@ export function decodeCsv(
   const at = columns(names);
   const scanner = scannerOf?.(names.map(fieldOf));
 
+  const pace = new SlicePace();
   for (let line = 1; !errors.enough; line++) {
+    if (pace.isOver(line, reader.at)) {
+      yield;
+      scanner?.resume();
+    }
     const behind = scanner === undefined ? -1 : scanner.add(reader.at);
     if (behind >= 0) {
       reader.at = behind;

@@ -6,21 +6,22 @@ import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
 import { MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
+import type { Slices } from './slices.js';
 import { describeValue } from './value.text.js';
 
 const BLANKS: ReadonlySet<number> = new Set([SPACE, TAB, LINE_FEED, RETURN]);
 
 /** Decodes a JSON document: one row, an array of rows, or an object whose `bars` is an array of rows. */
-export function decodeJson(
+export function* decodeJson(
   body: Buffer,
   rows: RowValidator,
   errors: RowErrorList,
   maxParsedBytes = MAX_ROW_BYTES,
-): void {
+): Slices {
   const text = withoutBlanks(body);
   if (text.length === 0) return;
   if (text.length > maxParsedBytes) {
-    decodeLargeJson(text, rows, errors, maxParsedBytes);
+    yield* decodeLargeJson(text, rows, errors, maxParsedBytes);
     return;
   }
   let line = 0;

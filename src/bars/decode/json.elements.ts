@@ -1,5 +1,6 @@
 import { BACKSLASH, CLOSE_ARRAY, CLOSE_OBJECT, COMMA, OPEN_ARRAY, OPEN_OBJECT, QUOTE } from './byte.codes.js';
 import { MalformedBodyError } from './malformed-body.error.js';
+import { SlicePace, type Slices } from './slices.js';
 
 /**
  * Finds the elements of the array, or the members of the object, whose bracket is at `open`, without parsing them: it
@@ -7,15 +8,17 @@ import { MalformedBodyError } from './malformed-body.error.js';
  * until that returns false. Returns the offset of the closing bracket, or where it was told to stop.
  * @throws MalformedBodyError when the bracket is not closed
  */
-export function findElements(
+export function* findElements(
   text: Buffer,
   open: number,
   found: (start: number, end: number) => boolean,
-): number {
+): Slices<number> {
+  const pace = new SlicePace();
   const closing = text[open] === OPEN_ARRAY ? CLOSE_ARRAY : CLOSE_OBJECT;
   let start = open + 1;
   let end = elementEnd(text, start, closing);
-  for (; end < text.length; end = elementEnd(text, start, closing)) {
+  for (let element = 1; end < text.length; element++, end = elementEnd(text, start, closing)) {
+    if (pace.isOver(element, start)) yield;
     if (!found(start, end) || text[end] === closing) return end;
     start = end + 1;
   }

@@ -6,6 +6,7 @@ import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
 import { limitText } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
+import type { Slices } from './slices.js';
 
 /** The name of the member and the first byte of its value. */
 const BARS_MEMBER = /^[ \t\r\n]*"bars"[ \t\r\n]*:[ \t\r\n]*[^ \t\r\n]/;
@@ -17,13 +18,13 @@ const BLANK = /^[ \t\r\n]*$/;
  * Decodes a JSON document without blanks around it, row by row: parsed at once, `[[],[],...` takes 30 times its size
  * in memory, and 64 MiB of it end the process.
  */
-export function decodeLargeJson(
+export function* decodeLargeJson(
   text: Buffer,
   rows: RowValidator,
   errors: RowErrorList,
   maxParsedBytes: number,
-): void {
-  const array = text[0] === OPEN_OBJECT ? findBars(text) : 0;
+): Slices {
+  const array = text[0] === OPEN_OBJECT ? yield* findBars(text) : 0;
   if (text[array] !== OPEN_ARRAY) {
     throw new MalformedBodyError(
       `A JSON body of more than ${limitText(maxParsedBytes)} bytes must be an array of rows, or an object with one in "bars".`,
@@ -37,7 +38,7 @@ export function decodeLargeJson(
   };
 
   let line = 0;
-  const end = findElements(text, array, (from, to) => {
+  const end = yield* findElements(text, array, (from, to) => {
     const element = text.subarray(from, to);
     const isLast = text[to] === CLOSE_ARRAY;
     if (line === 0 && isLast && element.length <= maxParsedBytes && BLANK.test(element.toString()))
@@ -52,9 +53,9 @@ export function decodeLargeJson(
 }
 
 /** Offset of the value of the object's last member `bars`, which is the one that counts; -1 when it has none. */
-function findBars(text: Buffer): number {
+function* findBars(text: Buffer): Slices<number> {
   let value = -1;
-  findElements(text, 0, (from, to) => {
+  yield* findElements(text, 0, (from, to) => {
     const head = text.toString('latin1', from, Math.min(to, from + MEMBER_HEAD_BYTES));
     const match = BARS_MEMBER.exec(head);
     if (match !== null) value = from + match[0].length - 1;

@@ -6,6 +6,7 @@ import type { RowErrorList } from './row-error.list.js';
 import { MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
 import type { JsonRowScanner } from './scan/json-row.scanner.js';
+import { SlicePace, type Slices } from './slices.js';
 
 /** An object whose first member is an array of bars, up to that array's bracket. */
 const BARS_HEAD = /^\{[ \t\r\n]*"bars"[ \t\r\n]*:[ \t\r\n]*\[/;
@@ -16,17 +17,22 @@ const HEAD_BYTES = 64;
  * Decodes a JSON document without blanks around it, the usual rows by the scanner, the others one by one. False when
  * the document as a whole is unusual, or no JSON: what was added of it until then means nothing.
  */
-export function scanJson(
+export function* scanJson(
   text: Buffer,
   scanner: JsonRowScanner,
   rows: RowValidator,
   errors: RowErrorList,
-): boolean {
+): Slices<boolean> {
   const head = text[0] === OPEN_OBJECT ? BARS_HEAD.exec(text.toString('latin1', 0, HEAD_BYTES)) : null;
   if (head === null && text[0] !== OPEN_ARRAY)
     return text.length <= MAX_ROW_BYTES && scanner.read(0) === text.length && scanner.append();
   let start = head === null ? 1 : head[0].length;
+  const pace = new SlicePace();
   for (let line = 1; ; line++) {
+    if (pace.isOver(line, start)) {
+      yield;
+      scanner.resume();
+    }
     let end = scanner.read(start);
     const closed = text[end] === CLOSE_ARRAY || text[end] === COMMA;
     if (!closed || end - start > MAX_ROW_BYTES || !scanner.append()) {

@@ -5,20 +5,26 @@ import type { RowErrorList } from './row-error.list.js';
 import { limitText, MAX_LINES_WITHOUT_ROW, MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
 import type { JsonRowScanner } from './scan/json-row.scanner.js';
+import { SlicePace, type Slices } from './slices.js';
 import { describeValue } from './value.text.js';
 
 /** Decodes one JSON row per line, the usual ones with the scanner if there is one. Blank lines are counted, no more. */
-export function decodeNdjson(
+export function* decodeNdjson(
   body: Buffer,
   rows: RowValidator,
   errors: RowErrorList,
   scanner?: JsonRowScanner,
-): void {
+): Slices {
+  const pace = new SlicePace();
   let line = 0;
   let withoutRow = 0;
   let start = 0;
   while (start < body.length && !errors.enough) {
     line++;
+    if (pace.isOver(line, start)) {
+      yield;
+      scanner?.resume();
+    }
     const behind = scanner === undefined ? -1 : scanLine(body, start, scanner);
     if (behind >= 0) {
       start = behind;

@@ -6,13 +6,12 @@ import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarBatch } from '../bar.batch.js';
-import { type BodyFormat, decodeBars, type DecodeResult, type OnRowError } from '../decode/bars.decoder.js';
-import { MalformedBodyError } from '../decode/malformed-body.error.js';
+import type { BodyFormat, DecodeResult, OnRowError } from '../decode/bars.decoder.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
-import { TooManyBarsError } from '../too-many-bars.error.js';
 import type { WriteCounts } from '../write.counts.js';
 import type { Admission, Admitted } from './admission.js';
+import { BodyDecoder } from './body.decoder.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
 import { unconfirmed, writeProblem } from './write.problems.js';
@@ -49,6 +48,8 @@ export interface IngestResult {
 
 /** Takes bodies of bars and answers when they are safe on disk, or committed. */
 export class IngestService {
+  private readonly decoder = new BodyDecoder();
+
   constructor(
     private readonly coordinator: DurableCoordinator<BarBatch, WriteCounts>,
     private readonly clock: ReceiptClock,
@@ -84,11 +85,13 @@ export class IngestService {
     if (isEmpty && request.contentType === undefined) throw emptyBody();
     const format = bodyFormat(request.contentType);
     if (isEmpty) throw emptyBody();
+    // Of two bodies that one client sends, the later one is the later one also when it is decoded sooner.
+    const receivedAt = this.clock.next();
     const decoding = this.decodeBody(request, format);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     const batch = this.requireBatch(decoded);
     const admitted = this.admission.admit(batch);
-    batch.receivedAt = this.clock.next();
+    batch.receivedAt = receivedAt;
     const counts = await this.accept(batch, request, admitted);
     return {
       counts,
@@ -122,7 +125,8 @@ export class IngestService {
     const { body, contentEncoding, onError } = request;
     request.body = NO_BODY;
     const inflated = inflateBody(body, contentEncoding);
-    const decodeIt = (whole: Buffer) => decode(whole, format, onError, this.coordinator.load.capacity);
+    const decodeIt = (whole: Buffer) =>
+      this.decoder.decode(whole, format, onError, this.coordinator.load.capacity);
     return inflated instanceof Promise ? inflated.then(decodeIt) : decodeIt(inflated);
   }
 
@@ -180,16 +184,4 @@ export class IngestService {
 
 function emptyBody(): ProblemError {
   return new ProblemError('no-bars', 'The body is empty.');
-}
-
-function decode(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): DecodeResult {
-  try {
-    return decodeBars(body, format, onError, maxBars);
-  } catch (error) {
-    if (error instanceof TooManyBarsError)
-      throw new ProblemError('body-too-large', error.message, { cause: error });
-    if (error instanceof MalformedBodyError)
-      throw new ProblemError('malformed-body', error.message, { cause: error });
-    throw error;
-  }
 }

@@ -1,5 +1,6 @@
 import type { BarBatchBuilder } from '../../bar.batch-builder.js';
 import { parseEpochSeconds } from '../../timestamp.js';
+import { NO_BYTES, QUOTE } from '../byte.codes.js';
 import { NumberScanner } from './number.scanner.js';
 import { SeriesScanner } from './series.scanner.js';
 import { TimestampScanner } from './timestamp.scanner.js';
@@ -23,6 +24,11 @@ export class BarScanner {
   readonly #timestamps = new TimestampScanner();
   /** By field; those of the key are unused. */
   readonly #values = new Float64Array(VOLUME + 1);
+
+  /** Releases the text. */
+  end(): void {
+    this.begin(NO_BYTES, QUOTE, undefined);
+  }
 
   /** Turns to another text. `delimiter` is a byte that, beside the quote, cannot be in a part that is written plainly. */
   begin(bytes: Buffer, delimiter: number, batch: BarBatchBuilder | undefined): void {

@@ -15,11 +15,16 @@ export class CsvRowScanner {
     private readonly bar: BarScanner,
     bytes: Buffer,
     fields: readonly number[],
-    batch: BarBatchBuilder,
+    private readonly batch: BarBatchBuilder,
   ) {
     this.#bytes = bytes;
     this.#fields = fields;
-    bar.begin(bytes, COMMA, batch);
+    this.resume();
+  }
+
+  /** To be called when the bar's scanner may have turned to another text. */
+  resume(): void {
+    this.bar.begin(this.#bytes, COMMA, this.batch);
   }
 
   /**

@@ -7,7 +7,6 @@ import {
   COMMA,
   LINE_FEED,
   NO_BYTE,
-  NO_BYTES,
   OPEN_OBJECT,
   QUOTE,
   RETURN,
@@ -26,7 +25,7 @@ import {
   TS,
   VOLUME,
 } from './bar.scanner.js';
-import { RowShape } from './row.shape.js';
+import type { RowShape } from './row.shape.js';
 
 /** Bytes of the longest key and its closing quote. */
 const LONGEST_KEY_BYTES = 9;
@@ -35,31 +34,36 @@ const KEY_BYTES = Int8Array.of(10, 8, 10, 4, 6, 6, 5, 7, 8);
 const ALL_FIELDS = (1 << (VOLUME + 1)) - 1;
 const UNKNOWN = -1;
 const UNDECIDED = -2;
-const NO_VIEW = viewOf(NO_BYTES);
 const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
 
 /** Reads the rows of a JSON text in place. */
 export class JsonRowScanner {
-  #bytes: Buffer = NO_BYTES;
-  #view = NO_VIEW;
-  #linesEndRows = false;
-  /** How the row was written that was read last member by member, if it was a good one. */
-  readonly #shape = new RowShape();
-  #shapeKnown = false;
+  readonly #bytes: Buffer;
+  readonly #view: DataView;
+  readonly #shape: RowShape;
+  readonly #linesEndRows: boolean;
 
-  constructor(private readonly bar: BarScanner) {}
-
-  /** Turns to another text. With `linesEndRows` a line feed is not a blank. */
-  begin(bytes: Buffer, linesEndRows: boolean, batch: BarBatchBuilder | undefined): void {
+  /**
+   * `shape` tells how a row was written that was read before, in this text or another. With `linesEndRows` a line feed is
+   * not a blank.
+   */
+  constructor(
+    private readonly bar: BarScanner,
+    shape: RowShape,
+    bytes: Buffer,
+    linesEndRows: boolean,
+    private readonly batch: BarBatchBuilder,
+  ) {
     this.#bytes = bytes;
-    this.#view = bytes === NO_BYTES ? NO_VIEW : viewOf(bytes);
+    this.#view = viewOf(bytes);
+    this.#shape = shape;
     this.#linesEndRows = linesEndRows;
-    this.bar.begin(bytes, BACKSLASH, batch);
+    this.resume();
   }
 
-  /** Lets go of the text. */
-  end(): void {
-    this.begin(NO_BYTES, false, undefined);
+  /** To be called when the bar's scanner may have turned to another text. */
+  resume(): void {
+    this.bar.begin(this.#bytes, BACKSLASH, this.batch);
   }
 
   /**
@@ -67,7 +71,7 @@ export class JsonRowScanner {
    * first byte behind both, -1 when the row is not surely a good one or is written in an unusual way.
    */
   read(start: number): number {
-    const end = this.#shapeKnown ? this.#readAlike(start) : -1;
+    const end = this.#shape.known ? this.#readAlike(start) : -1;
     return end >= 0 ? end : this.#readMembers(start);
   }
 
@@ -88,7 +92,6 @@ export class JsonRowScanner {
 
   #readMembers(start: number): number {
     const bytes = this.#bytes;
-    this.#shapeKnown = false;
     this.#shape.clear();
     const open = this.#skipBlanks(start);
     if (bytes[open] !== OPEN_OBJECT) return -1;
@@ -121,7 +124,7 @@ export class JsonRowScanner {
       at = this.#skipBlanks(at);
     } while (bytes[at] === COMMA);
     if (bytes[at] !== CLOSE_OBJECT || found !== ALL_FIELDS) return -1;
-    this.#shapeKnown = this.#shape.complete && at === behindValue;
+    this.#shape.known = this.#shape.complete && at === behindValue;
     return this.#skipBlanks(at + 1);
   }
 

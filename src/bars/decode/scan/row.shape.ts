@@ -16,6 +16,9 @@ export class RowShape {
   readonly #firstWords = new Int32Array(FIELDS + 1);
   #members = 0;
 
+  /** Whether the row read last had it, and was a good one. */
+  known = false;
+
   /** Whether there is a member for each field, if none is there twice. */
   get complete(): boolean {
     return this.#members === FIELDS;
@@ -24,6 +27,7 @@ export class RowShape {
   /** Forgets all; the members of another row are added next, in their order. */
   clear(): void {
     this.#members = 0;
+    this.known = false;
   }
 
   /** Adds a member: its field, and where the bytes before its value start and end; a key and a colon are at least a word. */

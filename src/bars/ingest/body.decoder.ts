@@ -1,0 +1,67 @@
+import { MIB } from '../../config/units.js';
+import { ProblemError } from '../../http/problem.error.js';
+import {
+  type BodyFormat,
+  decodeBars,
+  decodeBarsInTurns,
+  type DecodeResult,
+  type OnRowError,
+} from '../decode/bars.decoder.js';
+import { MalformedBodyError } from '../decode/malformed-body.error.js';
+import { TooManyBarsError } from '../too-many-bars.error.js';
+
+/** The longest body that is decoded without a pause, bytes: some 10,000 bars. */
+const SHORT_BODY = 2 * MIB;
+
+/**
+ * Decodes bodies: a short one at once, a long one with pauses in which others are served. Of the long ones only one is
+ * decoded at a time, in the order in which they came, so that the memory of one batch is enough.
+ */
+export class BodyDecoder {
+  private lastOne: Promise<void> = Promise.resolve();
+
+  /**
+   * Takes at most `maxBars` good rows.
+   * @throws ProblemError `malformed-body`, `body-too-large`
+   */
+  decode(
+    body: Buffer,
+    format: BodyFormat,
+    onError: OnRowError,
+    maxBars: number,
+  ): DecodeResult | Promise<DecodeResult> {
+    if (body.length > SHORT_BODY) return this.decodeLong(body, format, onError, maxBars);
+    try {
+      return decodeBars(body, format, onError, maxBars);
+    } catch (error) {
+      throw decodingProblem(error);
+    }
+  }
+
+  private async decodeLong(
+    body: Buffer,
+    format: BodyFormat,
+    onError: OnRowError,
+    maxBars: number,
+  ): Promise<DecodeResult> {
+    const before = this.lastOne;
+    let end = (): void => undefined;
+    this.lastOne = new Promise((resolve) => (end = resolve));
+    await before;
+    try {
+      return await decodeBarsInTurns(body, format, onError, maxBars);
+    } catch (error) {
+      throw decodingProblem(error);
+    } finally {
+      end();
+    }
+  }
+}
+
+function decodingProblem(error: unknown): unknown {
+  if (error instanceof TooManyBarsError)
+    return new ProblemError('body-too-large', error.message, { cause: error });
+  if (error instanceof MalformedBodyError)
+    return new ProblemError('malformed-body', error.message, { cause: error });
+  return error;
+}
