@@ -120,10 +120,7 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     { batches, order }: BegunWrite,
   ): Promise<readonly WriteCounts[] | undefined> {
     try {
-      await this.timed('COPY', batches, async () => {
-        await copyBars(client, 'bars', batches, order.keys);
-        await client.query('COMMIT');
-      });
+      await this.timed('COPY', batches, () => copyBars(client, 'bars', batches, order.keys, 'COMMIT'));
     } catch (error) {
       if (!TAKES_OTHER_LANE.has(codeOf(error))) throw error;
       this.metStored = true;

@@ -19,14 +19,18 @@ const COLUMNS = 'series_id, ts, open, high, low, close, volume, received_at';
 /** About 128 KiB: fewer socket writes than one per row, and little held twice. */
 const CHUNK_ROWS = 1_400;
 
-/** Sends tuples of the batches to a table with the columns of a bar, in the order given, in one COPY. */
+/**
+ * Sends tuples of the batches to a table with the columns of a bar, in the order given, in one COPY. `andThen` is SQL that
+ * is sent along and done after it, without a round trip of its own; not when the COPY fails.
+ */
 export async function copyBars(
   client: PoolClient,
   table: 'bars' | 'bars_staging' | 'bars_versions',
   batches: readonly ResolvedBatch[],
   order: KeyOrder,
+  andThen = '',
 ): Promise<void> {
-  const stream = client.query(copyFrom(`COPY ${table} (${COLUMNS}) FROM STDIN (FORMAT binary)`));
+  const stream = client.query(copyFrom(`COPY ${table} (${COLUMNS}) FROM STDIN (FORMAT binary); ${andThen}`));
   const done = finished(stream);
   // Waited for below; this keeps an early failure from being unhandled while we wait for the socket to drain.
   done.catch(() => undefined);
