@@ -41,8 +41,18 @@ export const SKIP_TAKEN_IDS = `
     FROM generate_series(coalesce(pg_sequence_last_value('series_id_seq'), 0) + 1,
                          greatest((SELECT max(series_id) FROM bars), (SELECT max(series_id) FROM bar_revisions)))`;
 
-/** Sorted, so that two writers creating the same series wait for each other in one order and cannot deadlock. */
+/**
+ * Adds the keys in $1, $2, $3, and gives their ids in order, 0 for one that was there. Sorted, so that two writers creating
+ * the same series wait for each other in one order and cannot deadlock.
+ */
 export const ADD_SERIES = `
-  INSERT INTO series (provider, symbol, interval)
-  SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) ORDER BY 1, 2, 3
-  ON CONFLICT DO NOTHING`;
+  WITH wanted AS (
+    SELECT * FROM unnest($1::text[], $2::text[], $3::text[])
+      WITH ORDINALITY AS wanted (provider, symbol, interval, place)),
+  added AS (
+    INSERT INTO series (provider, symbol, interval)
+    SELECT provider, symbol, interval FROM wanted ORDER BY provider, symbol, interval
+    ON CONFLICT DO NOTHING
+    RETURNING id, provider, symbol, interval)
+  SELECT string_agg(coalesce(added.id, 0)::text, ',' ORDER BY place) AS ids
+    FROM wanted LEFT JOIN added USING (provider, symbol, interval)`;

@@ -79,8 +79,9 @@ export class SeriesStore {
     // Nobody else adds any from here on.
     const { content: before } = await readIds(client, []);
     await client.query(SKIP_TAKEN_IDS);
-    await client.query(ADD_SERIES, columnsOf(names));
-    const { ids, content } = await readIds(client, names);
+    const { rows } = await client.query<{ ids: string }>(ADD_SERIES, columnsOf(names));
+    const ids = idsOf(names, rows[0]?.ids ?? null);
+    const { content } = await readIds(client, []);
     await client.query('COMMIT');
     if (this.known.content !== before) this.known = { content, ids: new Map() };
     this.remember(ids, this.known.content, content);
@@ -144,13 +145,15 @@ async function readIds(
     columnsOf(names),
   );
   const [{ content, ids } = { content: null, ids: null }] = rows;
+  return { ids: idsOf(names, ids), content: content ?? undefined };
+}
+
+/** The ids, which came as one text in the order of the names, by name. */
+function idsOf(names: readonly string[], ids: string | null): ReadonlyMap<string, number> {
   const numbers = ids === null ? [] : ids.split(',').map(Number);
   if (numbers.length !== names.length)
     throw new Error(`${numbers.length} ids came for ${names.length} series`);
-  return {
-    ids: new Map(names.map((name, index) => [name, numbers[index] ?? 0])),
-    content: content ?? undefined,
-  };
+  return new Map(names.map((name, index) => [name, numbers[index] ?? 0]));
 }
 
 function columnsOf(names: readonly string[]): [string[], string[], string[]] {
