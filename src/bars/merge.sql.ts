@@ -43,8 +43,11 @@ export const PREPARE_REBUILD = `
 /** The time of receipt identifies a batch; as Unix microseconds it is the number that Node knows it by. */
 export const BATCH = '(extract(epoch FROM received_at) * 1000000)::bigint::text';
 
-/** Of a pair: the very version is stored, or it was the last confirmation. There is nothing to do. */
-const KNOWN = 'same AND (received_at = stored_at OR received_at = coalesce(confirmed_at, stored_at))';
+/**
+ * Of a pair: the very version is stored, or it was the last confirmation. There is nothing to do. A confirmation that is
+ * earlier than the stored version was of another one.
+ */
+const KNOWN = 'same AND received_at IN (stored_at, greatest(stored_at, confirmed_at))';
 /** Of a pair: the version is not the newest, and not known. */
 const LATE = `NOT several AND NOT newer AND NOT (${KNOWN})`;
 

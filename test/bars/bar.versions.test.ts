@@ -92,6 +92,22 @@ describe('Versions of one bar', () => {
     ]);
   }, 60_000);
 
+  it('are not taken for known when a version that is replaced was confirmed at that time', async () => {
+    const { sink } = opened;
+    for (const [at, close] of [
+      [1, 2],
+      [2, 2],
+      [6, 1],
+      [2, 1],
+    ] as const)
+      await sink.write([batchOf('STALE', RECEIVED + at, [{ key: 0, at: 0, close }])]);
+    // Of the confirmation only the last is remembered: none of the stored version.
+    expect(await spansOf('STALE')).toEqual([
+      { close: 2, from: RECEIVED + 1, until: RECEIVED + 2 },
+      { close: 1, from: RECEIVED + 2, until: null },
+    ]);
+  });
+
   it('that two replicas received in the same microsecond leave no empty span, and can be corrected', async () => {
     const { sink } = opened;
     for (const close of [5, 7, 6]) await sink.write([batchOf('SAME', RECEIVED, [{ key: 0, at: 0, close }])]);
