@@ -27,7 +27,7 @@ export class Books {
     // Rows of a spool that was taken away are counted no more.
     if (rows.accepted < acknowledged && replica.acknowledged >= acknowledged && isKnown)
       this.findings.add('ledger', `${acknowledged} rows were acknowledged. ${shown}`);
-    if (rows.accepted > replica.sent && !replica.acceptedTwice)
+    if (rows.accepted > replica.sent && !replica.acceptedTwice && isKnown)
       this.findings.add('ledger', `${replica.sent} rows were sent. ${shown}`);
     if (dlq_records > 0 && !this.deadLetters())
       this.findings.add('dead letters', `${dlq_records} of ${replica.name}`);

@@ -45,7 +45,8 @@ export class RowsDto {
     type: 'integer',
     minimum: 0,
     example: 0,
-    description: 'Those in the spool where the disk does not read now; it is tried again until it does.',
+    description:
+      'Those in the spool where the disk does not read now; it is tried again until it does. At least 1 where nobody knows how many they are.',
   })
   unread!: number;
 

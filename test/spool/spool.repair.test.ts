@@ -27,10 +27,9 @@ async function stopped({ lives = 1 } = {}): Promise<SpoolWorld> {
 
 const pathOf = (world: SpoolWorld, index = 0) => `${DIRECTORY}/${world.segments()[index] ?? ''}`;
 
-async function repair(world: SpoolWorld, dryRun = false): Promise<Repair[]> {
+async function repair(world: SpoolWorld, dryRun = false, giveUp = false): Promise<Repair[]> {
   const repairs: Repair[] = [];
-  for await (const done of repairSpool(world.disk.mount(), DIRECTORY, { dryRun, giveUp: false }))
-    repairs.push(done);
+  for await (const done of repairSpool(world.disk.mount(), DIRECTORY, { dryRun, giveUp })) repairs.push(done);
   return repairs;
 }
 
@@ -136,6 +135,22 @@ describe('a repair', () => {
       expect(world.quarantineFiles()).toHaveLength(sequence);
     }
     expect((await survey(world)).records).toEqual([4]);
+  });
+
+  it('leaves a checkpoint that cannot be read, unless it is given up: all is written once more then', async () => {
+    const world = await stopped();
+    world.disk.unreadable = (path) => path.endsWith('/checkpoint');
+    const path = `${DIRECTORY}/checkpoint`;
+    const before = Buffer.from(world.disk.bytesOf(path));
+    expect(await repair(world)).toMatchObject([{ kind: 'unread', path }]);
+    expect(await repair(world, true, true)).toMatchObject([{ kind: 'given-up', path }]);
+    expect(world.disk.bytesOf(path)).toEqual(before);
+    expect(await repair(world, false, true)).toMatchObject([{ kind: 'given-up', path }]);
+    world.disk.unreadable = undefined;
+    await world.start();
+    expect(world.spool.failure).toBeUndefined();
+    expect(world.spool.snapshot().totals).toMatchObject({ accepted: 4, spooled: 4, unread: 0, residual: 0 });
+    await world.close();
   });
 
   it('that is only tried changes nothing', async () => {

@@ -237,17 +237,83 @@ describe('a segment that the disk does not open', () => {
 });
 
 describe('a checkpoint', () => {
-  it('that cannot be read means that all is read again, and is made anew', async () => {
-    const world = await filled(3);
+  it('that cannot be read is tried until it is, keeps new entries out, and goes on with its totals', async () => {
+    const world = new SpoolWorld({ segmentBytes: 2 * RECORD, tailBytes: RECORD, retainMs: 0 });
+    await world.start();
+    for (let i = 0; i < 10; i++) await world.append(RECORD);
+    await world.read();
+    for (let i = 0; i < 7; i++) world.settle(0);
+    await world.pass(2 * CHECKPOINT_MS);
+    // Retention has removed what was settled: only the checkpoint knows of it.
+    expect(world.spool.snapshot().totals).toMatchObject({
+      accepted: 10,
+      committed: 7,
+      spooled: 3,
+      unread: 0,
+    });
+    await world.kill();
+
     world.disk.unreadable = (path) => path.endsWith('/checkpoint');
     await world.start();
-    expect(await readIds(world)).toEqual([0, 1, 2]);
     expect(world.retries).toContain('reading the checkpoint');
+    expect(world.spool.failure?.message).toMatch(/does not read the checkpoint/);
+    expect(await world.append(RECORD)).toBe(false);
+    await world.read();
+    world.settleAll();
+    await world.pass(10 * CHECKPOINT_MS);
+    expect(world.spool.snapshot().totals.unread).toBeGreaterThan(0);
+    expect(world.spool.snapshot().unread.places).toBe(1);
+    // Another kill: nothing was written in its place.
+    await world.kill();
+    await world.start();
+
     world.disk.unreadable = undefined;
+    await world.pass(2_000);
+    expect(world.spool.failure).toBeUndefined();
+    expect(await world.append(RECORD)).toBe(true);
+    expect(world.spool.snapshot().unread.places).toBe(0);
+    expect(world.spool.snapshot().totals.unread).toBeGreaterThan(0);
+    await world.read();
+    world.settleAll();
+    await world.pass(2 * CHECKPOINT_MS);
+    const { totals } = world.spool.snapshot();
+    expect(totals).toMatchObject({ spooled: 0, unread: 0, lost: 0, residual: 0 });
+    expect(totals.accepted).toBe(totals.committed);
+    expect(totals.accepted).toBeGreaterThanOrEqual(11);
+    await world.kill();
+    await world.start();
+    expect(world.spool.snapshot().totals).toEqual(totals);
+    expect(await readIds(world)).toEqual([]);
+    await world.close();
+  });
+
+  it('that is read late takes no sequence number for new twice, though all segments are gone', async () => {
+    const world = new SpoolWorld({ segmentBytes: 2 * RECORD, tailBytes: RECORD, retainMs: 0 });
+    await world.start();
+    for (let i = 0; i < 6; i++) await world.append(RECORD);
+    await world.read();
     world.settleAll();
     await world.close();
     await world.start();
-    expect(await readIds(world)).toEqual([]);
+    await world.pass(2 * CHECKPOINT_MS);
+    await world.kill();
+    expect(world.segments()).toEqual([]);
+    for (let life = 0; life < 2; life++) {
+      world.disk.unreadable = (path) => path.endsWith('/checkpoint');
+      await world.start();
+      world.disk.unreadable = undefined;
+      await world.pass(2_000);
+      expect(await world.append(RECORD)).toBe(true);
+      await world.kill();
+    }
+    await world.start();
+    expect(await readIds(world)).toHaveLength(2);
+    expect(world.spool.snapshot().totals).toMatchObject({
+      accepted: 8,
+      committed: 6,
+      spooled: 2,
+      residual: 0,
+    });
     await world.close();
   });
 

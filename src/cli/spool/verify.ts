@@ -115,11 +115,16 @@ function textOfError(error: unknown): string {
 async function damageOfSmallFiles(spool: string, live: boolean): Promise<Finding[]> {
   const look = async (): Promise<Finding[]> => {
     const file = `${spool}/checkpoint`;
-    const checkpoint = await Checkpoint.look(nodeFileSystem, spool);
-    const found = (checkpoint?.damaged ?? []).map((offset) => {
+    const found: Finding[] = [];
+    try {
+      const checkpoint = await Checkpoint.look(nodeFileSystem, spool);
       const what = 'a slot of the checkpoint is damaged; the other, or the start, is used';
-      return { file, offset, bytes: Checkpoint.SLOT_BYTES, what };
-    });
+      for (const offset of checkpoint?.damaged ?? [])
+        found.push({ file, offset, bytes: Checkpoint.SLOT_BYTES, what });
+    } catch (error) {
+      const what = `the disk does not read the checkpoint now: ${textOfError(error)}`;
+      found.push({ file, offset: 0, bytes: 0, what });
+    }
     if ((await pendingReplay(nodeFileSystem, spool)) !== 'damaged') return found;
     const what = 'the request for a replay is damaged; ask for it again';
     return [...found, { file: `${spool}/replay`, offset: 0, bytes: Checkpoint.SLOT_BYTES, what }];

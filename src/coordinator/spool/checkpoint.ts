@@ -7,11 +7,12 @@ import {
   type CheckpointSlot,
   type LedgerRecord,
 } from './checkpoint.slot.js';
+import { SpoolUnavailableError } from './spool.errors.js';
 import { writeFully, type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
 import { readWholeFile, writeWholeFile } from './whole.file.js';
 
 const NAME = 'checkpoint';
-/** How often a checkpoint that the disk does not read is tried before all there is counts as not settled. */
+/** How often a checkpoint that the disk does not read is tried before the spool goes on without it. */
 const READ_TRIES = 10;
 const READ_PAUSE_MS = 500;
 
@@ -32,6 +33,8 @@ export class Checkpoint {
 
   private file: SpoolFile | undefined;
   private making: Promise<void> | undefined;
+  /** What was read after all. */
+  late: Checkpoint | undefined;
   /** The slot that is written next: the older one, or the damaged one. */
   private slot = 0;
 
@@ -44,27 +47,47 @@ export class Checkpoint {
     public ledger?: LedgerRecord,
     /** Slots that hold something else than a checkpoint. */
     readonly damagedSlots = 0,
-    /** Why the file could not be read. */
-    readonly unread?: unknown,
+    /** Why the disk did not read it. Nothing is written in its place until `goOn`. */
+    public unread?: unknown,
   ) {}
 
   /**
-   * Reads the checkpoint. Without one, or when the disk does not read it within some seconds, all there is counts as not
-   * settled and the ledger begins again.
+   * Reads the checkpoint. Without one all there is counts as not settled. The same, for the time being, when the disk does
+   * not read it within some seconds: `prepare` tries again.
    */
   static async open(files: SpoolFileSystem, directory: string, pauseMs = READ_PAUSE_MS): Promise<Checkpoint> {
     for (let attempt = 1; ; attempt++) {
       try {
         return await Checkpoint.read(files, directory);
       } catch (error) {
-        if (attempt === READ_TRIES) return new Checkpoint(files, directory, 0, undefined, 2, error);
+        if (attempt === READ_TRIES) return new Checkpoint(files, directory, 0, undefined, 0, error);
       }
       if (pauseMs > 0) await sleep(pauseMs);
     }
   }
 
-  /** Makes the file when it is not there. */
+  /** Goes on from what was read after all. */
+  goOn({ sequence, ledger, file, slot }: Checkpoint): void {
+    this.sequence = sequence;
+    this.ledger = ledger;
+    this.file = file;
+    this.slot = slot;
+    this.unread = undefined;
+    this.late = undefined;
+  }
+
+  /** No record below it may be new: the ledger would take it for one that it knows. */
+  get next(): number {
+    const { sequence, ledger } = this.late ?? this;
+    return Math.max(sequence, ledger?.next ?? 0);
+  }
+
+  /** Makes the file when it is not there, and reads what the disk did not read at the start. */
   async prepare(): Promise<void> {
+    if (this.unread !== undefined) {
+      this.late ??= await this.readLate();
+      return;
+    }
     if (this.file) return;
     this.making ??= this.make(this.sequence, this.ledger);
     try {
@@ -112,7 +135,16 @@ export class Checkpoint {
   }
 
   async close(): Promise<void> {
-    await this.file?.close();
+    await (this.file ?? this.late?.file)?.close();
+  }
+
+  private async readLate(): Promise<Checkpoint> {
+    try {
+      return await Checkpoint.read(this.files, this.directory);
+    } catch (error) {
+      // What number the next record may have, only it tells.
+      throw new SpoolUnavailableError('the disk does not read the checkpoint of the spool', error);
+    }
   }
 
   private static async read(files: SpoolFileSystem, directory: string): Promise<Checkpoint> {

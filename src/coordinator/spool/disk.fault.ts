@@ -65,6 +65,7 @@ export class DiskFault {
       if (this.reason instanceof SpoolFullError) await this.retention.keepHouse(this.segmentBytes);
       await this.store.assertDirectory();
       await this.checkpoint.prepare();
+      this.store.skipTo(this.checkpoint.next);
       await this.store.probe();
     } catch {
       await this.store.seal({ cut: true });

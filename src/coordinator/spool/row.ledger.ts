@@ -15,7 +15,7 @@ export interface RowTotals {
   readonly deadLettered: number;
   /** Rows in the spool that are not settled. */
   readonly spooled: number;
-  /** Rows known to be in the spool, in places that the disk does not read now. */
+  /** Rows known to be in the spool, in places that the disk does not read now; 1 at least where nobody knows how many. */
   readonly unread: number;
   /** Rows given up on the operator's word. */
   readonly lost: number;
@@ -42,13 +42,15 @@ export class RowLedger {
   private lossUnknown: boolean;
   private serial: number;
   private newest: number;
+  /** Dead letters of which no checkpoint told. */
+  private adopted = 0;
 
   /**
    * @param before what the checkpoint says; undefined when there is no ledger yet
    * @param found what the look at the segments found
    */
   constructor(
-    private readonly before: LedgerRecord | undefined,
+    private before: LedgerRecord | undefined,
     found: Backlog,
   ) {
     this.accepted = before ? before.accepted + found.newRows + found.replayedRows : found.rows;
@@ -88,8 +90,26 @@ export class RowLedger {
   /** Rows were dead letters before there was a ledger. */
   adoptDeadLetters(rows: number): void {
     if (this.before) return;
+    this.adopted += rows;
     this.accepted += rows;
     this.deadLettered += rows;
+  }
+
+  /**
+   * Goes on from a ledger that the disk did not read at the start. All that was in the spool then has been counted as new,
+   * and is settled by now: what the ledger knew of counts as replayed.
+   * @param found what a look at the segments of the start, with this ledger, found
+   */
+  goOn(before: LedgerRecord, found: Backlog): void {
+    const { accepted, committed, deadLettered, lost, lossUnknown, serial, newestTime } = before;
+    this.accepted += accepted + found.newRows + found.replayedRows - found.rows - this.adopted;
+    this.committed += committed;
+    this.deadLettered += deadLettered - this.adopted;
+    this.lost += lost;
+    this.lossUnknown ||= lossUnknown;
+    this.serial = serial;
+    this.newest = Math.max(this.newest, newestTime);
+    this.before = before;
   }
 
   /** A dead letter was damaged on disk: its rows are nowhere now. */
@@ -112,17 +132,19 @@ export class RowLedger {
 
   /** Where all rows are. */
   totals({ unsettled, unread, uncounted }: SpoolRows): RowTotals {
-    const { accepted, committed, deadLettered, lost } = this;
+    const { committed, deadLettered, lost } = this;
     const missing = this.missing(unsettled);
-    const hidden = uncounted ? Math.max(0, missing) : 0;
+    // A place that nobody has counted is not taken for an empty one: that would read as if nothing were missing.
+    const hidden = uncounted ? Math.max(1, missing) : 0;
+    const unheard = Math.max(0, hidden - Math.max(0, missing));
     return {
-      accepted,
+      accepted: this.accepted + unheard,
       committed,
       deadLettered,
       spooled: unsettled - unread,
       unread: unread + hidden,
       lost,
-      residual: missing - hidden,
+      residual: missing + unheard - hidden,
     };
   }
 

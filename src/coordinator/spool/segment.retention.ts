@@ -24,6 +24,8 @@ export class SegmentRetention {
   private checkpointFails = false;
   /** Records below it are accepted. */
   private acceptedBelow: number;
+  /** Records below it were there at the start. */
+  private readonly firstNew: number;
 
   constructor(
     private readonly options: SpoolOptions,
@@ -35,8 +37,11 @@ export class SegmentRetention {
     private readonly ledger: RowLedger,
     /** Told when the quota leaves room again. */
     private readonly onEnd: () => void,
+    /** Told when the ledger of the checkpoint was gone on from after the start. */
+    private readonly onRead: () => void,
   ) {
     this.acceptedBelow = store.next;
+    this.firstNew = store.next;
     this.timer = setInterval(() => this.tick(), options.checkpointMs ?? CHECKPOINT_MS).unref();
   }
 
@@ -117,6 +122,7 @@ export class SegmentRetention {
 
   private async writeCheckpoint(): Promise<void> {
     const { checkpoint, records, quarantine, unread, store } = this;
+    if (checkpoint.unread !== undefined && !(await this.resumeLedger())) return;
     const settledBelow = Math.min(records.settledBelow, quarantine.holdsAt, unread.holdsAt);
     const sequence = Math.max(checkpoint.sequence, settledBelow);
     const next = Math.max(this.acceptedBelow, sequence, checkpoint.ledger?.next ?? 0);
@@ -125,6 +131,23 @@ export class SegmentRetention {
     await store.assertDirectory();
     await checkpoint.write(sequence, ledger);
     this.ledger.written(ledger);
+  }
+
+  /**
+   * Goes on from a checkpoint that the disk did not read at the start: once it has read it, and all that was there is
+   * settled, as the ledger counts what is settled only. Another checkpoint in its place would forget the totals.
+   * @returns whether it does
+   */
+  private async resumeLedger(): Promise<boolean> {
+    const { checkpoint, store, firstNew } = this;
+    const { late } = checkpoint;
+    const isLeft = store.segments.some(({ first, settledAt }) => first < firstNew && settledAt === undefined);
+    if (!late || isLeft) return false;
+    const { sequence, ledger } = late;
+    if (ledger) this.ledger.goOn(ledger, await store.lookAgain(firstNew, sequence, ledger));
+    checkpoint.goOn(late);
+    this.onRead();
+    return true;
   }
 
   /** Whatever the checkpoint says: one entry that cannot be settled must not keep all the segments after its own. */
@@ -166,7 +189,8 @@ export class SegmentRetention {
       // Asked anew: while others were removed the one that is written may have got a record.
       const needed = wanted > 0;
       if (segment.settledAt === undefined) continue;
-      if (!this.isRecorded(segment) && !(needed && this.checkpointFails)) continue;
+      const mayBeLost = needed && this.checkpointFails && this.checkpoint.unread === undefined;
+      if (!this.isRecorded(segment) && !mayBeLost) continue;
       if (!needed && (segment.settledAt > longEnough || segment === this.store.current)) continue;
       wanted -= segment.bytes;
       await this.store.remove(segment);

@@ -45,6 +45,24 @@ export class SegmentStore {
   }
 
   /**
+   * Looks once more at the segments that begin below a sequence number, with a checkpoint that was read since. Rejects
+   * when the disk does not read all of them.
+   */
+  async lookAgain(below: number, checkpoint: number, ledger: LedgerRecord): Promise<Backlog> {
+    const segments = this.segments
+      .filter(({ first }) => first < below)
+      .map(({ name, first, bytes }) => {
+        const segment = this.newSegment(name, first);
+        segment.measured(bytes);
+        return segment;
+      });
+    const found = await lookAtBacklog(this.files, segments, checkpoint, ledger);
+    const unread = segments.find(({ counted }) => !counted);
+    if (unread) throw new Error(`segment ${unread.path} is not read now`);
+    return found;
+  }
+
+  /**
    * Compares the directory and the segment that is written with what lies under their names. What is written to files
    * that were removed or moved, no process finds again.
    * @throws SpoolUnavailableError
@@ -69,6 +87,11 @@ export class SegmentStore {
       throw new SpoolUnavailableError(
         `the directory of the spool, ${this.directory}, was removed, moved or replaced; put it back, or restart the service`,
       );
+  }
+
+  /** Sequence numbers below this one were given already. */
+  skipTo(next: number): void {
+    this.nextSequence = Math.max(this.nextSequence, next);
   }
 
   /** The first of this many sequence numbers, which are never given again. */

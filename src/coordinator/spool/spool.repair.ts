@@ -1,4 +1,4 @@
-import { Checkpoint } from './checkpoint.js';
+import { Checkpoint, type CheckpointLook } from './checkpoint.js';
 import { dropReplay, pendingReplay } from './replay.request.js';
 import { QUARANTINE } from './segment.js';
 import { type SpoolFile, type SpoolFileSystem } from './spool.file-system.js';
@@ -72,7 +72,13 @@ export async function* repairSpool(
     yield* repairSegment(files, directory, segment, options);
 
   const path = `${directory}/checkpoint`;
-  const checkpoint = await Checkpoint.look(files, directory);
+  let checkpoint: CheckpointLook | undefined;
+  try {
+    checkpoint = await Checkpoint.look(files, directory);
+  } catch {
+    if (giveUp && !dryRun) await Checkpoint.replace(files, directory, 0);
+    yield { kind: giveUp ? 'given-up' : 'unread', path, offset: 0, bytes: 0, rows: undefined };
+  }
   if (checkpoint) {
     const { sequence, damaged, ledger } = checkpoint;
     const bookLoss = giveUp && ledger?.lossUnknown === false;

@@ -59,7 +59,7 @@ export class Spool<T> {
   private constructor(
     private readonly options: SpoolOptions,
     private readonly store: SegmentStore,
-    checkpoint: Checkpoint,
+    private readonly checkpoint: Checkpoint,
     /** What was there at the start. */
     readonly recovered: Backlog,
   ) {
@@ -80,6 +80,7 @@ export class Spool<T> {
       this.unread,
       this.ledger,
       onEnd,
+      () => this.ledger.balance(this.whereRowsAre()),
     );
     this.fault = new DiskFault(options, store, checkpoint, this.retention, segmentBytes, onEnd);
     this.writes = new GroupCommit(options, store, this.retention, this.fault, segmentBytes, (...group) =>
@@ -122,6 +123,7 @@ export class Spool<T> {
     );
     const failure =
       made ?? (await failureOf(checkpoint.prepare())) ?? (await failureOf(store.assertDirectory()));
+    store.skipTo(checkpoint.next);
     if (failure) await spool.fault.begin(failure.error);
     return spool;
   }
@@ -143,17 +145,22 @@ export class Spool<T> {
 
   /** The newest time of receipt that was ever given to `append`, Unix epoch microseconds; 0 before the first. */
   get newestTime(): number {
-    return this.ledger.newestTime;
+    return Math.max(this.ledger.newestTime, this.checkpoint.late?.ledger?.newestTime ?? 0);
   }
 
   /** The spool now. */
   snapshot(): SpoolSnapshot {
+    const { unread, late } = this.checkpoint;
+    const isCheckpointUnread = unread !== undefined && !late;
     return {
       bytes: this.store.bytes,
       maxBytes: this.options.maxBytes,
       rows: this.records.rows,
       totals: this.ledger.totals(this.whereRowsAre()),
-      unread: { places: this.unread.size, error: this.unread.error },
+      unread: {
+        places: this.unread.size + (isCheckpointUnread ? 1 : 0),
+        error: this.unread.error ?? this.checkpoint.unread,
+      },
       oldestAgeSeconds: this.records.oldestAgeSeconds(this.tail.peek()?.time),
       quarantined: this.quarantine.count,
       fault: this.fault.current,
@@ -282,6 +289,7 @@ export class Spool<T> {
   private whereRowsAre(): SpoolRows {
     const { records, unread, backlog, tail } = this;
     const uncounted =
+      this.checkpoint.unread !== undefined ||
       unread.haveUncountedRows ||
       (backlog.behind &&
         this.store.segments.some(({ counted, last }) => !counted && last > records.lastHandedOut));
