@@ -85,13 +85,12 @@ export class IngestService {
     if (isEmpty && request.contentType === undefined) throw emptyBody();
     const format = bodyFormat(request.contentType);
     if (isEmpty) throw emptyBody();
-    // Of two bodies that one client sends, the later one is the later one also when it is decoded sooner.
-    const receivedAt = this.clock.next();
     const decoding = this.decodeBody(request, format);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     const batch = this.requireBatch(decoded);
     const admitted = this.admission.admit(batch);
-    batch.receivedAt = receivedAt;
+    // Now, and not before it was decoded: the coordinator gathers batches that ascend in time.
+    batch.receivedAt = this.clock.next();
     const counts = await this.accept(batch, request, admitted);
     return {
       counts,
