@@ -35,6 +35,9 @@ const TAKES_OTHER_LANE: ReadonlySet<unknown> = new Set(['23505', '40P01']);
 /** The failure table's name for what a row without a partition raises. */
 const NO_PARTITION = 'no_partition';
 
+/** Where the history of bars is, or a partition of it. */
+const HISTORY_TABLE = /^(bar_revisions|bar_confirmations)/;
+
 /** Batches with the ids of their series, which are right until the end of the transaction. */
 interface BegunWrite {
   readonly batches: readonly ResolvedBatch[];
@@ -68,6 +71,10 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     try {
       return await this.tryWrite(batches);
     } catch (error) {
+      if (isOfHistory(error))
+        // Without its cause, whose SQLSTATE would blame the bars.
+        // eslint-disable-next-line preserve-caught-error
+        throw new Error(`the history of bars is refused (${String(codeOf(error))}): ${error.message}`);
       if (lookUpFailure(error).name !== NO_PARTITION) throw error;
       // Somebody removed a partition that was known to exist.
       this.partitions.forget();
@@ -199,6 +206,12 @@ async function isFirstStored(client: PoolClient, { batches, order: { keys } }: B
 function isOnEmptySpan(error: unknown): boolean {
   const constraint = error instanceof Error && 'constraint' in error ? error.constraint : undefined;
   return codeOf(error) === '23505' && constraint === 'bar_revisions_pkey';
+}
+
+/** What the tables of the history refuse, as with a column of somebody's, is no fault of a bar: it waits. */
+function isOfHistory(error: unknown): error is Error {
+  const table = error instanceof Error && 'table' in error ? error.table : undefined;
+  return typeof table === 'string' && HISTORY_TABLE.test(table) && lookUpFailure(error).class === 'data';
 }
 
 function codeOf(error: unknown): unknown {

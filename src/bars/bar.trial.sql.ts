@@ -4,22 +4,30 @@
  * Begins it. A constraint that is checked at the commit only would never be seen to fail. Locks that somebody holds are
  * a reason to say no, not to wait.
  */
-export function beginTrial(lockLimitMs: number, statementLimitMs?: number): string {
+export function beginTrial(lockLimitMs: number, statementLimitMs?: number, locks = ''): string {
   const limit = statementLimitMs === undefined ? '' : `SET LOCAL statement_timeout = ${statementLimitMs};`;
   return `BEGIN ISOLATION LEVEL READ COMMITTED;
     SET CONSTRAINTS ALL IMMEDIATE;
     SET LOCAL lock_timeout = ${lockLimitMs};
     ${limit}
+    ${locks}
     SAVEPOINT trial`;
 }
 
 /** Makes good what a step did, and lets go of its locks: a trial never waits for one while it holds another. */
 export const UNDO = 'ROLLBACK TO SAVEPOINT trial';
 
-/** A few bars that are stored and that nobody has locked, in a range of time or anywhere. */
+/** The partitions, newest years first. */
+export const NEWEST_PARTITIONS = `
+  SELECT inhrelid::regclass::text AS name FROM pg_inherits WHERE inhparent = 'bars'::regclass
+   ORDER BY name DESC LIMIT 5`;
+
+/** A few bars that are stored and that nobody has locked, in a range of time or in a partition. */
 export const STORED_IN = `
   SELECT series_id, ts::text AS ts FROM bars WHERE ts >= $1 AND ts < $2 LIMIT 3 FOR UPDATE SKIP LOCKED`;
-export const STORED = 'SELECT series_id, ts::text AS ts FROM bars LIMIT 3 FOR UPDATE SKIP LOCKED';
+export function storedInPartition(name: string): string {
+  return `SELECT series_id, ts::text AS ts FROM ${name} LIMIT 3 FOR UPDATE SKIP LOCKED`;
+}
 
 const COLUMNS = 'series_id, ts, open, high, low, close, volume, received_at';
 

@@ -5,15 +5,17 @@ import type { Takes } from '../coordinator/sink.js';
 import type { Database } from '../database/database.js';
 import {
   beginTrial,
+  NEWEST_PARTITIONS,
   PUT_BACK,
   REWRITE,
-  STORED,
+  storedInPartition,
   STORED_IN,
   TAKE_OUT,
   TRY_BAR,
   UNDO,
 } from './bar.trial.sql.js';
 import type { BarBatch } from './bar.batch.js';
+import { LOCK_SERIES } from './series.sql.js';
 import { parseSeriesName } from './series.key.js';
 import { formatTimestamp } from './timestamp.js';
 import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
@@ -34,14 +36,14 @@ export class BarTrial {
   async takesOthers(batches: readonly BarBatch[]): Promise<Takes> {
     const years = [...new Set(batches.flatMap((batch) => [...batch.years]))].sort((a, b) => b - a);
     return await this.database.withClient(async (client) => {
-      await client.query(beginTrial(ASK_LOCK_LIMIT_MS, ASK_LIMIT_MS));
+      await client.query(beginTrial(ASK_LOCK_LIMIT_MS, ASK_LIMIT_MS, LOCK_SERIES));
       let alike: boolean | undefined;
       for (const year of years.slice(0, MOST_YEARS)) {
         const range = [`${year}-01-01T00:00:00Z`, `${year + 1}-01-01T00:00:00Z`];
         alike = either(alike, await takesAny(client, STORED_IN, range));
         if (alike) break;
       }
-      const any = (alike ?? false) ? true : await takesAny(client, STORED, []);
+      const any = (alike ?? false) ? true : await takesAnywhere(client);
       await client.query('ROLLBACK');
       return { alike, any };
     }, 4 * ASK_LIMIT_MS);
@@ -59,13 +61,28 @@ export class BarTrial {
   }
 }
 
-/** True when one of the bars that the query finds can be put back; undefined when there was none to try. */
+/** Asked partition by partition: one that is locked, or broken, says nothing of the others. */
+async function takesAnywhere(client: PoolClient): Promise<boolean | undefined> {
+  const { rows } = await client.query<{ name: string }>(NEWEST_PARTITIONS);
+  let any: boolean | undefined;
+  for (const { name } of rows) {
+    any = either(any, await takesAny(client, storedInPartition(name), []));
+    if (any) return true;
+  }
+  return any;
+}
+
+/**
+ * True when one of the bars that the query finds can be put back; undefined when there was none to try; false also when
+ * they cannot be looked for.
+ */
 async function takesAny(
   client: PoolClient,
   query: string,
   range: readonly string[],
 ): Promise<boolean | undefined> {
-  const { rows } = await client.query<{ series_id: number; ts: string }>(query, [...range]);
+  const { rows, error } = await found(client, query, range);
+  if (error) return false;
   let taken: boolean | undefined;
   for (const { series_id, ts } of rows) {
     const key = [series_id, ts];
@@ -76,6 +93,19 @@ async function takesAny(
     if (taken) return true;
   }
   return taken;
+}
+
+async function found(
+  client: PoolClient,
+  query: string,
+  range: readonly string[],
+): Promise<{ readonly rows: readonly { series_id: number; ts: string }[]; readonly error?: unknown }> {
+  try {
+    return await client.query<{ series_id: number; ts: string }>(query, [...range]);
+  } catch (error) {
+    await client.query(UNDO);
+    return { rows: [], error };
+  }
 }
 
 /** Tries one step and undoes it. Rejects when the connection is lost. */

@@ -11,16 +11,20 @@ const CONTENT = `
               FROM pg_trigger WHERE tgrelid = 'series'::regclass)
      FROM series_version)`;
 
+/** Keeps series from being changed or deleted until the end of the transaction. In the order in which TRUNCATE locks. */
+export const LOCK_SERIES = `
+  LOCK TABLE series IN ACCESS SHARE MODE;
+  SELECT pg_advisory_xact_lock_shared(${ADVISORY_LOCK.series});`;
+
 /**
  * Begins a transaction that writes bars. A commit that a crash of the server may lose is none: what is committed leaves
- * the spool. The table is locked before the advisory lock, as TRUNCATE does it. The content is read by a statement of its
+ * the spool. The content is read by a statement of its
  * own, whose snapshot is taken after the locks: from then on no series is changed or deleted, only added.
  */
 export const BEGIN_PROVEN = `
   BEGIN ISOLATION LEVEL READ COMMITTED;
   SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') = 'off';
-  LOCK TABLE series IN ACCESS SHARE MODE;
-  SELECT pg_advisory_xact_lock_shared(${ADVISORY_LOCK.series});
+  ${LOCK_SERIES}
   SELECT ${CONTENT} AS content`;
 
 /** Lets one transaction at a time add series. */

@@ -13,6 +13,7 @@ import { Database } from '../../src/database/database.js';
 import { PartitionStore } from '../../src/database/partition.store.js';
 import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import type { WriteCounts } from '../../src/bars/write.counts.js';
+import { lookUpFailure } from '../../src/coordinator/failure.table.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 
@@ -376,4 +377,37 @@ describe('the sink', () => {
   it('ends so also when they are written at once', async () => {
     await inAnyOrder('ATONCE', (groups) => Promise.all(groups.map((group) => sink.write(group))));
   }, 120_000);
+});
+
+describe('a history that takes nothing', () => {
+  it('blames no bar', async () => {
+    await sink.write([batch(moment(1), 'HISTORY', [1])]);
+    await test.query('ALTER TABLE bar_revisions ADD COLUMN why text');
+    await test.query('ALTER TABLE bar_revisions ADD CONSTRAINT why CHECK (why IS NOT NULL) NOT VALID');
+    const error = await sink.write([batch(moment(2), 'HISTORY', [2])]).catch((reason: unknown) => reason);
+    expect(lookUpFailure(error).class).toBe('unknown');
+    expect((error as Error).message).toMatch(/the history of bars is refused.*why/);
+    await test.query('ALTER TABLE bar_revisions DROP COLUMN why');
+    await expect(sink.write([batch(moment(2), 'HISTORY', [2])])).resolves.toMatchObject([{ updated: 1 }]);
+  });
+});
+
+describe('a partition of this year that stands apart', () => {
+  it('does not keep the database from being opened', async () => {
+    const year = new Date().getUTCFullYear();
+    await test.query(`ALTER TABLE bars DETACH PARTITION bars_${year}`);
+    const other = new Database(
+      new DataSource(dataSourceOptions(test.url)),
+      new SchemaMigrator(test.url, test.url),
+      new PartitionStore(test.url),
+      { migrated: () => undefined, openFailed: () => undefined, connectionLost: () => undefined },
+      2,
+    );
+    await other.open();
+    expect(other.isOpen).toBe(true);
+    await other.close();
+    await test.query(
+      `ALTER TABLE bars ATTACH PARTITION bars_${year} FOR VALUES FROM ('${year}-01-01T00:00Z') TO ('${year + 1}-01-01T00:00Z')`,
+    );
+  });
 });

@@ -139,6 +139,31 @@ describe('whether others are taken', () => {
     expect(takes).toEqual({ alike: undefined, any: undefined });
   });
 
+  it('is told though a partition of other years is locked, or of these', async () => {
+    await test.query(
+      `CREATE TABLE bars_1962 PARTITION OF bars FOR VALUES FROM ('1962-01-01T00:00Z') TO ('1963-01-01T00:00Z')`,
+    );
+    const old = [batch('REFUSED', [1], RECEIVED, Date.UTC(1962, 0, 5) * 1000)];
+    const holder = new Client({ connectionString: test.url });
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE bars_1962');
+    await expect(trial.takesOthers(old)).resolves.toEqual({ alike: false, any: true });
+    await expect(trial.takesOthers(refused)).resolves.toEqual({ alike: true, any: true });
+    await holder.query('ROLLBACK; BEGIN; LOCK TABLE bars_2026');
+    await expect(trial.takesOthers(refused)).resolves.toEqual({ alike: false, any: false });
+    await holder.end();
+    await test.query('DROP TABLE bars_1962');
+  });
+
+  it('is denied while somebody changes series, for which every write waits', async () => {
+    const holder = new Client({ connectionString: test.url });
+    await holder.connect();
+    await holder.query(`BEGIN; DELETE FROM series WHERE symbol = 'NOBODY'`);
+    await expect(trial.takesOthers(refused)).rejects.toMatchObject({ code: '55P03' });
+    await client.query('ROLLBACK');
+    await holder.end();
+  });
+
   it('is told by a bar that nobody has locked, and not waited for when all are', async () => {
     const holder = new Client({ connectionString: test.url });
     await holder.connect();
