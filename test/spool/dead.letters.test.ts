@@ -37,10 +37,10 @@ describe('adding a dead letter', () => {
     ['a failed fsync of the directory', 'sync-directory', 'EIO'],
   ])('with %s is refused, leaves nothing half done, and works at the next try', async (_, failing, code) => {
     const disk = new SimulatedDisk();
-    const queue = await open(disk);
     disk.beforeEach = (operation) => {
       if (operation === failing) throw failureOf(code);
     };
+    const queue = await open(disk);
     await expect(queue.add(letterOf(1))).rejects.toMatchObject({ code });
     expect([queue.letters, queue.rows]).toEqual([0, 0]);
     expect(disk.names(DIRECTORY).filter((name) => name.endsWith('.tmp'))).toEqual([]);
@@ -51,6 +51,19 @@ describe('adding a dead letter', () => {
     const after = await open(disk);
     expect(after.letters).toBe(1);
     await expect(contentOf(after, letterOf(1).id)).resolves.toBe('rows of 1');
+  });
+
+  it('waits while its directory was moved away, and writes to no other', async () => {
+    const disk = new SimulatedDisk();
+    const queue = await open(disk);
+    disk.moveDirectory(DIRECTORY, '/elsewhere');
+    await expect(queue.add(letterOf(1))).rejects.toThrow(/was removed, moved or replaced/);
+    await disk.mount().makeDirectory(DIRECTORY);
+    await expect(queue.add(letterOf(1))).rejects.toThrow(/was removed, moved or replaced/);
+    expect(disk.names(DIRECTORY)).toEqual([]);
+    disk.moveDirectory('/elsewhere', DIRECTORY);
+    await queue.add(letterOf(1));
+    expect(disk.names(DIRECTORY)).toHaveLength(1);
   });
 
   it('may take the disk as many writes as it likes', async () => {

@@ -46,6 +46,17 @@ describe('A spool whose files are gone', () => {
     await world.close();
   });
 
+  it('takes nothing in a directory that another made, also at the first write after a start', async () => {
+    const world = await worldWith(3);
+    await world.close();
+    await world.start();
+    world.disk.moveDirectory(DIRECTORY, '/elsewhere');
+    await world.disk.mount().makeDirectory(DIRECTORY);
+    expect(await world.append(40)).toBe(false);
+    expect(world.disk.names(DIRECTORY).filter((name) => name.endsWith('.seg'))).toEqual([]);
+    await world.kill();
+  });
+
   it('begins a new segment when the one that is written was removed, and loses nothing acknowledged since', async () => {
     const world = await worldWith(3);
     const [open = ''] = world.segments();

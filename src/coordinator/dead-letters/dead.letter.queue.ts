@@ -45,6 +45,8 @@ export class DeadLetterQueue {
   private readonly ranges = new Map<string, Map<number, number>>();
   private rowSum = 0;
   private damagedCount = 0;
+  /** Identity of the directory, once it is known. */
+  private place: string | undefined;
 
   private constructor(
     private readonly directory: string,
@@ -57,6 +59,9 @@ export class DeadLetterQueue {
     const queue = new DeadLetterQueue(directory, files, onQuarantine);
     const names = await files.list(directory);
     for (const filed of filedIn(names)) queue.note(filed);
+    // Now, while it is known to be the service's own. A full disk has no room for it yet.
+    await files.makeDirectory(directory).catch(() => undefined);
+    queue.place = await files.identity(directory).catch(() => undefined);
     // A crash left them; their rows are still in the spool.
     for (const name of names.filter((one) => one.endsWith(UNFINISHED)))
       await files.remove(`${directory}/${name}`).catch(() => undefined);
@@ -121,11 +126,22 @@ export class DeadLetterQueue {
   async add(letter: DeadLetter): Promise<boolean> {
     const { id, rows } = letter;
     const name = `${id}.${rows}.dlq`;
-    await this.files.makeDirectory(this.directory);
+    await this.preparePlace();
     await writeWholeFile(this.files, this.directory, name, encodeLetter(letter));
     if (this.filed.has(id)) return false;
     this.note({ id, name, rows });
     return true;
+  }
+
+  /** A letter in another directory, as below the mount point of a disk that is gone, would be lost with it. */
+  private async preparePlace(): Promise<void> {
+    if (this.place === undefined) await this.files.makeDirectory(this.directory);
+    const now = await this.files.identity(this.directory);
+    this.place ??= now;
+    if (now === undefined || now !== this.place)
+      throw new Error(
+        `the directory of the dead letters, ${this.directory}, was removed, moved or replaced; put it back, or restart the service`,
+      );
   }
 
   /** At most `limit` ids after the id `after`, by time of receipt. */

@@ -109,6 +109,7 @@ export class SegmentStore {
   /** The segment that is written; a new one, named after the next sequence number, when there is none. */
   async writable(nextSequence: number): Promise<Segment> {
     if (this.active) return this.active.segment;
+    await this.assertDirectory();
     const segment = this.newSegment(`${String(nextSequence).padStart(16, '0')}${SUFFIX}`, nextSequence);
     const file = await this.files.create(segment.path, { writeThrough: true });
     try {
