@@ -97,18 +97,19 @@ export class RowLedger {
 
   /**
    * Goes on from a ledger that the disk did not read at the start. All that was in the spool then has been counted as new,
-   * and is settled by now: what the ledger knew of counts as replayed.
+   * and is settled by now.
    * @param found what a look at the segments of the start, with this ledger, found
+   * @param again what was settled once more, though the ledger has it as settled
    */
-  goOn(before: LedgerRecord, found: Backlog): void {
-    const { accepted, committed, deadLettered, lost, lossUnknown, serial, newestTime } = before;
-    this.accepted += accepted + found.newRows + found.replayedRows - found.rows - this.adopted;
-    this.committed += committed;
-    this.deadLettered += deadLettered - this.adopted;
-    this.lost += lost;
-    this.lossUnknown ||= lossUnknown;
-    this.serial = serial;
-    this.newest = Math.max(this.newest, newestTime);
+  goOn(before: LedgerRecord, found: Backlog, again: Settled): void {
+    const old = again.committed + again.deadLettered + found.rows + this.adopted;
+    this.accepted += before.accepted + found.newRows + found.replayedRows - old;
+    this.committed += before.committed - again.committed;
+    this.deadLettered += before.deadLettered - again.deadLettered - this.adopted;
+    this.lost += before.lost;
+    this.lossUnknown ||= before.lossUnknown;
+    this.serial = before.serial;
+    this.newest = Math.max(this.newest, before.newestTime);
     this.before = before;
   }
 

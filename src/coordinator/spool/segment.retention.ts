@@ -144,7 +144,20 @@ export class SegmentRetention {
     const isLeft = store.segments.some(({ first, settledAt }) => first < firstNew && settledAt === undefined);
     if (!late || isLeft) return false;
     const { sequence, ledger } = late;
-    if (ledger) this.ledger.goOn(ledger, await store.lookAgain(firstNew, sequence, ledger));
+    const found = ledger && (await store.lookAgain(firstNew, sequence, ledger));
+    if (ledger && found) {
+      const settled = new Set(ledger.replayUntil > 0 ? [] : ledger.settledSegments);
+      const again = { committed: 0, deadLettered: 0 };
+      for (const segment of store.segments.filter(({ first }) => first < firstNew)) {
+        const { committed, deadLettered } = segment.settledBelow(
+          settled.has(segment.first) ? firstNew : sequence,
+        );
+        again.committed += committed;
+        again.deadLettered += deadLettered;
+        segment.forgetBelow(firstNew);
+      }
+      this.ledger.goOn(ledger, found, again);
+    }
     checkpoint.goOn(late);
     this.onRead();
     return true;

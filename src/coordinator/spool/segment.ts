@@ -124,6 +124,17 @@ export class Segment {
     this.deadLetteredAhead += outcome.deadLettered;
   }
 
+  /** What became of the records below this number that are settled and lie above the checkpoint. */
+  settledBelow(sequence: number): Settled {
+    const sum = { committed: 0, deadLettered: 0 };
+    for (const [settled, { committed, deadLettered }] of this.settledAhead) {
+      if (settled >= sequence) continue;
+      sum.committed += committed;
+      sum.deadLettered += deadLettered;
+    }
+    return sum;
+  }
+
   /** The checkpoint covers all records below this number: their outcomes need not be kept. */
   forgetBelow(sequence: number): void {
     if (sequence <= this.first || sequence === this.forgottenBelow) return;
