@@ -104,7 +104,10 @@ async function untilBooksAreWhole(scene: Scene): Promise<void> {
   const { replica } = scene;
   await scene.until('what could not be read is in the books', async () => {
     const { acknowledged } = replica;
-    const { rows } = await replica.look();
+    // Another fault may have ended the service meanwhile.
+    const state = await replica.look().catch(() => undefined);
+    if (!state) return false;
+    const { rows } = state;
     return rows.accepted >= acknowledged && rows.residual === 0 && (rows.unread ?? 0) === 0;
   });
 }
