@@ -44,6 +44,7 @@ export interface Isolation {
 export class BatchIsolator<T extends Entry, R> {
   private readonly line = new SuspectLine<T, R>();
   private heldRows = 0;
+  private failedBatches = 0;
   private loop: Promise<void> | undefined;
   private finishing = false;
   private wake: Waiter<void> | undefined;
@@ -65,7 +66,7 @@ export class BatchIsolator<T extends Entry, R> {
   /** Takes over parts that failed; settles each of their rows, sooner or later. */
   isolate(parts: readonly Part<T, R>[], failure: SinkFailure): void {
     this.heldRows += rowsOf(parts);
-    this.judge(suspectOf(parts, 'write', false), failure);
+    this.judge(suspectOf(parts, 'write', false, ++this.failedBatches), failure);
   }
 
   /** Resolves when none is left but rows that wait though the store takes others, and dead letters are safe. */
@@ -136,29 +137,29 @@ export class BatchIsolator<T extends Entry, R> {
     if (pieces.length > 0) return;
     const [only] = suspect.parts;
     if (only && failure.verdict === 'rows' && this.isProven(suspect, failure, failure.takes))
-      this.bury(only, failure, failure.error);
+      this.bury(only, failure, failure.error, suspect.origin);
     else this.hold(suspect, failure);
   }
 
-  private apart({ parts, rows, sifted }: Suspect<T, R>, failure: Failure): readonly Suspect<T, R>[] {
+  private apart({ parts, rows, sifted, origin }: Suspect<T, R>, failure: Failure): readonly Suspect<T, R>[] {
     const { sink, cutting } = this.options;
     const sifts = sink.canTryEach && !sifted;
-    if (sifts && rows <= SIFTED_ROWS) return [suspectOf(parts, 'sift', false)];
+    if (sifts && rows <= SIFTED_ROWS) return [suspectOf(parts, 'sift', false, origin)];
     // Each half might take as long as the whole did.
     if (sifts && failure.class === 'timeout')
-      return cutting.slices(parts, SIFTED_ROWS).map((slice) => suspectOf(slice, 'sift', false));
-    return cutting.halve(parts).map((half) => suspectOf(half, 'write', sifted));
+      return cutting.slices(parts, SIFTED_ROWS).map((slice) => suspectOf(slice, 'sift', false, origin));
+    return cutting.halve(parts).map((half) => suspectOf(half, 'write', sifted, origin));
   }
 
   private async sift(suspect: Suspect<T, R>): Promise<void> {
     const { sink, cutting, signal } = this.options;
-    const { parts, tries } = suspect;
+    const { parts, tries, origin } = suspect;
     const singles = parts.map((part) => cutting.singles(part));
     const entries = singles.flat().map(({ entry }) => entry);
     const outcome = await sink.tryEach('isolator', parts, entries, tries);
     if (signal.aborted) return;
     if ('verdict' in outcome) {
-      if (outcome.verdict === 'rows') this.add(suspectOf(parts, 'write', true));
+      if (outcome.verdict === 'rows') this.add(suspectOf(parts, 'write', true, origin));
       else this.hold(suspect, outcome);
       return;
     }
@@ -183,14 +184,14 @@ export class BatchIsolator<T extends Entry, R> {
         const run = this.options.cutting.between(part, from, end);
         if (error === undefined) good.push(run);
         else if (this.isProven(suspect, lookUpFailure(error), takes))
-          this.bury(run, lookUpFailure(error), error);
+          this.bury(run, lookUpFailure(error), error, suspect.origin);
         else {
           waiting.push(run);
           reason ??= error;
         }
       }
     });
-    if (good.length > 0) this.add(suspectOf(good, 'write', true));
+    if (good.length > 0) this.add(suspectOf(good, 'write', true, suspect.origin));
     if (reason === undefined) return;
     const failure = lookUpFailure(reason);
     this.options.observer.onWriteError('isolator', failure.class, reason, ++suspect.tries[failure.class]);
@@ -225,7 +226,7 @@ export class BatchIsolator<T extends Entry, R> {
     this.add({ ...suspect, pauses, due, waiting: { error, failedAt: at, since, stuck } });
   }
 
-  private bury(part: Part<T, R>, { name }: Failure, error: unknown): void {
+  private bury(part: Part<T, R>, { name }: Failure, error: unknown, origin: number): void {
     const { settlement, observer, signal } = this.options;
     const { rows } = part.entry;
     this.burying = this.burying
@@ -236,7 +237,7 @@ export class BatchIsolator<T extends Entry, R> {
           // Refused rows that could not be made safe before the end are no bug.
           if (signal.aborted || bug instanceof CoordinatorStoppedError) return;
           observer.onWorkerBug(bug);
-          this.hold(suspectOf([part], 'write', true), {
+          this.hold(suspectOf([part], 'write', true, origin), {
             error: bug,
             at: performance.now(),
             verdict: 'rows',
@@ -250,9 +251,10 @@ function suspectOf<T extends Entry, R>(
   parts: readonly Part<T, R>[],
   mode: 'write' | 'sift',
   sifted: boolean,
+  origin: number,
 ): Suspect<T, R> {
   const rows = rowsOf(parts);
-  return { parts, rows, mode, sifted, tries: noTries(), pauses: 0, due: 0, waiting: undefined };
+  return { parts, rows, origin, mode, sifted, tries: noTries(), pauses: 0, due: 0, waiting: undefined };
 }
 
 /** Neighbours with the same outcome: the same SQLSTATE and message, or none. */

@@ -6,6 +6,8 @@ import type { Part } from './write.ticket.js';
 export interface Suspect<T extends Entry, R> {
   readonly parts: readonly Part<T, R>[];
   readonly rows: number;
+  /** The number of the failed batch that they are of, ascending in time. */
+  readonly origin: number;
   /** `write`: try all of them in one write. `sift`: try each by itself, in a transaction that is rolled back. */
   readonly mode: 'write' | 'sift';
   /** True when they were sifted, and refused none the less: they are halved. */
@@ -33,6 +35,7 @@ export interface Wait {
 /** Suspects in the order in which they are tried. */
 export class SuspectLine<T extends Entry, R> {
   private readonly suspects = new Set<Suspect<T, R>>();
+  private oldestIsNext = false;
 
   /** Rows that wait though the store takes others. */
   get stuckRows(): number {
@@ -55,17 +58,21 @@ export class SuspectLine<T extends Entry, R> {
   }
 
   /**
-   * Removes the one to be tried now: of those to be written the largest, so that good rows of a later batch are not
-   * held behind many bad ones that were found already, and then of those to be sifted; the earliest among equals. Without `stuck`
-   * those are left that wait though the store takes others.
+   * Removes the one to be tried now. In turns: of those to be written the largest, so that good rows of a later batch are
+   * not held behind many bad ones that were found already; and one of the oldest batch, the sifted before the written, so
+   * that it comes to an end however many fail after it. The earliest among equals. Without `stuck` those are left that wait
+   * though the store takes others.
    */
   takeDue(now: number, { stuck }: { readonly stuck: boolean }): Suspect<T, R> | undefined {
+    const isBefore = this.oldestIsNext ? isOlder : isLarger;
     let best: Suspect<T, R> | undefined;
     for (const suspect of this.suspects) {
       const isDue = suspect.due <= now && (stuck || !suspect.waiting?.stuck);
-      if (isDue && rank(suspect) > (best ? rank(best) : -1)) best = suspect;
+      if (isDue && (!best || isBefore(suspect, best))) best = suspect;
     }
-    if (best) this.suspects.delete(best);
+    if (!best) return undefined;
+    this.oldestIsNext = !this.oldestIsNext;
+    this.suspects.delete(best);
     return best;
   }
 
@@ -78,6 +85,17 @@ export class SuspectLine<T extends Entry, R> {
   }
 }
 
-function rank({ mode, rows }: { readonly mode: 'write' | 'sift'; readonly rows: number }): number {
+type Ranked = Pick<Suspect<Entry, unknown>, 'mode' | 'rows' | 'origin'>;
+
+function isLarger(one: Ranked, other: Ranked): boolean {
+  return writtenRows(one) > writtenRows(other);
+}
+
+function writtenRows({ mode, rows }: Ranked): number {
   return mode === 'write' ? rows : 0;
+}
+
+function isOlder(one: Ranked, other: Ranked): boolean {
+  if (one.origin !== other.origin) return one.origin < other.origin;
+  return one.mode === 'sift' && other.mode === 'write';
 }
