@@ -47,6 +47,7 @@ export class BacklogReader {
   private cursor: Cursor | undefined;
   /** Reads a place again that was not read in its turn. */
   private secondTry: Cursor | undefined;
+  private triedAgainAt = 0;
   /** Where the cursor begins: the first record that is on disk only. */
   private resumeAt: { readonly segment: Segment; readonly offset: number } | undefined;
 
@@ -101,6 +102,7 @@ export class BacklogReader {
 
   private async openAgain(range: UnreadRange): Promise<Cursor | undefined> {
     const { segment, offset } = range;
+    this.triedAgainAt = performance.now();
     try {
       const file = await this.openFile(segment);
       return { segment, file, reader: readerOf(segment, file, offset), again: range };
@@ -191,7 +193,8 @@ export class BacklogReader {
   ): void {
     const { unread, records, observer } = this.parts;
     const { segment, offset, error } = range;
-    unread.add({ after: records.lastHandedOut, header: undefined, ...range }, instead);
+    const tookMs = performance.now() - this.triedAgainAt;
+    unread.add({ after: records.lastHandedOut, header: undefined, ...range }, instead, instead && tookMs);
     observer.onUnread?.(segment.path, offset, error);
   }
 

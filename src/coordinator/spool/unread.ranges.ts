@@ -82,10 +82,14 @@ export class UnreadRanges {
     return undefined;
   }
 
-  /** A place is not read. `instead` of one that was tried: the pause grows. */
-  add(range: UnreadRange, instead?: UnreadRange): void {
+  /**
+   * A place is not read. `instead` of one that was tried: the pause grows, and is as long as the try took, in milliseconds:
+   * a disk that fails after seconds must not keep the reader from all else.
+   */
+  add(range: UnreadRange, instead?: UnreadRange, tookMs = 0): void {
     const before = instead && this.waiting.get(instead);
-    const pauseMs = before ? Math.min(2 * before.pauseMs, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    const grown = before ? Math.min(2 * before.pauseMs, LONGEST_PAUSE_MS) : FIRST_PAUSE_MS;
+    const pauseMs = Math.max(grown, tookMs);
     range.segment.hold();
     this.waiting.set(range, { range, pauseMs, dueAt: performance.now() + pauseMs });
     this.arm();
