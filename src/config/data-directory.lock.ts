@@ -8,6 +8,8 @@ import { DataDirectoryInUseError, DataDirectoryUnusableError } from './data-dire
 import { askPeer, type PeerAnswer } from './data-directory.peer.js';
 
 const NAME = /^service\.(?<pid>\d+)\.(?<id>[0-9a-f]{16})\.lock$/;
+/** What a process leaves that is killed before it shows its socket. */
+const UNFINISHED = /^service\.\d+\.[0-9a-f]{16}\.lock\.tmp$/;
 const ELECTION_POLL_MS = 20;
 /** Bytes of a Unix socket path that the kernel takes, without the final NUL. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
@@ -83,8 +85,20 @@ export class DataDirectoryLock {
         throw new DataDirectoryUnusableError(this.directory, why, { cause });
       });
       // Between bind and listen a socket refuses connections and would pass for dead: show it only afterwards.
-      await rename(join(this.directory, unfinished), join(this.directory, this.name));
+      await rename(join(this.directory, unfinished), join(this.directory, this.name)).catch(
+        async (error: unknown) => {
+          // Only a holder removes it.
+          const holder = await DataDirectoryLock.holder(this.directory);
+          throw holder === undefined ? error : new DataDirectoryInUseError(this.directory, holder);
+        },
+      );
     });
+  }
+
+  /** Those of dead processes cannot be told from those of others that are about to show theirs, and lose anyway. */
+  private async removeUnfinished(): Promise<void> {
+    for (const name of await readdir(this.directory))
+      if (UNFINISHED.test(name)) await rm(join(this.directory, name), { force: true });
   }
 
   private async win(): Promise<void> {
@@ -92,6 +106,7 @@ export class DataDirectoryLock {
       const rivals = await this.liveRivals();
       if (rivals.length === 0) {
         this.holding = true;
+        await this.removeUnfinished();
         return;
       }
       // Of candidates who see each other the lowest id stays and waits until the others have gone.

@@ -104,6 +104,15 @@ describe('the data directory', () => {
     expect(await readdir(path)).toHaveLength(0);
   });
 
+  it('is cleared of what a process left that was killed before it stood for it', async () => {
+    await mkdir(path);
+    const left = 'service.99999.0123456789abcdef.lock.tmp';
+    await writeFile(join(path, left), '');
+    const held = await DataDirectory.acquire(path);
+    expect(await readdir(path)).not.toContain(left);
+    await held.release();
+  });
+
   it('does not stay taken by a program that the killed holder had started', async () => {
     const { child, says } = await contend('with-child');
     const program = Number(says.split(' ')[1]);
