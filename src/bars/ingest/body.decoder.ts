@@ -1,4 +1,5 @@
 import { MIB } from '../../config/units.js';
+import { Turnstile } from '../../database/turnstile.js';
 import { ProblemError } from '../../http/problem.error.js';
 import {
   type BodyFormat,
@@ -18,7 +19,7 @@ const SHORT_BODY = 2 * MIB;
  * decoded at a time, in the order in which they came, so that the memory of one batch is enough.
  */
 export class BodyDecoder {
-  private lastOne: Promise<void> = Promise.resolve();
+  private readonly longOnes = new Turnstile(1);
 
   /**
    * Takes at most `maxBars` good rows.
@@ -44,16 +45,13 @@ export class BodyDecoder {
     onError: OnRowError,
     maxBars: number,
   ): Promise<DecodeResult> {
-    const before = this.lastOne;
-    let end = (): void => undefined;
-    this.lastOne = new Promise((resolve) => (end = resolve));
-    await before;
+    await this.longOnes.enter();
     try {
       return await decodeBarsInTurns(body, format, onError, maxBars);
     } catch (error) {
       throw decodingProblem(error);
     } finally {
-      end();
+      this.longOnes.leave();
     }
   }
 }
