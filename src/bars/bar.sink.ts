@@ -69,12 +69,16 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     try {
+      return await this.writeOrMakePartitions(batches);
+    } catch (error) {
+      throw isOfHistory(error) ? historyRefused(error) : error;
+    }
+  }
+
+  private async writeOrMakePartitions(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
+    try {
       return await this.tryWrite(batches);
     } catch (error) {
-      if (isOfHistory(error))
-        // Without its cause, whose SQLSTATE would blame the bars.
-        // eslint-disable-next-line preserve-caught-error
-        throw new Error(`the history of bars is refused (${String(codeOf(error))}): ${error.message}`);
       if (lookUpFailure(error).name !== NO_PARTITION) throw error;
       // Somebody removed a partition that was known to exist.
       this.partitions.forget();
@@ -212,6 +216,11 @@ function isOnEmptySpan(error: unknown): boolean {
 function isOfHistory(error: unknown): error is Error {
   const table = error instanceof Error && 'table' in error ? error.table : undefined;
   return typeof table === 'string' && HISTORY_TABLE.test(table) && lookUpFailure(error).class === 'data';
+}
+
+/** Without its cause, whose SQLSTATE would blame the bars. */
+function historyRefused(error: Error): Error {
+  return new Error(`the history of bars is refused (${String(codeOf(error))}): ${error.message}`);
 }
 
 function codeOf(error: unknown): unknown {

@@ -81,10 +81,10 @@ async function takesAny(
   query: string,
   range: readonly string[],
 ): Promise<boolean | undefined> {
-  const { rows, error } = await found(client, query, range);
-  if (error) return false;
+  const stored = await find(client, query, range);
+  if (!stored) return false;
   let taken: boolean | undefined;
-  for (const { series_id, ts } of rows) {
+  for (const { series_id, ts } of stored) {
     const key = [series_id, ts];
     if (await errorOf(client, REWRITE, key)) taken = either(taken, false);
     // A table from which nothing may be deleted cannot be asked so.
@@ -95,16 +95,17 @@ async function takesAny(
   return taken;
 }
 
-async function found(
+/** The keys of a few stored bars; undefined when PostgreSQL does not let us look. Rejects when the connection is lost. */
+async function find(
   client: PoolClient,
   query: string,
   range: readonly string[],
-): Promise<{ readonly rows: readonly { series_id: number; ts: string }[]; readonly error?: unknown }> {
+): Promise<readonly { series_id: number; ts: string }[] | undefined> {
   try {
-    return await client.query<{ series_id: number; ts: string }>(query, [...range]);
-  } catch (error) {
+    return (await client.query<{ series_id: number; ts: string }>(query, [...range])).rows;
+  } catch {
     await client.query(UNDO);
-    return { rows: [], error };
+    return undefined;
   }
 }
 

@@ -87,7 +87,7 @@ export const REBUILD = `
              ELSE at END AS at
       FROM versions JOIN part USING (series_id, ts) LEFT JOIN ahead USING (series_id, ts)
   ),
-  -- Again: one that was dated anew may have met another.
+  -- Once more one version of each time: a version that was dated again may have the time of another now.
   placed AS (
     SELECT DISTINCT ON (series_id, ts, at) * FROM dated
      ORDER BY series_id, ts, at, open DESC, high DESC, low DESC, close DESC, volume DESC

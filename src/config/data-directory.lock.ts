@@ -8,8 +8,8 @@ import { DataDirectoryInUseError, DataDirectoryUnusableError } from './data-dire
 import { askPeer, type PeerAnswer } from './data-directory.peer.js';
 
 const NAME = /^service\.(?<pid>\d+)\.(?<id>[0-9a-f]{16})\.lock$/;
-/** What a process leaves that is killed before it shows its socket. */
-const UNFINISHED = /^service\.\d+\.[0-9a-f]{16}\.lock\.tmp$/;
+/** Behind the name of a socket that is not shown yet; a process that is killed then leaves it. */
+const UNFINISHED = '.tmp';
 const ELECTION_POLL_MS = 20;
 /** Bytes of a Unix socket path that the kernel takes, without the final NUL. */
 const MAX_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
@@ -75,7 +75,7 @@ export class DataDirectoryLock {
 
   /** Makes this contender visible to the others. */
   private async stand(): Promise<void> {
-    const unfinished = `${this.name}.tmp`;
+    const unfinished = `${this.name}${UNFINISHED}`;
     await withSocketPath(this.directory, unfinished, async (path) => {
       await new Promise<void>((resolve, reject) => {
         this.server.once('error', reject);
@@ -98,7 +98,8 @@ export class DataDirectoryLock {
   /** Those of dead processes cannot be told from those of others that are about to show theirs, and lose anyway. */
   private async removeUnfinished(): Promise<void> {
     for (const name of await readdir(this.directory))
-      if (UNFINISHED.test(name)) await rm(join(this.directory, name), { force: true });
+      if (name.endsWith(UNFINISHED) && NAME.test(name.slice(0, -UNFINISHED.length)))
+        await rm(join(this.directory, name), { force: true });
   }
 
   private async win(): Promise<void> {

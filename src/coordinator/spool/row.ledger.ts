@@ -136,8 +136,8 @@ export class RowLedger {
     const { committed, deadLettered, lost } = this;
     const missing = this.missing(unsettled);
     // A place that nobody has counted is not taken for an empty one: that would read as if nothing were missing.
-    const hidden = uncounted ? Math.max(1, missing) : 0;
-    const unheard = Math.max(0, hidden - Math.max(0, missing));
+    const unheard = uncounted && missing <= 0 ? 1 : 0;
+    const hidden = uncounted ? Math.max(0, missing) + unheard : 0;
     return {
       accepted: this.accepted + unheard,
       committed,
