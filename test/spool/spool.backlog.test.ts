@@ -71,7 +71,7 @@ describe('a large backlog', () => {
     await writeSegment(1, records, payload);
     const from = performance.now();
     const spool = await Spool.open<never>(optionsFor(directory));
-    expect(performance.now() - from).toBeLessThan(5 * SECOND);
+    expect(performance.now() - from).toBeLessThan(2 * SECOND);
     expect(spool.recovered.records).toBe(records);
     await spool.close();
   });
