@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals';
+
+import { BodyDecoder } from '../../src/bars/ingest/body.decoder.js';
+import { GOOD_ROW } from './decode.samples.js';
+
+/** NDJSON of so many bytes at least. */
+function bodyOf(rows: number, bytes: number): Buffer {
+  const note = '.'.repeat(Math.ceil(bytes / rows));
+  const lines = Array.from({ length: rows }, (_, ts) => JSON.stringify({ ...GOOD_ROW, ts, note }));
+  return Buffer.from(lines.join('\n'));
+}
+
+describe('the decoder of bodies', () => {
+  it('finishes a long body before it begins the next, and a bad one keeps none from its turn', async () => {
+    const decoder = new BodyDecoder();
+    const order: string[] = [];
+    const decode = async (name: string, body: Buffer): Promise<void> => {
+      try {
+        await decoder.decode(body, 'ndjson', 'abort', Infinity);
+      } finally {
+        order.push(name);
+      }
+    };
+    const work = [
+      decode('slow', bodyOf(60_000, 1_000_000)),
+      decode('bad', Buffer.alloc(2_200_000, '{\n')),
+      decode('fast', bodyOf(100, 2_200_000)),
+      decode('short', bodyOf(1, 10)),
+    ];
+    await Promise.allSettled(work);
+    expect(order).toEqual(['short', 'slow', 'bad', 'fast']);
+  });
+});
