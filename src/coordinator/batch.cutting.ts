@@ -57,7 +57,7 @@ export class BatchCutting<T extends Entry, R> {
 
   private splitAt(part: Part<T, R>, row: number): readonly [Part<T, R>, Part<T, R>?] {
     const { ticket, entry, firstRow } = part;
-    if (row < 1 || row >= entry.rows || !this.parts || !ticket.deadLetters) return [part];
+    if (row < 1 || row >= entry.rows || !this.parts || !ticket.safe) return [part];
     const [before, after] = this.parts.split(entry, row);
     return [
       { ticket, entry: before, firstRow },

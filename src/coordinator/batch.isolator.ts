@@ -7,10 +7,12 @@ import type { Entry, Takes } from './sink.js';
 import { SuspectLine, type Suspect } from './suspect.line.js';
 import { Waiter } from './waiter.js';
 import type { WriteObserver } from './write.observer.js';
-import type { Part, Settlement } from './write.ticket.js';
+import type { AsidePart, Part, Settlement } from './write.ticket.js';
 
 /** Rows that are tried one by one in one transaction: some tenths of a second. */
 const SIFTED_ROWS = 500;
+/** Pieces of entries that wait outside memory; each takes about a kilobyte, and what is more waits within. */
+const MOST_ASIDE = 50_000;
 
 /** What a BatchIsolator works with. */
 export interface BatchIsolatorOptions<T extends Entry, R> {
@@ -44,6 +46,10 @@ export interface Isolation {
 export class BatchIsolator<T extends Entry, R> {
   private readonly line = new SuspectLine<T, R>();
   private heldRows = 0;
+  private asidePieces = 0;
+  private asideRows = 0;
+  /** The entry that was read last: the pieces of one are mostly tried one after the other. */
+  private readLast: Part<T, R> | undefined;
   private failedBatches = 0;
   private loop: Promise<void> | undefined;
   private finishing = false;
@@ -53,9 +59,9 @@ export class BatchIsolator<T extends Entry, R> {
 
   constructor(private readonly options: BatchIsolatorOptions<T, R>) {}
 
-  /** Rows that are isolated now. */
-  get rows(): number {
-    return this.heldRows;
+  /** Rows that are isolated now, without those that wait outside memory. */
+  get rowsInMemory(): number {
+    return this.heldRows - this.asideRows;
   }
 
   /** What is isolated now, and why. */
@@ -98,6 +104,7 @@ export class BatchIsolator<T extends Entry, R> {
   /** Waits until one is due or added; false when there is nothing to wait for. */
   private async pause(): Promise<boolean> {
     const due = this.line.nextDue({ stuck: !this.finishing });
+    this.readLast = undefined;
     if (due === Infinity) return false;
     this.wake = new Waiter<void>(this.options.signal);
     const timer = setTimeout(() => this.wake?.resolve(), Math.ceil(due - performance.now()));
@@ -108,7 +115,9 @@ export class BatchIsolator<T extends Entry, R> {
   }
 
   /** Whatever goes wrong, the rows stay: a bug is one more reason to wait. */
-  private async tryGuarded(suspect: Suspect<T, R>): Promise<void> {
+  private async tryGuarded(waiting: Suspect<T, R>): Promise<void> {
+    const suspect = await this.bringBack(waiting);
+    if (suspect === undefined) return;
     try {
       await (suspect.mode === 'write' ? this.write(suspect) : this.sift(suspect));
     } catch (bug) {
@@ -116,6 +125,35 @@ export class BatchIsolator<T extends Entry, R> {
       this.options.observer.onWorkerBug(bug);
       this.hold(suspect, { error: bug, at: performance.now(), verdict: 'rows' });
     }
+  }
+
+  /** Undefined when they cannot be read, and wait on, or are given up. */
+  private async bringBack(suspect: Suspect<T, R>): Promise<Suspect<T, R> | undefined> {
+    const { aside } = suspect;
+    const { settlement, observer, signal } = this.options;
+    if (aside.length === 0) return suspect;
+    try {
+      const parts = await this.readAll(aside);
+      if (signal.aborted) return undefined;
+      for (const part of aside) settlement.broughtBack(part);
+      this.asidePieces -= aside.length;
+      this.asideRows -= suspect.rows;
+      return { ...suspect, parts, aside: [] };
+    } catch (error) {
+      observer.onFeedError(error);
+      this.hold(suspect, { error, at: performance.now(), verdict: 'rows' });
+      return undefined;
+    }
+  }
+
+  private async readAll(aside: readonly AsidePart<T, R>[]): Promise<readonly Part<T, R>[]> {
+    const parts: Part<T, R>[] = [];
+    for (const { ticket, firstRow, rows } of aside) {
+      if (ticket.safe && this.readLast?.ticket !== ticket)
+        this.readLast = { ticket, entry: await ticket.safe.source.read(), firstRow: 0 };
+      if (this.readLast) parts.push(this.options.cutting.between(this.readLast, firstRow, firstRow + rows));
+    }
+    return parts;
   }
 
   private async write(suspect: Suspect<T, R>): Promise<void> {
@@ -223,7 +261,17 @@ export class BatchIsolator<T extends Entry, R> {
     const pauses = suspect.pauses + 1;
     const policy = stuck ? this.options.pauses : this.options.retry;
     const due = performance.now() + policy.delayMs(pauses);
-    this.add({ ...suspect, pauses, due, waiting: { error, failedAt: at, since, stuck } });
+    const waiting = { error, failedAt: at, since, stuck };
+    this.add({ ...(stuck ? this.setAside(suspect) : suspect), pauses, due, waiting });
+  }
+
+  /** Nobody knows how long they wait: memory, and room in the queue, are for the others. */
+  private setAside(suspect: Suspect<T, R>): Suspect<T, R> {
+    const { parts, rows } = suspect;
+    if (parts.length === 0 || this.asidePieces + parts.length > MOST_ASIDE) return suspect;
+    this.asidePieces += parts.length;
+    this.asideRows += rows;
+    return { ...suspect, parts: [], aside: parts.map((part) => this.options.settlement.setAside(part)) };
   }
 
   private bury(part: Part<T, R>, { name }: Failure, error: unknown, origin: number): void {
@@ -254,7 +302,8 @@ function suspectOf<T extends Entry, R>(
   origin: number,
 ): Suspect<T, R> {
   const rows = rowsOf(parts);
-  return { parts, rows, origin, mode, sifted, tries: noTries(), pauses: 0, due: 0, waiting: undefined };
+  const fresh = { tries: noTries(), pauses: 0, due: 0, waiting: undefined };
+  return { parts, aside: [], rows, origin, mode, sifted, ...fresh };
 }
 
 /** Neighbours with the same outcome: the same SQLSTATE and message, or none. */

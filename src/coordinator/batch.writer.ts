@@ -43,7 +43,7 @@ export class BatchWriter<T extends Entry, R> {
       if (outcome.verdict === 'again' || outcome.verdict === 'store') {
         const ended = sleep(retry.delayMs(tries[outcome.class]), undefined, { signal });
         await ended.catch(() => undefined);
-      } else if (parts.every(({ ticket }) => ticket.deadLetters)) {
+      } else if (parts.every(({ ticket }) => ticket.safe)) {
         isolator.isolate(parts, outcome);
         return;
       } else {

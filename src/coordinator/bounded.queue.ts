@@ -150,6 +150,12 @@ export class BoundedQueue<T extends Entry> {
     this.advance();
   }
 
+  /** Counts rows again that were released, whatever room there is. */
+  hold(rows: number): void {
+    this.heldRows += rows;
+    this.advance();
+  }
+
   /** Removes and returns every waiting entry at once, oldest first; with `hold` their rows count until released. */
   drain({ hold = false }: Pick<TakeOptions, 'hold'> = {}): T[] {
     const entries = this.takeWaiting(Infinity, hold);

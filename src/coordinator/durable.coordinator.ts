@@ -10,7 +10,6 @@ import { EntryGathering } from './entry.gathering.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
 import type { Entry } from './sink.js';
-import type { SpoolItem } from './spool/spool.js';
 import { SpoolFeed } from './spool.feed.js';
 import { guardObserver, type WriteObserver } from './write.observer.js';
 import { Waiter } from './waiter.js';
@@ -70,7 +69,7 @@ export class DurableCoordinator<T extends Entry, R> {
       observer: this.observer,
       signal: this.stopping.signal,
       isAwaited: (sequence) => this.awaited.has(sequence),
-      onSettled: (item, deadRows) => this.settle(item, deadRows),
+      onSettled: (sequence, deadRows) => this.settle(sequence, deadRows),
       onOutcome: (sequence, outcome) => this.answer(sequence, outcome),
     });
     this.replays = new DeadLetterReplay(options, () => this.updateLevel());
@@ -275,7 +274,7 @@ export class DurableCoordinator<T extends Entry, R> {
     this.levelListeners.emit({ level, reason, size: spool.rows, capacity });
   }
 
-  private settle({ sequence }: SpoolItem<T>, deadRows: number): void {
+  private settle(sequence: number, deadRows: number): void {
     this.options.spool.settle(sequence, deadRows);
     this.updateLevel();
   }

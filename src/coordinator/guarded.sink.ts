@@ -139,7 +139,7 @@ export class GuardedSink<T extends Entry, R> {
     const lostRace = failure.class === 'transient' && attempt < maxAttempts;
     if (lostRace) return { value: of('again'), against: undefined };
     // Whoever submitted them is told, and decides; only rows that have nobody wait as long as it takes.
-    if (parts.some(({ ticket }) => !ticket.deadLetters)) {
+    if (parts.some(({ ticket }) => !ticket.safe)) {
       const tooLong = failure.class === 'timeout' && attempt < maxAttempts;
       const verdict = failure.class === 'unavailable' ? 'store' : tooLong ? 'again' : 'rows';
       return { value: of(verdict), against: breaker.isFailure(error) ? error : undefined };

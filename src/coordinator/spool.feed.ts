@@ -25,9 +25,19 @@ interface SpoolFeedOptions<T extends Entry, R> extends Pick<
   /** True when somebody waits for the commit of this entry: it is written without waiting for company. */
   readonly isAwaited: (sequence: number) => boolean;
   /** The entry is written, but for so many rows that are dead letters now. */
-  readonly onSettled: (item: SpoolItem<T>, deadRows: number) => void;
+  readonly onSettled: (sequence: number, deadRows: number) => void;
   /** What became of an entry that was given to the sink. */
   readonly onOutcome: (sequence: number, outcome: R | Error) => void;
+}
+
+type RecordOf<T> = Omit<SpoolItem<T>, 'content'>;
+
+/** A record whose entry is being written. */
+interface OpenRecord<T> extends RecordOf<T> {
+  /** Rows of it that are dead letters. */
+  deadRows: number;
+  /** The entry as it was given, while memory holds it. */
+  given: T | undefined;
 }
 
 /** Takes entries out of the spool, in order, and has them written; rows that are refused become dead letters. */
@@ -52,44 +62,60 @@ export class SpoolFeed<T extends Entry, R> {
   }
 
   private async deliver(item: SpoolItem<T>): Promise<void> {
-    const { writes, codec, deadLetters, signal, isAwaited, onSettled } = this.options;
-    const { content } = item;
+    const { codec, onSettled } = this.options;
+    const { sequence, rows, time, content } = item;
     const entry = 'entry' in content ? content.entry : decodeWhole(codec, content.payload, item);
     if (entry instanceof Error) {
       await this.buryWhole(item, entry);
-      onSettled(item, item.rows);
+      onSettled(sequence, rows);
       return;
     }
-    let deadRows = 0;
-    const { outcome } = await writes.deliver(entry, {
-      signal,
-      flush: isAwaited(item.sequence),
-      deadLetters: async (part, firstRow, error) => {
-        for (const gap of deadLetters.uncovered(item, firstRow, part.rows)) {
-          const payload = codec.encode(this.rowsOf(part, gap.firstRow - firstRow, gap.rows));
-          await this.bury(item, gap.firstRow, gap.rows, payload, whyOf(error));
-        }
-        deadRows += part.rows;
-      },
-    });
-    outcome.then(
-      (result) => this.written(item, deadRows, result),
-      (error: unknown) => this.refused(item, deadRows, error as Error),
+    await this.write(
+      { sequence, rows, time, deadRows: 0, given: 'entry' in content ? entry : undefined },
+      entry,
     );
   }
 
-  private written(item: SpoolItem<T>, deadRows: number, result: R): void {
-    const { codec, onSettled } = this.options;
-    onSettled(item, deadRows);
-    if ('entry' in item.content) codec.recycle?.(item.content.entry);
-    this.options.onOutcome(item.sequence, result);
+  /** `record` and not the item outlives the try: memory does not hold the entry while rows of it wait. */
+  private async write(record: OpenRecord<T>, entry: T): Promise<void> {
+    const { writes, codec, deadLetters, signal, isAwaited } = this.options;
+    const { outcome } = await writes.deliver(entry, {
+      signal,
+      flush: isAwaited(record.sequence),
+      deadLetters: async (part, firstRow, error) => {
+        for (const gap of deadLetters.uncovered(record, firstRow, part.rows)) {
+          const payload = codec.encode(this.rowsOf(part, gap.firstRow - firstRow, gap.rows));
+          await this.bury(record, gap.firstRow, gap.rows, payload, whyOf(error));
+        }
+        record.deadRows += part.rows;
+      },
+      source: { setAside: () => (record.given = undefined), read: () => this.readAgain(record) },
+    });
+    outcome.then(
+      (result) => this.written(record, result),
+      (error: unknown) => this.refused(record, error as Error),
+    );
   }
 
-  private refused(item: SpoolItem<T>, deadRows: number, error: Error): void {
+  private async readAgain(record: RecordOf<T>): Promise<T> {
+    const { spool, codec } = this.options;
+    const entry = decodeWhole(codec, await spool.readAgain(record.sequence), record);
+    if (entry instanceof Error) throw entry;
+    return entry;
+  }
+
+  private written({ sequence, deadRows, given }: OpenRecord<T>, result: R): void {
+    const { codec, onSettled, onOutcome } = this.options;
+    onSettled(sequence, deadRows);
+    if (given) codec.recycle?.(given);
+    onOutcome(sequence, result);
+  }
+
+  private refused({ sequence, deadRows }: OpenRecord<T>, error: Error): void {
     // Anything else left rows unwritten: the entry stays in the spool, and is written after the next start.
     if (error instanceof WriteRefusedError && error.reason !== 'worker_bug')
-      this.options.onSettled(item, deadRows);
-    this.options.onOutcome(item.sequence, error);
+      this.options.onSettled(sequence, deadRows);
+    this.options.onOutcome(sequence, error);
   }
 
   private rowsOf(entry: T, first: number, rows: number): T {
@@ -106,7 +132,7 @@ export class SpoolFeed<T extends Entry, R> {
 
   /** Tries until it is safe: a full disk is no reason to lose rows, and the entry stays in the spool meanwhile. */
   private async bury(
-    item: SpoolItem<T>,
+    item: RecordOf<T>,
     firstRow: number,
     rows: number,
     payload: readonly Buffer[],

@@ -1,10 +1,12 @@
 import type { Tries } from './guarded.sink.js';
 import type { Entry } from './sink.js';
-import type { Part } from './write.ticket.js';
+import type { AsidePart, Part } from './write.ticket.js';
 
 /** Rows of which some are refused, or may be. */
 export interface Suspect<T extends Entry, R> {
   readonly parts: readonly Part<T, R>[];
+  /** Those in place of `parts` that wait outside memory. */
+  readonly aside: readonly AsidePart<T, R>[];
   readonly rows: number;
   /** The number of the failed batch that they are of, ascending in time. */
   readonly origin: number;

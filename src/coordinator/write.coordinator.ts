@@ -15,7 +15,14 @@ import { RetryPolicy } from './retry.policy.js';
 import type { Entry } from './sink.js';
 import { guardObserver, type RefusalReason, type WriteObserver } from './write.observer.js';
 import { batchSizes, paceOf } from './worker.pace.js';
-import { WriteTicket, type DeadLetterSink, type Part, type Settlement } from './write.ticket.js';
+import {
+  WriteTicket,
+  type AsidePart,
+  type DeadLetterSink,
+  type EntrySource,
+  type Part,
+  type Settlement,
+} from './write.ticket.js';
 
 const SECOND = 1000;
 /** Rows that are refused while others are taken may wait this many times as long between tries as a whole batch. */
@@ -65,6 +72,8 @@ export class WriteCoordinator<T extends Entry, R> {
     const settlement: Settlement<T, R> = {
       committed: (written, results) => this.committed(written, results),
       refused: (part, error) => this.refused(part, error),
+      setAside: (part) => this.setAside(part),
+      broughtBack: (part) => this.broughtBack(part),
     };
     const pauses = retry.withLongerWaits(WAITING_FACTOR);
     const common = { sink: guarded, cutting, settlement, retry, signal };
@@ -112,13 +121,13 @@ export class WriteCoordinator<T extends Entry, R> {
    * Takes an entry as soon as there is room, whatever the circuit's state: for entries that are safe elsewhere and
    * may not be refused. Resolves when it is in the queue; `outcome` settles as what `submit` returns does, but an
    * entry of which rows are refused is taken apart, and those at fault go to `deadLetters`; the others are tried until
-   * they are written. Rejects when it was not taken.
+   * they are written, and read from `source` for each try. Rejects when it was not taken.
    */
   async deliver(
     entry: T,
-    options: PutOptions & { readonly deadLetters: DeadLetterSink<T> },
+    options: PutOptions & { readonly deadLetters: DeadLetterSink<T>; readonly source: EntrySource<T> },
   ): Promise<{ readonly outcome: Promise<R> }> {
-    const ticket = new WriteTicket<T, R>(entry, options.deadLetters);
+    const ticket = new WriteTicket<T, R>(entry, options);
     await this.queue.put(ticket, options);
     this.take(ticket);
     return { outcome: ticket.promise };
@@ -188,7 +197,7 @@ export class WriteCoordinator<T extends Entry, R> {
 
   /** Rows that are isolated are no work for the workers: they must not make the queue look slow. */
   private noteWork(): void {
-    if (this.queue.size > this.isolator.rows) this.drainRate.busy();
+    if (this.queue.size > this.isolator.rowsInMemory) this.drainRate.busy();
     else this.drainRate.idle();
   }
 
@@ -203,7 +212,7 @@ export class WriteCoordinator<T extends Entry, R> {
       try {
         await this.writer.write(
           workerId,
-          batch.map((ticket) => ticket.whole()),
+          batch.map((ticket) => ticket.takeWhole()),
         );
         this.noteWork();
       } catch (bug) {
@@ -229,16 +238,30 @@ export class WriteCoordinator<T extends Entry, R> {
   }
 
   private async refused({ ticket, entry, firstRow }: Part<T, R>, error: WriteRefusedError): Promise<void> {
-    await ticket.deadLetters?.(entry, firstRow, error);
+    await ticket.safe?.deadLetters(entry, firstRow, error);
     if (!this.held.has(ticket)) return;
     ticket.refusal ??= error;
     this.countRefused(ticket, entry.rows, 'write_refused');
     this.settleIfDone(ticket);
   }
 
+  private setAside({ ticket, entry, firstRow }: Part<T, R>): AsidePart<T, R> {
+    const { rows } = entry;
+    if (this.held.has(ticket)) {
+      ticket.setAside(rows);
+      this.queue.release(rows);
+    }
+    return { ticket, firstRow, rows };
+  }
+
+  private broughtBack({ ticket, rows }: AsidePart<T, R>): void {
+    if (this.held.has(ticket)) this.queue.hold(ticket.bringBack(rows));
+  }
+
   /** Answers a ticket of which nothing more will be known. */
   private giveUp(ticket: WriteTicket<T, R>, reason: RefusalReason, error: Error): void {
     if (!this.held.has(ticket)) return;
+    this.queue.hold(ticket.bringBack());
     this.countRefused(ticket, ticket.pendingRows, reason);
     this.forget(ticket);
     ticket.reject(error);

@@ -10,6 +10,22 @@ export interface Part<T extends Entry, R> {
   readonly firstRow: number;
 }
 
+/** Rows of an entry that wait outside memory. */
+export interface AsidePart<T extends Entry, R> {
+  readonly ticket: WriteTicket<T, R>;
+  /** Row of the ticket's entry with which they begin, from 0. */
+  readonly firstRow: number;
+  readonly rows: number;
+}
+
+/** Where an entry is safe, so that memory need not hold it while rows of it wait. */
+export interface EntrySource<T extends Entry> {
+  /** Memory holds the entry no longer. */
+  setAside(): void;
+  /** The whole entry again. Rejects when it cannot be read now. */
+  read(): Promise<T>;
+}
+
 /** Takes rows that the sink refused; resolves when they are safe. */
 export type DeadLetterSink<T extends Entry> = (
   entry: T,
@@ -23,6 +39,10 @@ export interface Settlement<T extends Entry, R> {
   committed(parts: readonly Part<T, R>[], results: readonly R[]): void;
   /** The sink refused this part alone. Resolves when it is taken care of. */
   refused(part: Part<T, R>, error: WriteRefusedError): Promise<void>;
+  /** The part waits outside memory: its rows take no room in the queue. */
+  setAside(part: Part<T, R>): AsidePart<T, R>;
+  /** It is in memory again. */
+  broughtBack(part: AsidePart<T, R>): void;
 }
 
 /** An entry on its way through the coordinator, with the promise that its submitter holds. */
@@ -33,21 +53,39 @@ export class WriteTicket<T extends Entry, R> extends Waiter<R> implements Entry 
   readonly results: R[] = [];
   committedRows = 0;
   refusedRows = 0;
+  private asideRows = 0;
+  private entry: T | undefined;
   /** Why rows were refused, the first time. */
   refusal: WriteRefusedError | undefined;
 
   constructor(
-    readonly entry: T,
+    entry: T,
     /** Undefined: an entry of which a row is refused is refused whole. */
-    readonly deadLetters?: DeadLetterSink<T>,
+    readonly safe?: { readonly deadLetters: DeadLetterSink<T>; readonly source: EntrySource<T> },
   ) {
     super();
+    this.entry = entry;
     this.rows = entry.rows;
   }
 
-  /** The entry as one part. */
-  whole(): Part<T, R> {
-    return { ticket: this, entry: this.entry, firstRow: 0 };
+  /** The entry as one part, once: from then on memory holds only the parts that are tried. */
+  takeWhole(): Part<T, R> {
+    const { entry } = this;
+    if (!entry) throw new Error('the entry was taken already');
+    this.entry = undefined;
+    return { ticket: this, entry, firstRow: 0 };
+  }
+
+  /** Rows of it wait outside memory. */
+  setAside(rows: number): void {
+    this.asideRows += rows;
+    this.safe?.source.setAside();
+  }
+
+  /** Rows of it that waited outside memory, `rows` or all of them, do so no longer. */
+  bringBack(rows = this.asideRows): number {
+    this.asideRows -= rows;
+    return rows;
   }
 
   /** Rows of which nothing is known yet. */

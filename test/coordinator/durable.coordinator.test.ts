@@ -1,6 +1,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 
@@ -26,6 +28,8 @@ interface Values extends Entry {
 }
 
 const POISON = 666;
+/** Values from it on are of a kind that may be locked. */
+const LOCKED = 10_000;
 let clock = 0;
 
 function valuesOf(values: readonly number[], time = ++clock): Values {
@@ -69,11 +73,14 @@ class Table {
   failures = 0;
   /** Thrown by every write while it is set. */
   down: Error | undefined;
+  /** Thrown by writes of locked values while it is set. */
+  lock: Error | undefined;
 
   write(entries: readonly Values[]): Promise<readonly number[]> {
     this.writes++;
     if (this.down) return Promise.reject(this.down);
     const values = entries.flatMap((entry) => entry.values);
+    if (this.lock && values.some((value) => value >= LOCKED)) return Promise.reject(this.lock);
     if (values.includes(POISON)) {
       this.failures++;
       return Promise.reject(failure('23514'));
@@ -649,6 +656,91 @@ describe('a row that the sink refuses', () => {
     table.down = undefined;
     await isSettled(one);
     expect(table.rows.size).toBe(2);
+  });
+});
+
+describe('rows that wait while others are taken', () => {
+  const lockedRows = (from: number, count: number) =>
+    Array.from({ length: count }, (_, i) => LOCKED + from + i);
+  const areWaiting = (coordinator: DurableCoordinator<Values, number>, rows: number) =>
+    until(() => coordinator.snapshot().isolation.rows === rows);
+
+  it('hold up no others though they are more than the queue has room for', async () => {
+    const table = new Table();
+    table.lock = failure('55P03');
+    const one = await start(table, { capacity: 100 });
+    for (let i = 0; i < 40; i++) await one.coordinator.accept(valuesOf([i, ...lockedRows(10 * i, 10)]));
+    await until(() => table.rows.size === 40);
+    await areWaiting(one.coordinator, 400);
+    const { outcome } = await one.coordinator.acceptAwaited(valuesOf([99]));
+    expect(await outcome).toBe(1);
+    expect(one.coordinator.snapshot().rows).toMatchObject({ accepted: 441, spooled: 440, residual: 0 });
+    table.lock = undefined;
+    await isSettled(one);
+    expect(table.rows.size).toBe(441);
+    expect(one.coordinator.snapshot().rows).toMatchObject({ committed: 441, residual: 0 });
+  });
+
+  it('are written after the next start when the store stops before', async () => {
+    const table = new Table();
+    table.lock = failure('55P03');
+    const one = await start(table, { capacity: 100 });
+    for (let i = 0; i < 4; i++) await one.coordinator.accept(valuesOf([i, ...lockedRows(10 * i, 10)]));
+    await areWaiting(one.coordinator, 40);
+    await one.coordinator.stop({ deadlineMs: 1_000 });
+    table.lock = undefined;
+    const two = await start(table, { capacity: 100 });
+    await isSettled(two);
+    expect(table.rows.size).toBe(44);
+    expect(two.coordinator.snapshot().rows).toMatchObject({ accepted: 44, committed: 44, residual: 0 });
+  });
+
+  it('are read again from the spool for as long as it does not read', async () => {
+    const table = new Table();
+    table.lock = failure('55P03');
+    const disk = { fails: false };
+    const failures: unknown[] = [];
+    const one = await start(table, {
+      observer: { onFeedError: (error) => failures.push(error) },
+      spoolFiles: {
+        ...nodeFileSystem,
+        open: (...place) =>
+          disk.fails ? Promise.reject(new Error('EIO: the disk')) : nodeFileSystem.open(...place),
+      },
+    });
+    await one.coordinator.accept(valuesOf([1, ...lockedRows(0, 10), 2]));
+    await areWaiting(one.coordinator, 10);
+    disk.fails = true;
+    table.lock = undefined;
+    await until(() => failures.length > 20);
+    // One may have been in memory when the disk began to fail.
+    expect(table.rows.size).toBeLessThanOrEqual(3);
+    expect(one.coordinator.snapshot()).toMatchObject({ rows: { residual: 0 }, deadLetters: 0 });
+    disk.fails = false;
+    await isSettled(one);
+    expect(table.rows.size).toBe(12);
+  });
+
+  it('leave the entry that they are of to the garbage collection', async () => {
+    setFlagsFromString('--expose_gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const table = new Table();
+    table.lock = failure('55P03');
+    const one = await start(table);
+    const accept = async () => {
+      const entry = valuesOf([...lockedRows(0, 1), 1, 2, 3]);
+      await one.coordinator.accept(entry);
+      return new WeakRef(entry);
+    };
+    const entry = await accept();
+    await areWaiting(one.coordinator, 1);
+    // What the workers took last is forgotten with what they take next.
+    for (let i = 0; i < 4; i++) await (await one.coordinator.acceptAwaited(valuesOf([i]))).outcome;
+    await until(() => {
+      collectGarbage();
+      return entry.deref() === undefined;
+    });
+    expect(one.coordinator.snapshot().rows).toMatchObject({ spooled: 4, residual: 0 });
   });
 });
 

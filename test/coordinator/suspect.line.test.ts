@@ -6,7 +6,7 @@ import type { Entry } from '../../src/coordinator/sink.js';
 
 function suspect(origin: number, mode: 'write' | 'sift', rows: number): Suspect<Entry, void> {
   const rest = { sifted: false, tries: noTries(), pauses: 0, due: 0, waiting: undefined };
-  return { parts: [], rows, origin, mode, ...rest };
+  return { parts: [], aside: [], rows, origin, mode, ...rest };
 }
 
 describe('rows that are tried apart', () => {

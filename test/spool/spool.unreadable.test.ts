@@ -383,3 +383,42 @@ describe('a first start on a full disk', () => {
     },
   );
 });
+
+describe('a record that was handed out', () => {
+  const opened = async (): Promise<{ world: SpoolWorld; sequence: number; payload: Buffer | undefined }> => {
+    const world = new SpoolWorld();
+    await world.start();
+    for (const bytes of [50, RECORD, 70]) await world.append(bytes);
+    await world.read();
+    const [, second] = world.unsettled;
+    return { world, sequence: second?.sequence ?? 0, payload: second?.given.payload };
+  };
+
+  it('is read again as it was given, until it is settled', async () => {
+    const { world, sequence, payload } = await opened();
+    expect(await world.spool.readAgain(sequence)).toEqual(payload);
+    world.spool.settle(sequence);
+    await expect(world.spool.readAgain(sequence)).rejects.toThrow('is settled');
+  });
+
+  it('is read again after a restart, from the backlog', async () => {
+    const { world } = await opened();
+    await world.kill();
+    await world.start();
+    await world.read();
+    expect(world.unsettled).toHaveLength(3);
+    for (const { sequence, given } of world.unsettled)
+      expect(await world.spool.readAgain(sequence)).toEqual(given.payload);
+  });
+
+  it('is not read again while the disk does not read it, nor when it is damaged', async () => {
+    const { world, sequence, payload } = await opened();
+    world.disk.unreadable = () => true;
+    await expect(world.spool.readAgain(sequence)).rejects.toThrow('EIO');
+    world.disk.unreadable = undefined;
+    expect(await world.spool.readAgain(sequence)).toEqual(payload);
+    world.disk.flip(segmentPath(world, 0), 8 * 4_000);
+    await expect(world.spool.readAgain(sequence)).rejects.toThrow('is damaged');
+    expect(world.quarantined).toEqual([]);
+  });
+});

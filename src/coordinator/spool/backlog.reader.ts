@@ -11,6 +11,7 @@ import type { UnsettledRecords } from './unsettled.records.js';
 /** A record that was read back. */
 export interface BacklogRecord {
   readonly segment: Segment;
+  readonly offset: number;
   readonly header: RecordHeader;
   readonly payload: Buffer;
   /** True when the disk did not read it in its turn: later ones were handed out before. */
@@ -80,6 +81,27 @@ export class BacklogReader {
     return cursor && (await this.read(cursor));
   }
 
+  /**
+   * The bytes of a record that was handed out and is not settled.
+   * @throws Error when the disk does not read them, or they are not as they were written
+   */
+  async readAgain(sequence: number): Promise<Buffer> {
+    const { records, store } = this.parts;
+    const place = records.placeOf(sequence);
+    if (!place) throw new Error(`record ${sequence} of the spool is settled: it may be gone`);
+    const { segment, offset } = place;
+    const file = await store.open(segment);
+    try {
+      const piece = await readerOf(segment, file, offset).next(segment.bytes);
+      if (piece?.kind === 'unread') throw piece.error;
+      if (piece?.kind !== 'record' || !piece.payload || piece.header.sequence !== sequence)
+        throw new Error(`record ${sequence} in ${segment.path} at byte ${offset} is damaged`);
+      return piece.payload;
+    } finally {
+      await file.close();
+    }
+  }
+
   async close(): Promise<void> {
     await this.cursor?.file.close().catch(() => undefined);
     await this.secondTry?.file.close().catch(() => undefined);
@@ -128,7 +150,8 @@ export class BacklogReader {
     else if (piece.kind === 'damage') await this.passDamage(cursor, piece);
     else if (piece.kind === 'record' && piece.payload && !this.isOver(cursor, piece.header.sequence)) {
       this.count(segment, piece.header);
-      return { segment, header: piece.header, payload: piece.payload, late: again !== undefined };
+      const { offset, header, payload } = piece;
+      return { segment, offset, header, payload, late: again !== undefined };
     }
     return undefined;
   }

@@ -34,6 +34,7 @@ export interface SpoolItem<T> {
 interface TailEntry<T> extends SpoolItem<T> {
   readonly bytes: number;
   readonly segment: Segment;
+  readonly offset: number;
 }
 
 /**
@@ -219,6 +220,14 @@ export class Spool<T> {
     }
   }
 
+  /**
+   * What was given to `append`, from the disk: of an entry that was handed out and is not settled.
+   * @throws Error when the disk does not read it, or it is not as it was written
+   */
+  async readAgain(sequence: number): Promise<Buffer> {
+    return await this.backlog.readAgain(sequence);
+  }
+
   /** The entry is committed but for `deadLettered` rows, which are dead letters now: it need not be read again. */
   settle(sequence: number, deadLettered = 0): void {
     const outcome = this.records.settle(sequence, deadLettered);
@@ -265,10 +274,10 @@ export class Spool<T> {
       this.recountIfAllRead();
       return undefined;
     }
-    const { segment, payload, late } = record;
+    const { segment, offset, payload, late } = record;
     const { sequence, rows, time } = record.header;
-    if (late) this.records.handOutLate(sequence, { rows, time, segment });
-    else this.records.handOut(sequence, { rows, time, segment });
+    if (late) this.records.handOutLate(sequence, { rows, time, segment, offset });
+    else this.records.handOut(sequence, { rows, time, segment, offset });
     return { sequence, rows, time, content: { payload } };
   }
 
@@ -312,8 +321,9 @@ export class Spool<T> {
       const { rows, time, entry, onSafe } = input;
       const sequence = first + index;
       if (!this.backlog.behind) {
-        const inMemory = this.tail.push({ sequence, rows, time, bytes, segment, content: { entry } });
-        if (!inMemory) this.backlog.beginAt(segment, segment.bytes);
+        const { bytes: offset } = segment;
+        const inMemory = this.tail.push({ sequence, rows, time, bytes, segment, offset, content: { entry } });
+        if (!inMemory) this.backlog.beginAt(segment, offset);
       }
       segment.grew(bytes, sequence);
       this.records.add(rows);

@@ -9,6 +9,8 @@ interface HandedOut {
   /** Time of receipt: Unix epoch, microseconds. */
   readonly time: number;
   readonly segment: Segment;
+  /** Where it begins in the segment. */
+  readonly offset: number;
 }
 
 /** Which records have not been settled, and how far all have. Records are handed out in order of sequence. */
@@ -59,7 +61,9 @@ export class UnsettledRecords {
     return settledAt !== undefined || (!held && last <= this.lastInOrder);
   }
 
-  handOut(sequence: number, record: HandedOut): void {
+  handOut(sequence: number, { rows, time, segment, offset }: HandedOut): void {
+    // Not as it was given: that may hold the entry itself, which memory need not hold as long as the record is open.
+    const record = { rows, time, segment, offset };
     this.open.set(sequence, record);
     this.note(record);
     this.lastInOrder = sequence;
@@ -69,6 +73,11 @@ export class UnsettledRecords {
   handOutLate(sequence: number, record: HandedOut): void {
     this.late.set(sequence, record);
     this.note(record);
+  }
+
+  /** Where a record lies that was handed out and is not settled. */
+  placeOf(sequence: number): Pick<HandedOut, 'segment' | 'offset'> | undefined {
+    return this.open.get(sequence) ?? this.late.get(sequence);
   }
 
   /** Rows are durable, or turned up in a segment that could not be read at the start. */
