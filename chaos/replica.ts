@@ -99,10 +99,13 @@ export class Replica {
     return await this.service.get<CoordinatorState>('/v1/coordinator');
   }
 
-  /** Its spool was taken from it, and with it what it counted: both begin again. */
-  forgetCounts(): void {
-    this.sent = 0;
-    this.acknowledged = 0;
+  /**
+   * Its spool was taken from it, and with it what it counted: both begin again, with the rows of its dead letters, which
+   * lie elsewhere.
+   */
+  forgetCounts(deadRows: number): void {
+    this.sent = deadRows;
+    this.acknowledged = deadRows;
   }
 }
 

@@ -74,12 +74,17 @@ export const SPOOL_FAULTS: readonly Fault[] = [
         async () => (await replica.look()).rows.spooled < IN_MEMORY,
       );
       await rm(replica.spool, { recursive: true, force: true });
+      let deadRows = 0;
       try {
         await scene.untilRefused('spool-unavailable');
-        await scene.until('what was taken is written', async () => (await replica.look()).rows.spooled === 0);
+        await scene.until('what was taken is written', async () => {
+          const { rows } = await replica.look();
+          deadRows = rows.dead_lettered;
+          return rows.spooled === 0;
+        });
       } finally {
         await replica.service.stop();
-        replica.forgetCounts();
+        replica.forgetCounts(deadRows);
         await replica.start();
       }
       await scene.untilTaken();
