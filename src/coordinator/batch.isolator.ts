@@ -50,6 +50,7 @@ export class BatchIsolator<T extends Entry, R> {
   private asideRows = 0;
   /** The entry that was read last: the pieces of one are mostly tried one after the other. */
   private readLast: Part<T, R> | undefined;
+  private readFailed = false;
   private failedBatches = 0;
   private loop: Promise<void> | undefined;
   private finishing = false;
@@ -134,13 +135,16 @@ export class BatchIsolator<T extends Entry, R> {
     if (aside.length === 0) return suspect;
     try {
       const parts = await this.readAll(aside);
+      this.readFailed = false;
       if (signal.aborted) return undefined;
       for (const part of aside) settlement.broughtBack(part);
       this.asidePieces -= aside.length;
       this.asideRows -= suspect.rows;
       return { ...suspect, parts, aside: [] };
     } catch (error) {
-      observer.onFeedError(error);
+      // Once, and not for each of the thousands that may wait; the state tells of it meanwhile.
+      if (!this.readFailed) observer.onFeedError(error);
+      this.readFailed = true;
       this.hold(suspect, { error, at: performance.now(), verdict: 'rows' });
       return undefined;
     }

@@ -698,23 +698,27 @@ describe('rows that wait while others are taken', () => {
   it('are read again from the spool for as long as it does not read', async () => {
     const table = new Table();
     table.lock = failure('55P03');
-    const disk = { fails: false };
+    const disk = { fails: false, refused: 0 };
     const failures: unknown[] = [];
     const one = await start(table, {
       observer: { onFeedError: (error) => failures.push(error) },
       spoolFiles: {
         ...nodeFileSystem,
-        open: (...place) =>
-          disk.fails ? Promise.reject(new Error('EIO: the disk')) : nodeFileSystem.open(...place),
+        open: (...place) => {
+          if (!disk.fails) return nodeFileSystem.open(...place);
+          disk.refused++;
+          return Promise.reject(new Error('EIO: the disk'));
+        },
       },
     });
     await one.coordinator.accept(valuesOf([1, ...lockedRows(0, 10), 2]));
     await areWaiting(one.coordinator, 10);
     disk.fails = true;
+    await until(() => disk.refused > 20);
     table.lock = undefined;
-    await until(() => failures.length > 20);
-    // One may have been in memory when the disk began to fail.
-    expect(table.rows.size).toBeLessThanOrEqual(3);
+    await until(() => disk.refused > 40);
+    expect(failures).toHaveLength(1);
+    expect(table.rows.size).toBe(2);
     expect(one.coordinator.snapshot()).toMatchObject({ rows: { residual: 0 }, deadLetters: 0 });
     disk.fails = false;
     await isSettled(one);
