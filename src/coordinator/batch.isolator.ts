@@ -50,7 +50,8 @@ export class BatchIsolator<T extends Entry, R> {
   private asideRows = 0;
   /** The entry that was read last: the pieces of one are mostly tried one after the other. */
   private readLast: Part<T, R> | undefined;
-  private readFailed = false;
+  /** Reads that failed since one succeeded. */
+  private readFailures = 0;
   private failedBatches = 0;
   private loop: Promise<void> | undefined;
   private finishing = false;
@@ -131,23 +132,31 @@ export class BatchIsolator<T extends Entry, R> {
   /** Undefined when they cannot be read, and wait on, or are given up. */
   private async bringBack(suspect: Suspect<T, R>): Promise<Suspect<T, R> | undefined> {
     const { aside } = suspect;
-    const { settlement, observer, signal } = this.options;
+    const { settlement, signal } = this.options;
     if (aside.length === 0) return suspect;
     try {
       const parts = await this.readAll(aside);
-      this.readFailed = false;
+      this.readFailures = 0;
       if (signal.aborted) return undefined;
       for (const part of aside) settlement.broughtBack(part);
       this.asidePieces -= aside.length;
       this.asideRows -= suspect.rows;
       return { ...suspect, parts, aside: [] };
     } catch (error) {
-      // Once, and not for each of the thousands that may wait; the state tells of it meanwhile.
-      if (!this.readFailed) observer.onFeedError(error);
-      this.readFailed = true;
-      this.hold(suspect, { error, at: performance.now(), verdict: 'rows' });
+      this.leaveUnread(suspect, error);
       return undefined;
     }
+  }
+
+  /** Not like rows that failed once more: a disk that does not read is no try, and proves nothing against them. */
+  private leaveUnread(suspect: Suspect<T, R>, error: unknown): void {
+    const { observer, pauses } = this.options;
+    const failedAt = performance.now();
+    // Told once, and not for each of the thousands that may wait; the state tells of it meanwhile.
+    if (++this.readFailures === 1) observer.onFeedError(error);
+    const due = failedAt + pauses.delayMs(this.readFailures);
+    const since = suspect.waiting?.since ?? failedAt;
+    this.add({ ...suspect, due, waiting: { error, failedAt, since, stuck: true } });
   }
 
   private async readAll(aside: readonly AsidePart<T, R>[]): Promise<readonly Part<T, R>[]> {

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
 import { WriteCoordinator, type Takes, type WriteCoordinatorOptions } from '../../src/coordinator/index.js';
 import type { EntrySource } from '../../src/coordinator/write.ticket.js';
@@ -376,6 +376,29 @@ describe('bad rows', () => {
       .then(({ outcome }) => outcome.catch(() => undefined));
     await isEmpty(coordinator);
     expect([tries, bugs.length]).toEqual([3, 2]);
+  });
+
+  it('that the disk does not read meanwhile lose no race by that', async () => {
+    const table = new Table();
+    const sifts = jest.spyOn(table, 'tryEach');
+    // Lost twice when tried apart, and a third time would be proof.
+    table.refuses = () => (sifts.mock.calls.length < 3 ? failure('23505') : undefined);
+    const { coordinator } = started(table);
+    let reads = 0;
+    let letters = 0;
+    const { outcome } = await coordinator.deliver(valuesOf([1]), {
+      flush: true,
+      deadLetters: () => {
+        letters++;
+        return Promise.resolve();
+      },
+      source: {
+        setAside: () => undefined,
+        read: () => (++reads < 6 ? Promise.reject(new Error('EIO')) : Promise.resolve(valuesOf([1]))),
+      },
+    });
+    expect(await outcome.catch((error: unknown) => error)).toBe(1);
+    expect([letters, reads]).toEqual([0, 7]);
   });
 });
 
