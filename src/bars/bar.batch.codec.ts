@@ -60,14 +60,31 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     });
   },
 
-  split(batch, row) {
-    const at = row * TUPLE_BYTES;
-    const { lines, rows, tuples } = batch;
+  slice(batch, from, end) {
+    const tuples = batch.tuples.subarray(from * TUPLE_BYTES, end * TUPLE_BYTES);
+    const rows = end - from;
     // Lines that were replaced within their body are counted with the first part.
-    return [
-      partOf(batch, lines - (rows - row), tuples.subarray(0, at)),
-      partOf(batch, rows - row, tuples.subarray(at)),
-    ];
+    const lines = from === 0 ? batch.lines - (batch.rows - end) : rows;
+    // With years of its own: one of a year that cannot be stored must not keep the others from being.
+    const years = batch.years.size === 1 ? batch.years : yearsOf(tuples);
+    return { ...batch, rows, lines, years, tuples };
+  },
+
+  /** The partitions: a kind is a UTC year. */
+  *kinds({ rows, years, tuples }) {
+    const [only = 0] = years;
+    if (years.size === 1) {
+      yield { kind: only, rows };
+      return;
+    }
+    let from = 0;
+    for (let row = 1, kind = yearAt(tuples, 0); row <= rows; row++) {
+      const next = row < rows ? yearAt(tuples, row) : NaN;
+      if (next === kind) continue;
+      yield { kind, rows: row - from };
+      from = row;
+      kind = next;
+    }
   },
 
   sum: (results) =>
@@ -78,12 +95,14 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     })),
 };
 
-/** With years of its own: one of a year that cannot be stored must not keep the others from being. */
-function partOf(batch: BarBatch, lines: number, tuples: Buffer): BarBatch {
+function yearsOf(tuples: Buffer): ReadonlySet<number> {
   const years = new Set<number>();
-  for (let at = OFFSET.ts; at < tuples.length; at += TUPLE_BYTES)
-    years.add(yearOf(readTimestamp(tuples, at)));
-  return { ...batch, rows: tuples.length / TUPLE_BYTES, lines, years, tuples };
+  for (let row = 0; row < tuples.length / TUPLE_BYTES; row++) years.add(yearAt(tuples, row));
+  return years;
+}
+
+function yearAt(tuples: Buffer, row: number): number {
+  return yearOf(readTimestamp(tuples, row * TUPLE_BYTES + OFFSET.ts));
 }
 
 /** A longer head is not kept. */

@@ -81,13 +81,13 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     } catch (error) {
       if (lookUpFailure(error).name !== NO_PARTITION) throw error;
       // Somebody removed a partition that was known to exist.
-      this.partitions.forget();
+      this.partitions.forget(yearsOf(batches));
       return await this.tryWrite(batches);
     }
   }
 
   private async tryWrite(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
-    await this.partitions.ensure(new Set(batches.flatMap(({ years }) => [...years])));
+    await this.partitions.ensure(yearsOf(batches));
     return await this.database.withClient(async (client) => {
       let begun = await this.begin(client, batches);
       // Two versions of one key cannot both be new.
@@ -172,6 +172,10 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
       throw error;
     }
   }
+}
+
+function yearsOf(batches: readonly BarBatch[]): ReadonlySet<number> {
+  return new Set(batches.flatMap(({ years }) => [...years]));
 }
 
 /**

@@ -1,5 +1,8 @@
-import type { Entry, EntryParts } from './sink.js';
+import type { Entry, EntryParts, KindRun } from './sink.js';
 import type { Part } from './write.ticket.js';
+
+/** Runs of one kind in a batch that is cut by kind. */
+const MOST_RUNS = 200;
 
 /** Rows in the parts. */
 export function rowsOf<T extends Entry, R>(parts: readonly Part<T, R>[]): number {
@@ -16,12 +19,32 @@ export class BatchCutting<T extends Entry, R> {
    */
   halve(batch: readonly Part<T, R>[]): readonly (readonly Part<T, R>[])[] {
     const [only] = batch;
-    if (only && batch.length === 1) return this.splitInTwo(only, only.entry.rows >> 1);
+    if (only && batch.length === 1) return this.splitInTwo(only);
     const half = rowsOf(batch) / 2;
     let rows = 0;
     const reached = batch.findIndex(({ entry }) => (rows += entry.rows) >= half) + 1;
     const cut = Math.min(reached, batch.length - 1);
     return [batch.slice(0, cut), batch.slice(cut)];
+  }
+
+  /** A batch for the rows of each kind; halves of a batch whose kinds alternate too often. */
+  byKind(batch: readonly Part<T, R>[]): readonly (readonly Part<T, R>[])[] {
+    const kinds = new Map<number, Part<T, R>[]>();
+    let runs = 0;
+    let last: number | undefined;
+    for (const part of batch) {
+      let from = 0;
+      for (const { kind, rows } of this.runsOf(part)) {
+        if (kind !== last && ++runs > MOST_RUNS) return this.halve(batch);
+        last = kind;
+        const run = this.between(part, from, from + rows);
+        const alike = kinds.get(kind);
+        if (alike) alike.push(run);
+        else kinds.set(kind, [run]);
+        from += rows;
+      }
+    }
+    return [...kinds.values()];
   }
 
   /** Pieces of at most `mostRows` rows, in order. */
@@ -33,35 +56,25 @@ export class BatchCutting<T extends Entry, R> {
 
   /** Each row of a part as a part of its own. */
   singles(part: Part<T, R>): readonly Part<T, R>[] {
-    const singles: Part<T, R>[] = [];
-    let rest = part;
-    for (;;) {
-      const [first, more] = this.splitAt(rest, 1);
-      singles.push(first);
-      if (!more) return singles;
-      rest = more;
-    }
+    if (!this.parts || !part.ticket.safe) return [part];
+    return Array.from({ length: part.entry.rows }, (_, row) => this.between(part, row, row + 1));
   }
 
-  /** The rows of a part from `from` up to `end`, counted within the part. */
+  /** The rows of a part from `from` up to `end`, counted within the part; all of one that is not taken apart. */
   between(part: Part<T, R>, from: number, end: number): Part<T, R> {
-    const [, tail = part] = from === 0 ? [] : this.splitAt(part, from);
-    const [head] = this.splitAt(tail, end - from);
-    return head;
-  }
-
-  private splitInTwo(part: Part<T, R>, row: number): readonly (readonly Part<T, R>[])[] {
-    const [before, after] = this.splitAt(part, row);
-    return after ? [[before], [after]] : [];
-  }
-
-  private splitAt(part: Part<T, R>, row: number): readonly [Part<T, R>, Part<T, R>?] {
     const { ticket, entry, firstRow } = part;
-    if (row < 1 || row >= entry.rows || !this.parts || !ticket.safe) return [part];
-    const [before, after] = this.parts.split(entry, row);
-    return [
-      { ticket, entry: before, firstRow },
-      { ticket, entry: after, firstRow: firstRow + row },
-    ];
+    if (!this.parts || !ticket.safe || end - from === entry.rows) return part;
+    return { ticket, entry: this.parts.slice(entry, from, end), firstRow: firstRow + from };
+  }
+
+  private runsOf({ ticket, entry }: Part<T, R>): Iterable<KindRun> {
+    return (ticket.safe && this.parts?.kinds?.(entry)) ?? [{ kind: 0, rows: entry.rows }];
+  }
+
+  private splitInTwo(part: Part<T, R>): readonly (readonly Part<T, R>[])[] {
+    const { rows } = part.entry;
+    if (rows < 2 || !this.parts || !part.ticket.safe) return [];
+    const half = rows >> 1;
+    return [[this.between(part, 0, half)], [this.between(part, half, rows)]];
   }
 }

@@ -183,7 +183,7 @@ export class BatchIsolator<T extends Entry, R> {
 
   /** What comes next for rows that failed together. */
   private judge(suspect: Suspect<T, R>, failure: SinkFailure): void {
-    const pieces = failure.verdict === 'rows' ? this.apart(suspect, failure) : [];
+    const pieces = this.apart(suspect, failure);
     for (const piece of pieces) this.add(piece);
     if (pieces.length > 0) return;
     const [only] = suspect.parts;
@@ -192,13 +192,21 @@ export class BatchIsolator<T extends Entry, R> {
     else this.hold(suspect, failure);
   }
 
-  private apart({ parts, rows, sifted, origin }: Suspect<T, R>, failure: Failure): readonly Suspect<T, R>[] {
+  /** Smaller pieces; none when they would tell no more. */
+  private apart(
+    { parts, rows, sifted, origin }: Suspect<T, R>,
+    { verdict, class: failureClass }: SinkFailure,
+  ): readonly Suspect<T, R>[] {
+    if (verdict !== 'rows' && verdict !== 'kind') return [];
     const { sink, cutting } = this.options;
     const sifts = sink.canTryEach && !sifted;
-    if (sifts && rows <= SIFTED_ROWS) return [suspectOf(parts, 'sift', false, origin)];
     // Each half might take as long as the whole did.
-    if (sifts && failure.class === 'timeout')
+    if (sifts && verdict === 'rows' && failureClass === 'timeout')
       return cutting.slices(parts, SIFTED_ROWS).map((slice) => suspectOf(slice, 'sift', false, origin));
+    const kinds = cutting.byKind(parts);
+    if (kinds.length > 1) return kinds.map((kind) => suspectOf(kind, 'write', sifted, origin));
+    if (verdict === 'kind') return [];
+    if (sifts && rows <= SIFTED_ROWS) return [suspectOf(parts, 'sift', false, origin)];
     return cutting.halve(parts).map((half) => suspectOf(half, 'write', sifted, origin));
   }
 

@@ -81,7 +81,7 @@ const SQLSTATES: Table = {
   '42883': ['unavailable', 'undefined_function'],
   '42P01': ['unavailable', 'undefined_table'],
   '42P05': ['transient', 'duplicate_prepared_statement'], // a pooler gave us another session
-  '42P07': ['transient', 'duplicate_table'], // two replicas make a partition; lasting: a detached one has its name
+  '42P07': ['unavailable', 'duplicate_table'], // a detached partition has the name of the one to be made
   '42P10': ['unavailable', 'invalid_column_reference'], // ON CONFLICT without its unique index
   '44': ['data'],
   '53': ['unavailable', 'insufficient_resources'], // 53100 disk_full, 53200 out_of_memory, 53300 too_many_connections

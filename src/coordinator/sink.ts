@@ -38,8 +38,19 @@ export interface Takes {
 
 /** How an entry is taken apart, so that one bad row does not keep the others from being written. */
 export interface EntryParts<T extends Entry, R> {
-  /** The rows before `row` and those from it on; 0 < row < rows. */
-  split(entry: T, row: number): readonly [T, T];
+  /** The rows from `from` up to `end`, without it; 0 <= from < end <= rows. */
+  slice(entry: T, from: number, end: number): T;
+  /**
+   * The kinds of an entry's rows, in their order, such as the partitions that they belong to: the store may take one kind
+   * and not another. Without it all rows are of one kind.
+   */
+  kinds?(entry: T): Iterable<KindRun>;
   /** The result of an entry whose parts were written apart. */
   sum(results: readonly R[]): R;
+}
+
+/** Neighbouring rows of one kind. */
+export interface KindRun {
+  readonly kind: number;
+  readonly rows: number;
 }

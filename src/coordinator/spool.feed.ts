@@ -120,8 +120,7 @@ export class SpoolFeed<T extends Entry, R> {
 
   private rowsOf(entry: T, first: number, rows: number): T {
     const { codec } = this.options;
-    const tail = first === 0 ? entry : codec.split(entry, first)[1];
-    return tail.rows === rows ? tail : codec.split(tail, rows)[0];
+    return rows === entry.rows ? entry : codec.slice(entry, first, first + rows);
   }
 
   private async buryWhole(item: SpoolItem<T>, error: Error): Promise<void> {

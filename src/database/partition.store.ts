@@ -39,9 +39,9 @@ export class PartitionStore {
     }
   }
 
-  /** Forgets what is known to exist: a partition was removed behind our back, or the server is another one. */
-  forget(): void {
-    this.known.clear();
+  /** Forgets that partitions exist: one of them was removed behind our back, or the server is another one. */
+  forget(years: Iterable<number>): void {
+    for (const year of years) this.known.delete(year);
   }
 }
 

@@ -35,14 +35,7 @@ function batch(symbol: string, closes: readonly number[], receivedAt = RECEIVED,
 }
 
 function singlesOf(whole: BarBatch): BarBatch[] {
-  const singles: BarBatch[] = [];
-  let rest = whole;
-  while (rest.rows > 1) {
-    const [first, more] = barBatchCodec.split(rest, 1);
-    singles.push(first);
-    rest = more;
-  }
-  return [...singles, rest];
+  return Array.from({ length: whole.rows }, (_, row) => barBatchCodec.slice(whole, row, row + 1));
 }
 
 async function store(symbol: string, closes: readonly number[], receivedAt = RECEIVED): Promise<void> {

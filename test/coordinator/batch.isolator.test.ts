@@ -11,6 +11,9 @@ interface Values {
   readonly values: readonly number[];
 }
 
+/** So many neighbouring values are of one kind. */
+const KIND = 1_000_000;
+
 const valuesOf = (values: readonly number[]): Values => ({ rows: values.length, values });
 const sourceOf = (values: readonly number[]): EntrySource<Values> => ({
   setAside: () => undefined,
@@ -53,9 +56,22 @@ class Table {
     return this.takes ? Promise.resolve(this.takes) : Promise.reject(new Error('not asked'));
   }
 
-  tryEach(entries: readonly Values[]): Promise<readonly (Error | undefined)[]> {
-    return Promise.resolve(entries.map(({ values: [value = 0] }) => this.refuses(value)));
+  async tryEach(entries: readonly Values[]): Promise<readonly (Error | undefined)[]> {
+    await new Promise((resolve) => setImmediate(resolve));
+    return entries.map(({ values: [value = 0] }) => this.refuses(value));
   }
+}
+
+/** Runs of values of one kind. */
+function kindsOf({ values }: Values): { kind: number; rows: number }[] {
+  const runs: { kind: number; rows: number }[] = [];
+  for (const value of values) {
+    const kind = Math.floor(value / KIND);
+    const last = runs.at(-1);
+    if (last?.kind === kind) last.rows++;
+    else runs.push({ kind, rows: 1 });
+  }
+  return runs;
 }
 
 interface Letter {
@@ -87,7 +103,8 @@ function started(
       ...(methods.includes('tryEach') && { tryEach: (entries) => table.tryEach(entries) }),
     },
     parts: {
-      split: ({ values }, row) => [valuesOf(values.slice(0, row)), valuesOf(values.slice(row))],
+      slice: ({ values }, from, end) => valuesOf(values.slice(from, end)),
+      kinds: kindsOf,
       sum: (results) => results.reduce((sum, one) => sum + one, 0),
     },
     ...options,
@@ -241,6 +258,52 @@ describe('a store that takes nothing', () => {
     table.refuses = () => undefined;
     await isEmpty(coordinator);
     expect([table.rows.size, letters]).toEqual([950, []]);
+  });
+});
+
+describe('a batch of several kinds', () => {
+  const waitingRows = (coordinator: WriteCoordinator<Values, number>) =>
+    coordinator.snapshot().isolation.waitingRows;
+
+  it('is cut by kind at once when one kind is not taken', async () => {
+    const table = new Table();
+    table.refuses = refusing('42P01', (value) => value >= KIND);
+    const { coordinator, deliver } = started(table);
+    await deliver([...range(0, 3_000), KIND, ...range(3_000, 2_000), KIND + 1]);
+    await until(() => waitingRows(coordinator) === 2);
+    expect(table.rows.size).toBe(5_000);
+    expect(table.writes.slice(0, 3).map(({ length }) => length)).toEqual([5_002, 5_000, 2]);
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+    expect(table.rows.size).toBe(5_002);
+  });
+
+  it('gets the good kinds written though the store says that it takes none of the others', async () => {
+    const table = new Table();
+    table.takes = { alike: false, any: true };
+    table.refuses = refusing('42P01', (value) => value >= KIND);
+    const { coordinator, deliver } = started(table);
+    await deliver([...range(KIND, 600), ...range(0, 600), ...range(2 * KIND, 600)]);
+    await until(() => waitingRows(coordinator) === 1_200);
+    expect(table.rows).toEqual(new Set(range(0, 600)));
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+  });
+
+  it.each([
+    { alike: true, any: true },
+    { alike: false, any: true },
+  ])('is halved first when kinds alternate too often (%j)', async (takes) => {
+    const table = new Table();
+    table.takes = takes;
+    table.refuses = refusing('42P01', (value) => value >= KIND);
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 2_000).flatMap((value) => [value, KIND + value]));
+    await until(() => table.rows.size === 2_000);
+    expect(table.rows).toEqual(new Set(range(0, 2_000)));
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([4_000, []]);
   });
 });
 

@@ -40,7 +40,7 @@ const codec: EntryCodec<Values, number> = {
   encode: ({ values }) => [Buffer.from(JSON.stringify(values))],
   decode: (payload, time) => valuesOf(JSON.parse(payload.toString()) as number[], time),
   timeOf: ({ time }) => time,
-  split: ({ values, time }, row) => [valuesOf(values.slice(0, row), time), valuesOf(values.slice(row), time)],
+  slice: ({ values, time }, from, end) => valuesOf(values.slice(from, end), time),
   sum: (results) => results.reduce((sum, one) => sum + one, 0),
   show: ({ values }, limit) => values.slice(0, limit).map((value) => ({ value })),
 };

@@ -95,11 +95,11 @@ describe('the failure table', () => {
   it.each([
     ...['08000', '08003', '08006', '57P01', '57P02', '57P03', '53300', '53100', '53200', '53400', '25006'],
     ...['42501', '42P01', '42703', '3D000', '28000', '28P01', '58030', '54000', '54001', '08P01', '42601'],
-    ...['22P03', '22P04', '2200H', 'XX000', 'XX001', 'XX002'],
+    ...['42P07', '22P03', '22P04', '2200H', 'XX000', 'XX001', 'XX002'],
     ...['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH'],
   ])('%s is unavailable', (code) => expect(classifyFailure(coded(code))).toBe('unavailable'));
 
-  it.each(['40001', '40P01', '23505', '23503', '23P01', '42P07', '26000', 'ERR_STREAM_PREMATURE_CLOSE'])(
+  it.each(['40001', '40P01', '23505', '23503', '23P01', '26000', 'ERR_STREAM_PREMATURE_CLOSE'])(
     '%s is transient',
     (code) => expect(classifyFailure(coded(code))).toBe('transient'),
   );

@@ -40,7 +40,7 @@ beforeEach(async () => {
       encode: () => [Buffer.from('entry')],
       decode: () => ENTRY,
       timeOf: () => Date.now() * 1_000,
-      split: (entry) => [entry, entry],
+      slice: (entry) => entry,
       sum: (results) => results.length,
       show: () => [],
     },
