@@ -69,10 +69,10 @@ export const SPOOL_FAULTS: readonly Fault[] = [
     inflict: async (scene) => {
       const { replica } = scene;
       // What is in memory is written; what is on the disk only would be gone.
-      await scene.until(
-        'all that waits is in memory',
-        async () => (await replica.look()).rows.spooled < IN_MEMORY,
-      );
+      await scene.until('all that waits is in memory', async () => {
+        const { rows, isolation } = await replica.look();
+        return rows.spooled < IN_MEMORY && isolation.waiting_rows === 0;
+      });
       await rm(replica.spool, { recursive: true, force: true });
       let deadRows = 0;
       try {

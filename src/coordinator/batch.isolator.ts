@@ -11,6 +11,8 @@ import type { AsidePart, Part, Settlement } from './write.ticket.js';
 
 /** Rows that are tried one by one in one transaction: some tenths of a second. */
 const SIFTED_ROWS = 500;
+/** Most waits are short, and nothing is read for those; from the next on, rows wait outside memory. */
+const PAUSES_IN_MEMORY = 2;
 /** Pieces of entries that wait outside memory; each takes about a kilobyte, and what is more waits within. */
 const MOST_ASIDE = 50_000;
 
@@ -283,7 +285,8 @@ export class BatchIsolator<T extends Entry, R> {
     const policy = stuck ? this.options.pauses : this.options.retry;
     const due = performance.now() + policy.delayMs(pauses);
     const waiting = { error, failedAt: at, since, stuck };
-    this.add({ ...(stuck ? this.setAside(suspect) : suspect), pauses, due, waiting });
+    const waitsLong = stuck && pauses > PAUSES_IN_MEMORY;
+    this.add({ ...(waitsLong ? this.setAside(suspect) : suspect), pauses, due, waiting });
   }
 
   /** Nobody knows how long they wait: memory, and room in the queue, are for the others. */
