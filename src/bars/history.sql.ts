@@ -19,23 +19,12 @@ const OLD_VALUES = 'old_open, old_high, old_low, old_close, old_volume';
 /** A version from the future that is stored, or came again. */
 const GIVES_WAY = `(gives_way_at IS NOT NULL AND at > horizon AND at <= part.last_at)`;
 
-/** Computes the spans: one row a span, the last of a key without an end. */
-export const REBUILD = `
-  INSERT INTO bars_rebuilt (series_id, ts, ${VALUES}, received_at, superseded_at, newest_at, from_at, confirmed,
-                            replaces, dated, outcome)
-  WITH
-  -- From the last version before all that came; the spans before it stay as they are.
-  part AS MATERIALIZED (
-    SELECT pair.series_id, pair.ts, fresh, stored_at, confirmed_at, ${OLD_VALUES}, horizon,
-           greatest(stored_at, confirmed_at) AS last_at,
-           CASE WHEN first_at > stored_at THEN stored_at ELSE coalesce(
-             (SELECT max(before.received_at) FROM bar_revisions AS before
-               WHERE before.series_id = pair.series_id AND before.ts = pair.ts AND before.received_at < first_at),
-             '-infinity') END AS from_at
-      FROM (SELECT series_id, ts, min(received_at) AS first_at FROM bars_versions GROUP BY series_id, ts) AS came
-      JOIN bars_pairs AS pair USING (series_id, ts)
-      CROSS JOIN (SELECT clock_timestamp() + interval '1 minute' AS horizon) AS clock
-  ),
+/** Finds whether a stored version is from the future. */
+export const FIND_AHEAD = `
+  SELECT FROM bars_pairs WHERE greatest(stored_at, confirmed_at) > clock_timestamp() + interval '1 minute' LIMIT 1`;
+
+/** Where each version is placed in time when one that is stored is from the future. */
+const PLACED_AHEAD = `
   -- Of keys that have a version from the future: the newest of the others, and the first that came after that.
   ahead AS MATERIALIZED (
     SELECT part.series_id, part.ts, present_at, min(new.received_at) AS gives_way_at
@@ -51,6 +40,48 @@ export const REBUILD = `
      WHERE last_at > horizon AND new.received_at <= horizon
        AND new.received_at > coalesce(present_at, '-infinity')
      GROUP BY part.series_id, part.ts, present_at
+  ),
+  dated AS (
+    SELECT series_id, ts, ${valuesOf('versions')}, came, known, stored, part.fresh,
+           stored_at, ${OLD_VALUES}, from_at, confirmed_at,
+           CASE WHEN gives_way_at IS NULL THEN last_at ELSE coalesce(present_at, '-infinity') END AS last_at,
+           count(*) FILTER (WHERE ${GIVES_WAY}) OVER (PARTITION BY series_id, ts) AS dated,
+           CASE WHEN ${GIVES_WAY}
+             -- The newest comes last. None that is earlier follows one of them.
+             THEN greatest(from_at, gives_way_at - interval '1 microsecond'
+                    * count(*) FILTER (WHERE ${GIVES_WAY}) OVER (PARTITION BY series_id, ts ORDER BY at DESC))
+             ELSE at END AS at
+      FROM versions JOIN part USING (series_id, ts) LEFT JOIN ahead USING (series_id, ts)
+  ),
+  -- Once more one version of each time: a version that was dated again may have the time of another now.
+  placed AS (
+    SELECT DISTINCT ON (series_id, ts, at) * FROM dated
+     ORDER BY series_id, ts, at, open DESC, high DESC, low DESC, close DESC, volume DESC
+  )`;
+
+/** The same when none is: nothing is dated again, so that two sorts of all versions are not needed. */
+const PLACED = `
+  placed AS (
+    SELECT series_id, ts, at, ${valuesOf('versions')}, came, known, stored, part.fresh,
+           stored_at, ${OLD_VALUES}, from_at, confirmed_at, last_at, 0 AS dated
+      FROM versions JOIN part USING (series_id, ts)
+  )`;
+
+const rebuildWith = (placed: string): string => `
+  INSERT INTO bars_rebuilt (series_id, ts, ${VALUES}, received_at, superseded_at, newest_at, from_at, confirmed,
+                            replaces, dated, outcome)
+  WITH
+  -- From the last version before all that came; the spans before it stay as they are.
+  part AS MATERIALIZED (
+    SELECT pair.series_id, pair.ts, fresh, stored_at, confirmed_at, ${OLD_VALUES}, horizon,
+           greatest(stored_at, confirmed_at) AS last_at,
+           CASE WHEN first_at > stored_at THEN stored_at ELSE coalesce(
+             (SELECT max(before.received_at) FROM bar_revisions AS before
+               WHERE before.series_id = pair.series_id AND before.ts = pair.ts AND before.received_at < first_at),
+             '-infinity') END AS from_at
+      FROM (SELECT series_id, ts, min(received_at) AS first_at FROM bars_versions GROUP BY series_id, ts) AS came
+      JOIN bars_pairs AS pair USING (series_id, ts)
+      CROSS JOIN (SELECT clock_timestamp() + interval '1 minute' AS horizon) AS clock
   ),
   -- What came, what is known, and of that what is stored: all but the last confirmation.
   points AS (
@@ -75,23 +106,7 @@ export const REBUILD = `
       FROM points GROUP BY series_id, ts, at, ${VALUES}
      ORDER BY series_id, ts, at, open DESC, high DESC, low DESC, close DESC, volume DESC
   ),
-  dated AS (
-    SELECT series_id, ts, ${valuesOf('versions')}, came, known, stored, part.fresh,
-           stored_at, ${OLD_VALUES}, from_at, confirmed_at,
-           CASE WHEN gives_way_at IS NULL THEN last_at ELSE coalesce(present_at, '-infinity') END AS last_at,
-           count(*) FILTER (WHERE ${GIVES_WAY}) OVER (PARTITION BY series_id, ts) AS dated,
-           CASE WHEN ${GIVES_WAY}
-             -- The newest comes last. None that is earlier follows one of them.
-             THEN greatest(from_at, gives_way_at - interval '1 microsecond'
-                    * count(*) FILTER (WHERE ${GIVES_WAY}) OVER (PARTITION BY series_id, ts ORDER BY at DESC))
-             ELSE at END AS at
-      FROM versions JOIN part USING (series_id, ts) LEFT JOIN ahead USING (series_id, ts)
-  ),
-  -- Once more one version of each time: a version that was dated again may have the time of another now.
-  placed AS (
-    SELECT DISTINCT ON (series_id, ts, at) * FROM dated
-     ORDER BY series_id, ts, at, open DESC, high DESC, low DESC, close DESC, volume DESC
-  ),
+  ${placed},
   marked AS (
     SELECT *,
            (open = lag(open) OVER key AND high = lag(high) OVER key AND low = lag(low) OVER key
@@ -109,6 +124,12 @@ export const REBUILD = `
               WHEN came AND stored AND NOT fresh AND at > coalesce(others_at, '-infinity')
               THEN CASE WHEN is_first THEN 'inserted' ELSE 'updated' END END
     FROM marked WHERE begins`;
+
+/** Computes the spans: one row a span, the last of a key without an end. */
+export const REBUILD = rebuildWith(PLACED);
+
+/** The same when FIND_AHEAD finds something. */
+export const REBUILD_AHEAD = rebuildWith(PLACED_AHEAD);
 
 /** Takes away the spans that were computed again. */
 export const DROP_SPANS = `

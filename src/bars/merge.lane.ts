@@ -15,7 +15,7 @@ import {
   SET_SEVERAL_APART,
   UNSTAGE_PAIRED,
 } from './merge.sql.js';
-import { DROP_SPANS, REBUILD, WRITE_REBUILT } from './history.sql.js';
+import { DROP_SPANS, FIND_AHEAD, REBUILD, REBUILD_AHEAD, WRITE_REBUILT } from './history.sql.js';
 import type { ResolvedBatch } from './resolved.batch.js';
 import { formatTimestamp } from './timestamp.js';
 import type { WriteCounts } from './write.counts.js';
@@ -140,7 +140,8 @@ async function countEarlierTry(
 
 /** @returns how many versions were from the future and gave way */
 async function rebuild(client: PoolClient, range: readonly string[], counts: Counts): Promise<number> {
-  await client.query(REBUILD);
+  const { rowCount: ahead } = await client.query(FIND_AHEAD);
+  await client.query(ahead === 0 ? REBUILD : REBUILD_AHEAD);
   await client.query(DROP_SPANS);
   const { rows } = await client.query<WrittenSpans>(WRITE_REBUILT, [...range]);
   for (const { batch, inserted, updated } of rows) {
