@@ -1,7 +1,7 @@
 import type { Entry, EntryParts, KindRun } from './sink.js';
 import type { Part } from './write.ticket.js';
 
-/** Runs of one kind in a batch that is cut by kind. */
+/** Most runs of a kind in a batch that is cut by kind. */
 const MOST_RUNS = 200;
 
 /** Rows in the parts. */
@@ -52,6 +52,14 @@ export class BatchCutting<T extends Entry, R> {
     if (rowsOf(batch) <= mostRows) return [batch];
     const halves = this.halve(batch);
     return halves.length === 0 ? [batch] : halves.flatMap((half) => this.slices(half, mostRows));
+  }
+
+  /** Pieces of at most `mostRows` rows, each of one kind. */
+  slicesByKind(batch: readonly Part<T, R>[], mostRows: number): readonly (readonly Part<T, R>[])[] {
+    const kinds = this.byKind(batch);
+    return kinds.length === 1
+      ? this.slices(batch, mostRows)
+      : kinds.flatMap((kind) => this.slicesByKind(kind, mostRows));
   }
 
   /** Each row of a part as a part of its own. */

@@ -1,6 +1,6 @@
 import { rowsOf, type BatchCutting } from './batch.cutting.js';
 import { CoordinatorStoppedError, WriteRefusedError } from './coordinator.errors.js';
-import { lookUpFailure, sqlstateOf, type Failure } from './failure.table.js';
+import { lookUpFailure, sqlstateOf, type Failure, type FailureClass } from './failure.table.js';
 import { noTries, type GuardedSink, type SinkFailure, type Trial } from './guarded.sink.js';
 import type { RetryPolicy } from './retry.policy.js';
 import type { Entry, Takes } from './sink.js';
@@ -11,10 +11,13 @@ import type { AsidePart, Part, Settlement } from './write.ticket.js';
 
 /** Rows that are tried one by one in one transaction: some tenths of a second. */
 const SIFTED_ROWS = 500;
-/** Most waits are short, and nothing is read for those; from the next on, rows wait outside memory. */
+/** Most rows wait for one or two pauses only, and stay in memory meanwhile. */
 const PAUSES_IN_MEMORY = 2;
-/** Pieces of entries that wait outside memory; each takes about a kilobyte, and what is more waits within. */
-const MOST_ASIDE = 50_000;
+/** Bytes for what is kept of rows outside memory, about. What is more stays in memory. */
+const MOST_ASIDE_BYTES = 50_000_000;
+/** Of an entry, about, and of each of its parts. */
+const ENTRY_BYTES = 1_000;
+const PART_BYTES = 80;
 
 /** What a BatchIsolator works with. */
 export interface BatchIsolatorOptions<T extends Entry, R> {
@@ -26,6 +29,8 @@ export interface BatchIsolatorOptions<T extends Entry, R> {
   readonly pauses: RetryPolicy;
   readonly observer: Required<WriteObserver>;
   readonly settlement: Settlement<T, R>;
+  /** Isolated rows that memory holds; what is more waits for its turn outside. */
+  readonly mostRowsInMemory: number;
   /** Gives up: nothing is written or settled after it. */
   readonly signal: AbortSignal;
 }
@@ -36,6 +41,8 @@ export interface Isolation {
   readonly rows: number;
   /** Those of them that wait, and are tried again after growing pauses. */
   readonly waitingRows: number;
+  /** Those that are outside memory. */
+  readonly asideRows: number;
   /** Why the newest of them wait. */
   readonly cause: unknown;
 }
@@ -48,7 +55,7 @@ export interface Isolation {
 export class BatchIsolator<T extends Entry, R> {
   private readonly line = new SuspectLine<T, R>();
   private heldRows = 0;
-  private asidePieces = 0;
+  private asideBytes = 0;
   private asideRows = 0;
   /** The entry that was read last: the pieces of one are mostly tried one after the other. */
   private readLast: Part<T, R> | undefined;
@@ -63,14 +70,15 @@ export class BatchIsolator<T extends Entry, R> {
 
   constructor(private readonly options: BatchIsolatorOptions<T, R>) {}
 
-  /** Rows that are isolated now, without those that wait outside memory. */
+  /** Rows that are isolated now, without those outside memory. */
   get rowsInMemory(): number {
     return this.heldRows - this.asideRows;
   }
 
   /** What is isolated now, and why. */
   get state(): Isolation {
-    return { rows: this.heldRows, waitingRows: this.line.stuckRows, cause: this.line.cause };
+    const { heldRows: rows, asideRows } = this;
+    return { rows, waitingRows: this.line.stuckRows, asideRows, cause: this.line.cause };
   }
 
   /** Takes over parts that failed; settles each of their rows, sooner or later. */
@@ -88,7 +96,8 @@ export class BatchIsolator<T extends Entry, R> {
   }
 
   private add(suspect: Suspect<T, R>): void {
-    this.line.add(suspect);
+    const isRoom = this.rowsInMemory <= this.options.mostRowsInMemory;
+    this.line.add(isRoom ? suspect : this.setAside(suspect));
     this.wake?.resolve();
     this.loop ??= this.run();
   }
@@ -141,7 +150,7 @@ export class BatchIsolator<T extends Entry, R> {
       this.readFailures = 0;
       if (signal.aborted) return undefined;
       for (const part of aside) settlement.broughtBack(part);
-      this.asidePieces -= aside.length;
+      this.asideBytes -= bytesOf(aside);
       this.asideRows -= suspect.rows;
       return { ...suspect, parts, aside: [] };
     } catch (error) {
@@ -189,7 +198,11 @@ export class BatchIsolator<T extends Entry, R> {
     for (const piece of pieces) this.add(piece);
     if (pieces.length > 0) return;
     const [only] = suspect.parts;
-    if (only && failure.verdict === 'rows' && this.isProven(suspect, failure, failure.takes))
+    if (
+      only &&
+      failure.verdict === 'rows' &&
+      this.isProven(suspect, failure, failure.takes, suspect.tries.transient)
+    )
       this.bury(only, failure, failure.error, suspect.origin);
     else this.hold(suspect, failure);
   }
@@ -204,7 +217,7 @@ export class BatchIsolator<T extends Entry, R> {
     const sifts = sink.canTryEach && !sifted;
     // Each half might take as long as the whole did.
     if (sifts && verdict === 'rows' && failureClass === 'timeout')
-      return cutting.slices(parts, SIFTED_ROWS).map((slice) => suspectOf(slice, 'sift', false, origin));
+      return cutting.slicesByKind(parts, SIFTED_ROWS).map((slice) => suspectOf(slice, 'sift', false, origin));
     const kinds = cutting.byKind(parts);
     if (kinds.length > 1) return kinds.map((kind) => suspectOf(kind, 'write', sifted, origin));
     if (verdict === 'kind') return [];
@@ -234,8 +247,8 @@ export class BatchIsolator<T extends Entry, R> {
     { errors, takes, at }: Trial,
   ): void {
     const good: Part<T, R>[] = [];
-    const waiting: Part<T, R>[] = [];
-    let reason: Error | undefined;
+    /** By class: races that some have lost must not count against others. */
+    const waiting = new Map<FailureClass, { readonly error: Error; readonly runs: Part<T, R>[] }>();
     let first = 0;
     suspect.parts.forEach((part, index) => {
       const count = singles[index]?.length ?? 0;
@@ -243,31 +256,35 @@ export class BatchIsolator<T extends Entry, R> {
       first += count;
       for (const { from, end, error } of runsOf(own)) {
         const run = this.options.cutting.between(part, from, end);
-        if (error === undefined) good.push(run);
-        else if (this.isProven(suspect, lookUpFailure(error), takes))
-          this.bury(run, lookUpFailure(error), error, suspect.origin);
-        else {
-          waiting.push(run);
-          reason ??= error;
+        if (error === undefined) {
+          good.push(run);
+          continue;
         }
+        const failure = lookUpFailure(error);
+        const alike = waiting.get(failure.class);
+        if (this.isProven(suspect, failure, takes, suspect.tries.transient + 1))
+          this.bury(run, failure, error, suspect.origin);
+        else if (alike) alike.runs.push(run);
+        else waiting.set(failure.class, { error, runs: [run] });
       }
     });
     if (good.length > 0) this.add(suspectOf(good, 'write', true, suspect.origin));
-    if (reason === undefined) return;
-    const failure = lookUpFailure(reason);
-    this.options.observer.onWriteError('isolator', failure.class, reason, ++suspect.tries[failure.class]);
     const verdict = takes?.alike === false ? 'kind' : 'rows';
-    this.hold({ ...suspect, parts: waiting, rows: rowsOf(waiting) }, { error: reason, at, verdict });
+    for (const [failureClass, { error, runs }] of waiting) {
+      const tries = { ...suspect.tries };
+      this.options.observer.onWriteError('isolator', failureClass, error, ++tries[failureClass]);
+      this.hold({ ...suspect, tries, parts: runs, rows: rowsOf(runs) }, { error, at, verdict });
+    }
   }
 
   /** Whether rows that failed alone are at fault: others were taken right afterwards, or since they failed before. */
   private isProven(
-    { pauses, waiting }: Suspect<T, R>,
+    { waiting }: Suspect<T, R>,
     { class: failureClass, blamesRow }: Failure,
     takes: Takes | undefined,
+    lostRaces: number,
   ): boolean {
-    // A race may be lost several times.
-    const mayWin = failureClass === 'transient' && pauses + 1 < this.options.retry.maxAttempts;
+    const mayWin = failureClass === 'transient' && lostRaces < this.options.retry.maxAttempts;
     if (!blamesRow || mayWin) return false;
     const taken = takes?.alike ?? takes?.any;
     return taken ?? this.options.sink.newestCommitBegan > (waiting?.since ?? Infinity);
@@ -289,11 +306,12 @@ export class BatchIsolator<T extends Entry, R> {
     this.add({ ...(waitsLong ? this.setAside(suspect) : suspect), pauses, due, waiting });
   }
 
-  /** Nobody knows how long they wait: memory, and room in the queue, are for the others. */
+  /** Memory, and room in the queue, are for others. */
   private setAside(suspect: Suspect<T, R>): Suspect<T, R> {
     const { parts, rows } = suspect;
-    if (parts.length === 0 || this.asidePieces + parts.length > MOST_ASIDE) return suspect;
-    this.asidePieces += parts.length;
+    const bytes = bytesOf(parts);
+    if (parts.length === 0 || this.asideBytes + bytes > MOST_ASIDE_BYTES) return suspect;
+    this.asideBytes += bytes;
     this.asideRows += rows;
     return { ...suspect, parts: [], aside: parts.map((part) => this.options.settlement.setAside(part)) };
   }
@@ -328,6 +346,14 @@ function suspectOf<T extends Entry, R>(
   const rows = rowsOf(parts);
   const fresh = { tries: noTries(), pauses: 0, due: 0, waiting: undefined };
   return { parts, aside: [], rows, origin, mode, sifted, ...fresh };
+}
+
+/** What is kept of parts outside memory, about. */
+function bytesOf(parts: readonly { readonly ticket: object }[]): number {
+  return parts.reduce(
+    (bytes, { ticket }, at) => bytes + PART_BYTES + (parts[at - 1]?.ticket === ticket ? 0 : ENTRY_BYTES),
+    0,
+  );
 }
 
 /** Neighbours with the same outcome: the same SQLSTATE and message, or none. */

@@ -69,6 +69,7 @@ export class DurableCoordinator<T extends Entry, R> {
       observer: this.observer,
       signal: this.stopping.signal,
       isAwaited: (sequence) => this.awaited.has(sequence),
+      onUnqueued: () => this.updateLevel(),
       onSettled: (sequence, deadRows) => this.settle(sequence, deadRows),
       onOutcome: (sequence, outcome) => this.answer(sequence, outcome),
     });
@@ -164,8 +165,9 @@ export class DurableCoordinator<T extends Entry, R> {
 
   /** How full it is: what every answer tells. */
   get load(): QueueLoad {
-    const { spool, capacity } = this.options;
-    return { queueSize: spool.rows, capacity, utilization: spool.rows / capacity, level: this.level };
+    const { queueSize } = this;
+    const { capacity } = this.options;
+    return { queueSize, capacity, utilization: queueSize / capacity, level: this.level };
   }
 
   /** The newest time of receipt of all entries that were ever accepted: Unix epoch, microseconds; 0 before the first. */
@@ -194,7 +196,7 @@ export class DurableCoordinator<T extends Entry, R> {
 
   /** Milliseconds after which a refused producer may hope for room; from 1 to 30 s. */
   retryAfterMs(): number {
-    return this.writes.retryAfterMs(this.options.spool.rows - this.watermarks.low);
+    return this.writes.retryAfterMs(this.queueSize - this.watermarks.low);
   }
 
   /** Hears each change of the backpressure level. Dispose of the result to unsubscribe. */
@@ -257,6 +259,11 @@ export class DurableCoordinator<T extends Entry, R> {
     }
   }
 
+  /** Rows that are to be written. Those that wait for long though others are taken fill no queue. */
+  private get queueSize(): number {
+    return this.options.spool.rows - this.feed.unqueuedRows;
+  }
+
   /** Bars are taken while the circuit is open: `soft` at least, as they are not written. */
   private get level(): BackpressureLevel {
     if (this.blocked) return 'hard';
@@ -265,13 +272,12 @@ export class DurableCoordinator<T extends Entry, R> {
   }
 
   private updateLevel(): void {
-    const reason = this.watermarks.update(this.options.spool.rows);
+    const reason = this.watermarks.update(this.queueSize);
     if (reason && !this.blocked) this.emit(this.level, reason);
   }
 
   private emit(level: BackpressureLevel, reason: LevelChange['reason']): void {
-    const { spool, capacity } = this.options;
-    this.levelListeners.emit({ level, reason, size: spool.rows, capacity });
+    this.levelListeners.emit({ level, reason, size: this.queueSize, capacity: this.options.capacity });
   }
 
   private settle(sequence: number, deadRows: number): void {
@@ -291,11 +297,11 @@ export class DurableCoordinator<T extends Entry, R> {
     this.state = 'stopping';
     this.gathering.flush();
     const left = () => Math.max(0, deadline - performance.now());
-    const { spool } = this.options;
     // Rows that wait though the store takes others may wait for hours.
     const isWriting = (): boolean => {
       const { circuitState, isolation } = this.writes.snapshot();
-      return spool.rows > isolation.waitingRows && circuitState === 'closed';
+      const { waitingRows, asideRows } = isolation;
+      return this.queueSize + asideRows > waitingRows && circuitState === 'closed';
     };
     while (left() > 0 && isWriting()) await sleep(LOOK_MS);
     this.stopping.abort();

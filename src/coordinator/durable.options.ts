@@ -34,7 +34,7 @@ export interface DurableCoordinatorOptions<T extends Entry, R> extends Omit<
   readonly deadLetters: DeadLetterQueue;
 }
 
-/** A durable coordinator at one moment; its queue is all that is not settled, on disk and in memory. */
+/** A durable coordinator at one moment; its queue is all that is to be written, on disk and in memory. */
 export interface DurableSnapshot extends Omit<CoordinatorSnapshot, 'rows'> {
   readonly rows: RowTotals;
   readonly spool: SpoolSnapshot;

@@ -147,7 +147,6 @@ const QUERY_TIMEOUT = 'Query read timeout';
 const SASL_PREFIX = 'SASL: ';
 
 const SQLSTATE = /^[0-9A-Z]{5}$/;
-/** Only a RAISE makes a SQLSTATE that begins so; without a severity it is an errno, such as EPIPE. */
 
 const UNKNOWN: Failure = { class: 'unknown', name: 'unknown', blamesRow: false };
 
@@ -165,6 +164,7 @@ export function classifyFailure(error: unknown): FailureClass {
 export function sqlstateOf(error: unknown): string | undefined {
   const { code, severity }: ErrorFields = typeof error === 'object' && error !== null ? error : {};
   if (typeof code !== 'string' || !SQLSTATE.test(code)) return undefined;
+  // Only a RAISE makes a SQLSTATE that begins with E; without a severity it is an errno, such as EPIPE.
   return code.startsWith('E') && severity === undefined ? undefined : code;
 }
 

@@ -38,7 +38,7 @@ export interface Takes {
 
 /** How an entry is taken apart, so that one bad row does not keep the others from being written. */
 export interface EntryParts<T extends Entry, R> {
-  /** The rows from `from` up to `end`, without it; 0 <= from < end <= rows. */
+  /** The rows from `from` up to `end`, excluding `end`; 0 <= from < end <= rows. */
   slice(entry: T, from: number, end: number): T;
   /**
    * The kinds of an entry's rows, in their order, such as the partitions that they belong to: the store may take one kind

@@ -24,6 +24,8 @@ interface SpoolFeedOptions<T extends Entry, R> extends Pick<
   readonly signal: AbortSignal;
   /** True when somebody waits for the commit of this entry: it is written without waiting for company. */
   readonly isAwaited: (sequence: number) => boolean;
+  /** `unqueuedRows` has changed. */
+  readonly onUnqueued: () => void;
   /** The entry is written, but for so many rows that are dead letters now. */
   readonly onSettled: (sequence: number, deadRows: number) => void;
   /** What became of an entry that was given to the sink. */
@@ -36,13 +38,22 @@ type RecordOf<T> = Omit<SpoolItem<T>, 'content'>;
 interface OpenRecord<T> extends RecordOf<T> {
   /** Rows of it that are dead letters. */
   deadRows: number;
+  /** Rows of it that do not queue: written, refused, or outside memory. */
+  unqueuedRows: number;
   /** The entry as it was given, while memory holds it. */
   given: T | undefined;
 }
 
 /** Takes entries out of the spool, in order, and has them written; rows that are refused become dead letters. */
 export class SpoolFeed<T extends Entry, R> {
+  private unqueued = 0;
+
   constructor(private readonly options: SpoolFeedOptions<T, R>) {}
+
+  /** Rows that are not settled and do not queue: the rest of their record is still to be written. */
+  get unqueuedRows(): number {
+    return this.unqueued;
+  }
 
   /** Resolves after the signal. */
   async run(): Promise<void> {
@@ -71,14 +82,14 @@ export class SpoolFeed<T extends Entry, R> {
       return;
     }
     await this.write(
-      { sequence, rows, time, deadRows: 0, given: 'entry' in content ? entry : undefined },
+      { sequence, rows, time, deadRows: 0, unqueuedRows: 0, given: 'entry' in content ? entry : undefined },
       entry,
     );
   }
 
   /** `record` and not the item outlives the try: memory does not hold the entry while rows of it wait. */
   private async write(record: OpenRecord<T>, entry: T): Promise<void> {
-    const { writes, codec, deadLetters, signal, isAwaited } = this.options;
+    const { writes, codec, deadLetters, signal, isAwaited, onUnqueued } = this.options;
     const { outcome } = await writes.deliver(entry, {
       signal,
       flush: isAwaited(record.sequence),
@@ -89,7 +100,15 @@ export class SpoolFeed<T extends Entry, R> {
         }
         record.deadRows += part.rows;
       },
-      source: { setAside: () => (record.given = undefined), read: () => this.readAgain(record) },
+      source: {
+        setAside: () => (record.given = undefined),
+        unqueued: (rows) => {
+          record.unqueuedRows += rows;
+          this.unqueued += rows;
+          onUnqueued();
+        },
+        read: () => this.readAgain(record),
+      },
     });
     outcome.then(
       (result) => this.written(record, result),
@@ -104,14 +123,16 @@ export class SpoolFeed<T extends Entry, R> {
     return entry;
   }
 
-  private written({ sequence, deadRows, given }: OpenRecord<T>, result: R): void {
+  private written({ sequence, deadRows, unqueuedRows, given }: OpenRecord<T>, result: R): void {
     const { codec, onSettled, onOutcome } = this.options;
+    this.unqueued -= unqueuedRows;
     onSettled(sequence, deadRows);
     if (given) codec.recycle?.(given);
     onOutcome(sequence, result);
   }
 
-  private refused({ sequence, deadRows }: OpenRecord<T>, error: Error): void {
+  private refused({ sequence, deadRows, unqueuedRows }: OpenRecord<T>, error: Error): void {
+    this.unqueued -= unqueuedRows;
     // Anything else left rows unwritten: the entry stays in the spool, and is written after the next start.
     if (error instanceof WriteRefusedError && error.reason !== 'worker_bug')
       this.options.onSettled(sequence, deadRows);

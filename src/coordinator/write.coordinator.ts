@@ -27,6 +27,8 @@ import {
 const SECOND = 1000;
 /** Rows that are refused while others are taken may wait this many times as long between tries as a whole batch. */
 const WAITING_FACTOR = 10;
+/** Rows that are isolated may take the capacity divided by this: the rest is for those that can be written. */
+const ISOLATED_SHARE = 4;
 
 /** Producers -> bounded queue -> workers -> sink. An entry is accepted when it is in the queue, and then kept. */
 export class WriteCoordinator<T extends Entry, R> {
@@ -77,7 +79,8 @@ export class WriteCoordinator<T extends Entry, R> {
     };
     const pauses = retry.withLongerWaits(WAITING_FACTOR);
     const common = { sink: guarded, cutting, settlement, retry, signal };
-    this.isolator = new BatchIsolator({ ...common, pauses, observer });
+    const mostRowsInMemory = Math.floor(capacity / ISOLATED_SHARE);
+    this.isolator = new BatchIsolator({ ...common, pauses, observer, mostRowsInMemory });
     this.writer = new BatchWriter({ ...common, isolator: this.isolator });
   }
 
@@ -233,7 +236,7 @@ export class WriteCoordinator<T extends Entry, R> {
       this.rows.committed += entry.rows;
       this.queue.release(entry.rows);
       this.drainRate.add(entry.rows);
-      this.settleIfDone(ticket);
+      this.settleIfDone(ticket, entry.rows);
     });
   }
 
@@ -242,20 +245,23 @@ export class WriteCoordinator<T extends Entry, R> {
     if (!this.held.has(ticket)) return;
     ticket.refusal ??= error;
     this.countRefused(ticket, entry.rows, 'write_refused');
-    this.settleIfDone(ticket);
+    this.settleIfDone(ticket, entry.rows);
   }
 
   private setAside({ ticket, entry, firstRow }: Part<T, R>): AsidePart<T, R> {
     const { rows } = entry;
     if (this.held.has(ticket)) {
       ticket.setAside(rows);
+      ticket.safe?.source.unqueued(rows);
       this.queue.release(rows);
     }
     return { ticket, firstRow, rows };
   }
 
   private broughtBack({ ticket, rows }: AsidePart<T, R>): void {
-    if (this.held.has(ticket)) this.queue.hold(ticket.bringBack(rows));
+    if (!this.held.has(ticket)) return;
+    this.queue.hold(ticket.bringBack(rows));
+    ticket.safe?.source.unqueued(-rows);
   }
 
   /** Answers a ticket of which nothing more will be known. */
@@ -274,8 +280,12 @@ export class WriteCoordinator<T extends Entry, R> {
     this.observer.onRefused(rows, reason);
   }
 
-  private settleIfDone(ticket: WriteTicket<T, R>): void {
-    if (ticket.pendingRows > 0) return;
+  /** `doneRows` are known since now. */
+  private settleIfDone(ticket: WriteTicket<T, R>, doneRows: number): void {
+    if (ticket.pendingRows > 0) {
+      ticket.safe?.source.unqueued(doneRows);
+      return;
+    }
     this.forget(ticket);
     const { results, refusal } = ticket;
     const [only] = results;

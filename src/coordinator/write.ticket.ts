@@ -22,6 +22,11 @@ export interface AsidePart<T extends Entry, R> {
 export interface EntrySource<T extends Entry> {
   /** Memory holds the entry no longer. */
   setAside(): void;
+  /**
+   * So many rows more of it do not queue, though it is not settled: they are written or refused, or are outside memory.
+   * Negative when they queue again.
+   */
+  unqueued(rows: number): void;
   /** The whole entry again. Rejects when it cannot be read now. */
   read(): Promise<T>;
 }

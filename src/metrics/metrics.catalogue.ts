@@ -107,7 +107,7 @@ export class Metrics {
   });
   readonly queueDepth = new Gauge({
     name: 'mds_coord_queue_depth',
-    help: 'Bars accepted and not settled, on disk and in memory.',
+    help: 'Bars accepted that are to be written, on disk and in memory, without those that wait for long.',
     labelNames: ['coord_id'] as const,
   });
   readonly queueCapacity = new Gauge({

@@ -17,6 +17,7 @@ const KIND = 1_000_000;
 const valuesOf = (values: readonly number[]): Values => ({ rows: values.length, values });
 const sourceOf = (values: readonly number[]): EntrySource<Values> => ({
   setAside: () => undefined,
+  unqueued: () => undefined,
   read: () => Promise.resolve(valuesOf(values)),
 });
 const range = (from: number, count: number) => Array.from({ length: count }, (_, i) => from + i);
@@ -32,6 +33,8 @@ class Table {
   refuses: (value: number) => Error | undefined = () => undefined;
   /** What is said of others; undefined: nobody can ask. */
   takes: Takes | undefined = { alike: true, any: true };
+  /** The same for the values that were refused. */
+  takesBeside: ((refused: readonly number[]) => Takes) | undefined;
   asked = 0;
 
   async write(entries: readonly Values[]): Promise<readonly number[]> {
@@ -51,9 +54,10 @@ class Table {
     }
   }
 
-  takesOthers(): Promise<Takes> {
+  takesOthers(refused: readonly Values[]): Promise<Takes> {
     this.asked++;
-    return this.takes ? Promise.resolve(this.takes) : Promise.reject(new Error('not asked'));
+    const takes = this.takesBeside?.(refused.flatMap(({ values }) => values)) ?? this.takes;
+    return takes ? Promise.resolve(takes) : Promise.reject(new Error('not asked'));
   }
 
   async tryEach(entries: readonly Values[]): Promise<readonly (Error | undefined)[]> {
@@ -99,7 +103,7 @@ function started(
     breaker: { failureThreshold: 3, halfOpenAfterMs: 10 },
     sink: {
       write: (entries) => table.write(entries),
-      ...(methods.includes('takesOthers') && { takesOthers: () => table.takesOthers() }),
+      ...(methods.includes('takesOthers') && { takesOthers: (refused) => table.takesOthers(refused) }),
       ...(methods.includes('tryEach') && { tryEach: (entries) => table.tryEach(entries) }),
     },
     parts: {
@@ -208,6 +212,59 @@ describe('a row becomes a dead letter', () => {
     await deliver(range(10, 10));
     await isEmpty(coordinator);
     expect(letters).toEqual([{ values: [13], firstRow: 3, reason: 'unique_violation' }]);
+  });
+
+  it('not by a race that it loses once, however often it waited for something else before', async () => {
+    const table = new Table();
+    const sifts = jest.spyOn(table, 'tryEach');
+    table.refuses = (value) => {
+      if (value !== 3) return undefined;
+      const tries = sifts.mock.calls.length;
+      return tries < 6 ? failure('55P03') : tries === 6 ? failure('23505') : undefined;
+    };
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 10));
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([10, []]);
+  });
+
+  it('not by races that others beside it lost', async () => {
+    const table = new Table();
+    const sifts = jest.spyOn(table, 'tryEach');
+    // One loses races from the beginning, the other waits for a lock and then loses one.
+    table.refuses = (value) => {
+      const tries = sifts.mock.calls.length;
+      if (value === 3) return failure('23505');
+      if (value === 4 && tries < 12) return failure(tries < 9 ? '55P03' : '23505');
+      return undefined;
+    };
+    const { coordinator, letters, deliver } = started(table, {
+      retry: { initialBackoffMs: 1, maxBackoffMs: 2, maxAttempts: 9 },
+    });
+    await deliver(range(0, 10));
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([
+      9,
+      [{ values: [3], firstRow: 3, reason: 'unique_violation' }],
+    ]);
+  });
+
+  it('not by its data as long as only rows of other kinds are taken, also when the batch took too long', async () => {
+    const table = new Table();
+    const isBad = (value: number) => value >= KIND;
+    table.takesBeside = (refused) => ({ alike: refused.some((value) => !isBad(value)), any: true });
+    const sifts = jest.spyOn(table, 'tryEach');
+    table.refuses = (value) => {
+      if (sifts.mock.calls.length === 0) return failure('57014');
+      return isBad(value) ? failure('23514') : undefined;
+    };
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 1_000).flatMap((value) => [value, 1_000 + value, KIND + value]));
+    await until(() => table.rows.size === 2_000 && coordinator.snapshot().isolation.rows === 1_000);
+    expect(letters).toEqual([]);
+    table.refuses = () => undefined;
+    await isEmpty(coordinator);
+    expect([table.rows.size, letters]).toEqual([3_000, []]);
   });
 });
 
@@ -379,6 +436,27 @@ describe('a batch that takes too long', () => {
 });
 
 describe('bad rows', () => {
+  it('of more bodies than the queue has room for do not hold up good ones, though none was tried yet', async () => {
+    const table = new Table();
+    let open = (): void => undefined;
+    const gate = new Promise<void>((resolve) => (open = resolve));
+    table.refuses = refusing('23514', (value) => value < 30_000);
+    const tryEach = table.tryEach.bind(table);
+    table.tryEach = async (entries) => {
+      await gate;
+      return await tryEach(entries);
+    };
+    const { coordinator, letters, deliver } = started(table, { capacity: 1_000 });
+    for (let body = 0; body < 30; body++) await deliver(range(100 * body, 100));
+    await until(() => coordinator.snapshot().isolation.rows === 3_000);
+    expect(await (await deliver([30_000])).outcome).toBe(1);
+    expect(coordinator.snapshot().isolation).toMatchObject({ rows: 3_000, waitingRows: 0 });
+    open();
+    await isEmpty(coordinator);
+    expect(letters.reduce((sum, { values }) => sum + values.length, 0)).toBe(3_000);
+    expect([...table.rows]).toEqual([30_000]);
+  });
+
   it('by the thousand take one write at a time, and do not hold up good ones', async () => {
     const table = new Table();
     table.refuses = refusing('23514', (value) => value < 30_000);
@@ -457,6 +535,7 @@ describe('bad rows', () => {
       },
       source: {
         setAside: () => undefined,
+        unqueued: () => undefined,
         read: () => (++reads < 6 ? Promise.reject(new Error('EIO')) : Promise.resolve(valuesOf([1]))),
       },
     });
@@ -470,7 +549,7 @@ describe('bad rows', () => {
     table.refuses = () => (sifts.mock.calls.length < 3 ? failure('55P03') : undefined);
     const { coordinator } = started(table);
     const read = jest.fn(() => Promise.reject(new Error('ENOENT')));
-    const source = { setAside: () => undefined, read };
+    const source = { setAside: () => undefined, unqueued: () => undefined, read };
     const { outcome } = await coordinator.deliver(valuesOf([1]), {
       flush: true,
       source,

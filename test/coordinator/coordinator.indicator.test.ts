@@ -12,7 +12,7 @@ const healthy = {
   level: 'ok',
   circuitState: 'closed',
   circuitCause: undefined,
-  isolation: { rows: 0, waitingRows: 0, cause: undefined },
+  isolation: { rows: 0, waitingRows: 0, asideRows: 0, cause: undefined },
   queueSize: 3,
   capacity: 10,
   workersAlive: 2,
@@ -35,11 +35,13 @@ describe('the health of the coordinator', () => {
   });
 
   it('is degraded while rows are tried apart, and while they wait it says why', () => {
-    expect(check({ isolation: { rows: 9, waitingRows: 0, cause: undefined } })).toMatchObject({
+    expect(check({ isolation: { rows: 9, waitingRows: 0, asideRows: 0, cause: undefined } })).toMatchObject({
       status: 'degraded',
       message: '9 rows that were refused with others are tried apart',
     });
-    expect(check({ isolation: { rows: 9, waitingRows: 3, cause: failure('55P03') } })).toMatchObject({
+    expect(
+      check({ isolation: { rows: 9, waitingRows: 3, asideRows: 0, cause: failure('55P03') } }),
+    ).toMatchObject({
       status: 'degraded',
       isolated: '9 rows, of which 3 wait',
       message: '3 rows wait while others are written: failed with 55P03',
@@ -50,7 +52,7 @@ describe('the health of the coordinator', () => {
     const message = check({
       circuitState: 'open',
       circuitCause: failure('53100'),
-      isolation: { rows: 1, waitingRows: 1, cause: failure('54000') },
+      isolation: { rows: 1, waitingRows: 1, asideRows: 0, cause: failure('54000') },
     })?.['message'] as unknown;
     expect(message).toBe(
       'nothing is written, as the database fails: failed with 53100; 1 rows wait while others are written: failed with 54000',
@@ -61,7 +63,10 @@ describe('the health of the coordinator', () => {
 
 describe('the answer of GET /v1/coordinator', () => {
   it('says how many rows wait, and the name of the reason', () => {
-    const waiting = { ...healthy, isolation: { rows: 9, waitingRows: 3, cause: failure('55P03') } };
+    const waiting = {
+      ...healthy,
+      isolation: { rows: 9, waitingRows: 3, asideRows: 0, cause: failure('55P03') },
+    };
     expect(CoordinatorDto.of(waiting).isolation).toEqual({
       rows: 9,
       waiting_rows: 3,

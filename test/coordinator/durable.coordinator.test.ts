@@ -681,6 +681,34 @@ describe('rows that wait while others are taken', () => {
     expect(one.coordinator.snapshot().rows).toMatchObject({ committed: 441, residual: 0 });
   });
 
+  it('keep the level no higher than the rows that are to be written', async () => {
+    const table = new Table();
+    table.lock = failure('55P03');
+    const one = await start(table, { capacity: 1_000 });
+    const levels: string[] = [];
+    one.coordinator.onLevelChange(({ level, size }) => levels.push(`${level} ${size}`));
+    const values = Array.from({ length: 900 }, (_, i) => 1_000 + i);
+    await one.coordinator.accept(valuesOf([...values, ...lockedRows(0, 1)]));
+    await until(() => one.coordinator.snapshot().queueSize === 0);
+    expect(one.coordinator.snapshot()).toMatchObject({ level: 'ok', rows: { spooled: 901 } });
+    expect(levels[0]).toBe('hard 901');
+    expect(levels.at(-1)).toMatch(/^ok/);
+    table.lock = undefined;
+    await isSettled(one);
+    expect(one.coordinator.snapshot()).toMatchObject({ queueSize: 0, rows: { committed: 901 } });
+  });
+
+  it('do not keep it from stopping', async () => {
+    const table = new Table();
+    table.lock = failure('55P03');
+    const one = await start(table);
+    await one.coordinator.accept(valuesOf([1, 2, ...lockedRows(0, 1)]));
+    await until(() => table.rows.size === 2 && one.coordinator.snapshot().isolation.waitingRows === 1);
+    const begun = performance.now();
+    await one.coordinator.stop({ deadlineMs: 30_000 });
+    expect(performance.now() - begun).toBeLessThan(15_000);
+  });
+
   it('are written after the next start when the store stops before', async () => {
     const table = new Table();
     table.lock = failure('55P03');

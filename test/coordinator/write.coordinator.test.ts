@@ -64,7 +64,7 @@ describe('writing', () => {
       utilization: 0,
       level: 'ok',
       circuitState: 'closed',
-      isolation: { rows: 0, waitingRows: 0 },
+      isolation: { rows: 0, waitingRows: 0, asideRows: 0 },
       rows: { accepted: 250, committed: 250, refused: 0 },
     });
   });

@@ -33,7 +33,12 @@ export class RowErrorDto {
 /** The queue, as an answer tells it. */
 @ApiSchema({ name: 'Queue' })
 export class QueueDto {
-  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Bars accepted and not settled.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description: 'Bars accepted that are to be written.',
+  })
   size!: number;
 
   @ApiProperty({

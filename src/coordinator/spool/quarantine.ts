@@ -15,7 +15,7 @@ export interface Damaged {
 
 /** Puts damaged records aside. The checkpoint does not pass one before that is done. */
 export class Quarantine {
-  /** In order; not put aside yet. */
+  /** Not put aside yet. */
   private readonly pending: Damaged[] = [];
 
   constructor(
@@ -27,8 +27,8 @@ export class Quarantine {
 
   /** The checkpoint may not be above it. */
   get holdsAt(): number {
-    const [first] = this.pending;
-    return first ? first.after + 1 : Infinity;
+    // Not the first: what was read late lies before what was found damaged meanwhile.
+    return this.pending.reduce((least, { after }) => Math.min(least, after + 1), Infinity);
   }
 
   /** A full disk must not stop the reader, which makes room: what cannot be put aside now stays where it is. */
