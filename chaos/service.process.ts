@@ -41,7 +41,7 @@ export interface CoordinatorState {
     /** Rows that are known to be there and could not be read yet; not in every version. */
     readonly unread?: number;
   };
-  readonly isolation: { readonly waiting_rows: number };
+  readonly isolation: { readonly rows: number };
   readonly spool: { readonly bytes: number; readonly oldest_age_seconds: number };
   readonly dlq_records: number;
 }

@@ -71,7 +71,7 @@ export const SPOOL_FAULTS: readonly Fault[] = [
       // What is in memory is written; what is on the disk only would be gone.
       await scene.until('all that waits is in memory', async () => {
         const { rows, isolation } = await replica.look();
-        return rows.spooled < IN_MEMORY && isolation.waiting_rows === 0;
+        return rows.spooled < IN_MEMORY && isolation.rows === 0;
       });
       await rm(replica.spool, { recursive: true, force: true });
       let deadRows = 0;

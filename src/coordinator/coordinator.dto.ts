@@ -126,7 +126,12 @@ export class CoordinatorDto {
   @ApiProperty({ type: 'integer', minimum: 0, example: 4 })
   workers_alive!: number;
 
-  @ApiProperty({ type: 'integer', minimum: 0, example: 0, description: 'Bars accepted that are to be written.' })
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description: 'Bars accepted that are to be written.',
+  })
   queue_size!: number;
 
   @ApiProperty({

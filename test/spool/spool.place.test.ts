@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { Checkpoint } from '../../src/coordinator/spool/checkpoint.js';
 import { SpoolUnavailableError } from '../../src/coordinator/spool/spool.errors.js';
 import { DIRECTORY, HEAL_MS, SpoolWorld, startTime, stopTime } from './spool.world.js';
 
@@ -44,6 +45,17 @@ describe('A spool whose files are gone', () => {
     await world.disk.mount().makeDirectory(DIRECTORY);
     await world.start();
     await world.close();
+  });
+
+  it('makes none for a checkpoint that is written while it goes', async () => {
+    const world = await worldWith(3);
+    await world.close();
+    const checkpoint = await Checkpoint.open(world.disk.mount(), DIRECTORY);
+    const { sequence, ledger } = checkpoint;
+    world.disk.moveDirectory(DIRECTORY, '/elsewhere');
+    if (!ledger) throw new Error('there is no ledger');
+    await expect(checkpoint.write(sequence, ledger)).rejects.toThrow();
+    expect(world.disk.names(DIRECTORY)).toEqual([]);
   });
 
   it('takes nothing in a directory that another made, also at the first write after a start', async () => {

@@ -167,7 +167,6 @@ export class Checkpoint {
   }
 
   private async make(sequence: number, ledger: LedgerRecord | undefined): Promise<void> {
-    await this.files.makeDirectory(this.directory);
     await Checkpoint.replace(this.files, this.directory, sequence, ledger);
     this.file = await this.files.open(`${this.directory}/${NAME}`, 'write');
     this.slot = 1;

@@ -77,10 +77,12 @@ export class SegmentStore {
   }
 
   /**
-   * The directory must be the one that was opened: a new one in its place lacks what is not settled.
+   * The directory must be the one that was opened: a new one in its place lacks what is not settled. It is made only
+   * where there was none from the start.
    * @throws SpoolUnavailableError
    */
   async assertDirectory(): Promise<void> {
+    if (this.place === undefined) await this.files.makeDirectory(this.directory);
     const now = await this.files.identity(this.directory);
     this.place ??= now;
     if (now !== this.place)
