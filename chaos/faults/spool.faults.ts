@@ -73,7 +73,8 @@ export const SPOOL_FAULTS: readonly Fault[] = [
         const { rows, isolation } = await replica.look();
         return rows.spooled < IN_MEMORY && isolation.rows === 0;
       });
-      await rm(replica.spool, { recursive: true, force: true });
+      // The service may make files meanwhile.
+      await rm(replica.spool, { recursive: true, force: true, maxRetries: 10 });
       let deadRows = 0;
       try {
         await scene.untilRefused('spool-unavailable');

@@ -7,6 +7,8 @@ import { CHECKPOINT_MS, DIRECTORY, HEAL_MS, SpoolWorld, startTime, stopTime } fr
 interface Model {
   full: boolean;
   syncFailures: number;
+  /** A sync once failed: a power cut may bring back a torn record of those that were never acknowledged. */
+  syncHasFailed: boolean;
   flips: number;
   /** A full disk once took not even the checkpoint: segments may have gone without a record of it. */
   checkpointFull: boolean;
@@ -32,12 +34,13 @@ function command(name: string, run: (model: Model, world: SpoolWorld) => Promise
   };
 }
 
-/** At every moment all rows are somewhere; only a flipped bit may make some vanish. */
+/** At every moment all rows are somewhere; only a flipped bit, or a torn record in the quarantine, may make some vanish. */
 function expectBalance(model: Model, world: SpoolWorld): void {
   const { accepted, committed, deadLettered, spooled, unread, lost, residual } =
     world.spool.snapshot().totals;
   expect(committed + deadLettered + spooled + unread + lost + residual).toBe(accepted);
-  if (model.flips === 0 && !model.checkpointFull) expect(residual).toBe(0);
+  const mayBeTorn = model.syncHasFailed && world.quarantineFiles().length > 0;
+  if (model.flips === 0 && !model.checkpointFull && !mayBeTorn) expect(residual).toBe(0);
 }
 
 async function restart(world: SpoolWorld): Promise<void> {
@@ -147,6 +150,7 @@ const flip = fc.tuple(fc.nat(), fc.nat()).map(([which, bit]) =>
 const failSync = fc.constant(
   command('fail a sync', (model, world) => {
     model.syncFailures++;
+    model.syncHasFailed = true;
     // A checkpoint that failed is made again as a new file, for which a full disk has no room.
     model.checkpointFull ||= model.full;
     world.disk.beforeEach = faults(model);
@@ -207,7 +211,10 @@ describe('Spool against a model', () => {
     );
     await fc.assert(
       fc.asyncProperty(commands, fc.nat(), async (steps, seed) => {
-        const model: Model = { full: false, syncFailures: 0, flips: 0, checkpointFull: false, healthy: true };
+        const model: Model = {
+          ...{ full: false, syncFailures: 0, syncHasFailed: false },
+          ...{ flips: 0, checkpointFull: false, healthy: true },
+        };
         const world = new SpoolWorld({}, chanceFrom(seed));
         await world.start();
         await fc.asyncModelRun(() => ({ model, real: world }), steps);
