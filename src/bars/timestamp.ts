@@ -2,7 +2,12 @@
 export interface TimestampProblem {
   /** Stable name of the kind of problem. */
   readonly code:
-    'invalid-ts' | 'ts-without-zone' | 'ts-too-precise' | 'ts-not-in-seconds' | 'ts-out-of-range';
+    | 'invalid-ts'
+    | 'ts-without-zone'
+    | 'ts-too-precise'
+    | 'ts-calendar-date'
+    | 'ts-not-in-seconds'
+    | 'ts-out-of-range';
   /** What is wrong and what to send instead, to be read after the value: "is not ...". */
   readonly reason: string;
 }
@@ -21,6 +26,8 @@ export function yearOf(micros: number): number {
 const YEAR_0_S = -62_167_219_200;
 const YEAR_10000_S = 253_402_300_800;
 const END_TS_S = END_TS_US / 1e6;
+/** Nearer to 1970 a number is a year, or a count of days as spreadsheets have it, and no time of a bar. */
+const LEAST_EPOCH_S = 1_000_000;
 
 const INVALID: TimestampProblem = {
   code: 'invalid-ts',
@@ -31,6 +38,10 @@ const WITHOUT_ZONE: TimestampProblem = {
   reason: 'has no time zone: end it with Z or with an offset such as +00:00',
 };
 const TOO_PRECISE: TimestampProblem = { code: 'ts-too-precise', reason: 'is finer than a microsecond' };
+const CALENDAR_DATE: TimestampProblem = {
+  code: 'ts-calendar-date',
+  reason: 'is a date or a count of days rather than seconds since 1970: send a date as YYYY-MM-DD',
+};
 const OUT_OF_RANGE: TimestampProblem = {
   code: 'ts-out-of-range',
   reason: 'is outside the years 1800 to 2200',
@@ -80,12 +91,16 @@ export function parseTimestamp(text: string): number | TimestampProblem {
   return instant(year, month, day, (hour * 60 + minute - offset) * 60 + second, fraction);
 }
 
-/** The instant of a number of seconds since the Unix epoch, in Unix epoch microseconds, rounded to the nearest. */
+/**
+ * The instant of a number of seconds since the Unix epoch, in Unix epoch microseconds, rounded to the nearest. Numbers
+ * that read as a date, such as 20240102, and those within eleven days of 1970 are refused.
+ */
 export function parseEpochSeconds(seconds: number): number | TimestampProblem {
   if (!Number.isFinite(seconds)) return INVALID;
+  if (Math.abs(seconds) < LEAST_EPOCH_S || isCalendarNumber(seconds)) return CALENDAR_DATE;
   // Whole and fraction apart: `seconds * 1e6` rounds once more, and from 2106 on lands on the wrong microsecond.
   const whole = Math.trunc(seconds);
-  const micros = whole * 1e6 + Math.round((seconds - whole) * 1e6) + 0;
+  const micros = whole * 1e6 + Math.round((seconds - whole) * 1e6);
   if (micros >= FIRST_TS_US && micros < END_TS_US) return micros;
   // Up to the year 9999 the number may still be meant in seconds.
   if (seconds >= YEAR_0_S && seconds < YEAR_10000_S) return OUT_OF_RANGE;
@@ -155,6 +170,12 @@ function isBetween(value: number, last: number): boolean {
 
 function isCalendarDay(year: number, month: number, day: number): boolean {
   return year >= 0 && month >= 1 && month <= 12 && day >= 1 && day <= daysInMonth(year, month);
+}
+
+/** True for YYYYMMDD of the years 1800 to 2200. As seconds they would be days of 1970, and none of them a whole minute. */
+function isCalendarNumber(value: number): boolean {
+  if (value < 18_000_101 || value > 22_001_231 || !Number.isInteger(value)) return false;
+  return isCalendarDay(Math.floor(value / 10_000), Math.floor(value / 100) % 100, value % 100);
 }
 
 function daysInMonth(year: number, month: number): number {

@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Server, type Socket } from 'node:n
 
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
-import { jsonRow } from '../bars/decode.samples.js';
+import { jsonRow, secondsAfter } from '../bars/decode.samples.js';
 import { eventually } from '../support/eventually.js';
 import { startService, type TestService } from '../support/service.js';
 import { ServedDatabase, TYPES } from './api.samples.js';
@@ -182,7 +182,7 @@ describe('a service whose database accepts connections and never says a word', (
     await service.stop();
   });
 
-  const eight = Array.from({ length: 8 }, (_, at) => jsonRow({ ts: String(at) })).join('\n');
+  const eight = Array.from({ length: 8 }, (_, at) => jsonRow({ ts: secondsAfter(at) })).join('\n');
 
   it('starts, and says when to come back with each refusal', async () => {
     const reading = await service.fetch('/v1/bars');

@@ -5,12 +5,14 @@ import { Admission } from '../../src/bars/ingest/admission.js';
 import { ProblemError } from '../../src/http/problem.error.js';
 import { TokenBucketRateController } from '../../src/rate-control/index.js';
 import { adjustment, ManualClock } from '../rate-control/feedback.js';
-import { decodeText, jsonRow } from './decode.samples.js';
+import { decodeText, jsonRow, secondsAfter } from './decode.samples.js';
 
 /** A batch of so many bars of each provider. */
 function batchOf(rows: Record<string, number>): BarBatch {
   const lines = Object.entries(rows).flatMap(([provider, count]) =>
-    Array.from({ length: count }, (_, at) => jsonRow({ provider: `"${provider}"`, ts: String(at * 86_400) })),
+    Array.from({ length: count }, (_, at) =>
+      jsonRow({ provider: `"${provider}"`, ts: secondsAfter(at * 86_400) }),
+    ),
   );
   const { batch } = decodeText(lines.join('\n'), 'ndjson');
   if (batch === null) throw new Error('no bar of it was taken');

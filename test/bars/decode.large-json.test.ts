@@ -6,7 +6,7 @@ import { decodeJson } from '../../src/bars/decode/json.decoder.js';
 import { RowErrorList } from '../../src/bars/decode/row-error.list.js';
 import { RowValidator } from '../../src/bars/decode/row.validator.js';
 import { atOnce } from '../../src/bars/decode/slices.js';
-import { barsOf, decodeText, jsonRow } from './decode.samples.js';
+import { barsOf, decodeText, jsonRow, secondsAfter } from './decode.samples.js';
 
 /** What becomes of the body when no more than `maxParsedBytes` of it are parsed at once. */
 function decodeWith(text: string, maxParsedBytes: number): unknown {
@@ -22,7 +22,7 @@ function decodeWith(text: string, maxParsedBytes: number): unknown {
 
 const blank = fc.stringMatching(/^[ \t\r\n]{0,2}$/);
 const row = fc.oneof(
-  { weight: 4, arbitrary: fc.integer({ min: 0, max: 9 }).map((ts) => jsonRow({ ts: String(ts) })) },
+  { weight: 4, arbitrary: fc.integer({ min: 0, max: 9 }).map((ts) => jsonRow({ ts: secondsAfter(ts) })) },
   {
     weight: 1,
     arbitrary: fc.constant(jsonRow({ symbol: '"a]}\\"[,{\\\\"', note: '[{"x":[1,{}]},"\\\\\\""]' })),
@@ -77,7 +77,7 @@ describe('a JSON document that is decoded row by row', () => {
   });
 
   it('is read when it has more than a mebibyte, and refused when one row has', () => {
-    const many = Array.from({ length: 20_000 }, (_, ts) => jsonRow({ ts: String(ts) })).join(',');
+    const many = Array.from({ length: 20_000 }, (_, ts) => jsonRow({ ts: secondsAfter(ts) })).join(',');
     for (const text of [
       `[${many}]`,
       `{"bars":[${many}],"source":"x"}`,

@@ -17,6 +17,7 @@ const EXAMPLES: Record<RowErrorCode, { readonly body: string; readonly pointer: 
   'invalid-ts': { body: jsonRow({ ts: '"2024-02-30"' }), pointer: '/ts' },
   'ts-without-zone': { body: jsonRow({ ts: '"2024-01-02T14:30:00"' }), pointer: '/ts' },
   'ts-too-precise': { body: jsonRow({ ts: '"2024-01-02T14:30:00.0000001Z"' }), pointer: '/ts' },
+  'ts-calendar-date': { body: jsonRow({ ts: '20240102' }), pointer: '/ts' },
   'ts-not-in-seconds': { body: jsonRow({ ts: '1704153600000' }), pointer: '/ts' },
   'ts-out-of-range': { body: jsonRow({ ts: '"9999-12-31"' }), pointer: '/ts' },
   'not-finite': { body: jsonRow({ high: '1e400' }), pointer: '/high' },

@@ -57,3 +57,6 @@ export function jsonRow(members: Record<string, string> = {}): string {
   const all = Object.entries({ ...row, ...members });
   return `{${all.map(([key, value]) => `"${key}":${value}`).join(',')}}`;
 }
+
+/** The text of a time so many seconds after 2024-01-02T00:00:00Z, as a number. */
+export const secondsAfter = (seconds: number): string => String(1_704_153_600 + seconds);

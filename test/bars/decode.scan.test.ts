@@ -9,7 +9,7 @@ import {
 import type { BarBatch } from '../../src/bars/bar.batch.js';
 import { RowValidator } from '../../src/bars/decode/row.validator.js';
 import { parseSeriesName } from '../../src/bars/series.key.js';
-import { barsOf, csvRow, GOOD_ROW, jsonRow } from './decode.samples.js';
+import { barsOf, csvRow, GOOD_ROW, jsonRow, secondsAfter } from './decode.samples.js';
 
 const FORMATS: readonly BodyFormat[] = ['ndjson', 'json', 'csv'];
 const [HEADER = ''] = csvRow().split('\n');
@@ -80,7 +80,7 @@ describe('the series of a scanned row', () => {
     expect(hashOf('costarring')).toBe(hashOf('liquid'));
     const body = bodyOf(
       format,
-      Array.from({ length: 40 }, (_, row) => ({ symbol: twins[row % 2] ?? '', ts: String(row) })),
+      Array.from({ length: 40 }, (_, row) => ({ symbol: twins[row % 2] ?? '', ts: secondsAfter(row) })),
     );
     const { batch } = decodeTwice(body, format);
     expect(symbolsOf(batch)).toEqual(['COSTARRING', 'LIQUID']);
@@ -96,7 +96,10 @@ describe('the series of a scanned row', () => {
       const hash = hashOf(`X${n}`);
       if (((hash ^ (hash >>> 15)) & 0x7ff) === 7) symbols.push(`X${n}`);
     }
-    const rows = [...symbols, ...symbols.toReversed()].map((symbol, row) => ({ symbol, ts: String(row) }));
+    const rows = [...symbols, ...symbols.toReversed()].map((symbol, row) => ({
+      symbol,
+      ts: secondsAfter(row),
+    }));
     for (const format of FORMATS) {
       const { batch } = decodeTwice(bodyOf(format, rows), format);
       expect(symbolsOf(batch)).toEqual(symbols);
@@ -106,25 +109,25 @@ describe('the series of a scanned row', () => {
 
   it('is the same however its symbol and interval are spelled, and whoever read the row', () => {
     const rows = [
-      { symbol: 'spy', interval: '5min', ts: '0' },
-      { symbol: 'SPY', interval: '5m', ts: '1' },
-      { symbol: 'Spy', interval: '5m', ts: '2', provider: 'other' },
-      { symbol: 'sPY', interval: '5min', ts: '3' },
+      { symbol: 'spy', interval: '5min', ts: secondsAfter(0) },
+      { symbol: 'SPY', interval: '5m', ts: secondsAfter(1) },
+      { symbol: 'Spy', interval: '5m', ts: secondsAfter(2), provider: 'other' },
+      { symbol: 'sPY', interval: '5min', ts: secondsAfter(3) },
     ];
     for (const format of FORMATS) {
       const { batch } = decodeTwice(bodyOf(format, rows), format);
       expect(barsOf(batch).map(({ provider }) => provider)).toEqual(['ibkr', 'ibkr', 'other', 'ibkr']);
       expect(batch?.series).toHaveLength(2);
     }
-    const escaped = `${jsonRow({ symbol: '"S\\u0050Y"', ts: '9' })}\n`;
+    const escaped = `${jsonRow({ symbol: '"S\\u0050Y"', ts: secondsAfter(9) })}\n`;
     const mixed = Buffer.from(`${escaped}${jsonRow({ symbol: '"spy"' })}\n${escaped}`);
     expect(decodeTwice(mixed, 'ndjson').batch?.series).toHaveLength(1);
   });
 
   it('is right though the bodies before had others, and more than are remembered', () => {
     const symbols = (first: number, count: number) =>
-      Array.from({ length: count }, (_, at) => ({ symbol: `S${first + at}`, ts: String(at) }));
-    const known = [...symbols(0, 3), { symbol: 'S1', ts: '7' }];
+      Array.from({ length: count }, (_, at) => ({ symbol: `S${first + at}`, ts: secondsAfter(at) }));
+    const known = [...symbols(0, 3), { symbol: 'S1', ts: secondsAfter(7) }];
     for (const bodies of [[symbols(2, 4)], [symbols(1_000, 150_000), symbols(500_000, 150_000)]]) {
       for (const body of bodies)
         expect(decodeBars(bodyOf('csv', body), 'csv', 'abort').batch?.rows).toBe(body.length);
@@ -166,18 +169,18 @@ describe('the series of a scanned row', () => {
 
 describe('a scanned row', () => {
   it('may end with the text, and takes the last of two equal keys there', () => {
-    const row = jsonRow({ ts: '5' });
-    const last = `${row.slice(0, -1)},"ts":0}`;
+    const row = jsonRow({ ts: secondsAfter(5) });
+    const last = `${row.slice(0, -1)},"ts":1704153600}`;
     for (const body of [`${row}\n${last}`, last]) {
       const { batch } = decodeTwice(Buffer.from(body), 'ndjson');
-      expect(barsOf(batch).at(-1)?.ts).toBe(0);
+      expect(barsOf(batch).at(-1)?.ts).toBe(1_704_153_600_000_000);
     }
-    expect(barsOf(decodeTwice(Buffer.from(last), 'json').batch)[0]?.ts).toBe(0);
+    expect(barsOf(decodeTwice(Buffer.from(last), 'json').batch)[0]?.ts).toBe(1_704_153_600_000_000);
   });
 
   it('is cut anywhere without harm', () => {
     for (const format of FORMATS) {
-      const body = bodyOf(format, [{}, { symbol: 'QQQ', ts: '5' }]);
+      const body = bodyOf(format, [{}, { symbol: 'QQQ', ts: secondsAfter(5) }]);
       for (let length = 0; length < body.length; length++) {
         const cut = body.subarray(0, length);
         const outcome = (decode: typeof decodeBars): unknown => {
@@ -203,7 +206,7 @@ describe('a scanned row', () => {
 
 describe('a body of more bars than are taken', () => {
   it.each(FORMATS)('is read no further, in %s', (format) => {
-    const rows = Array.from({ length: 20 }, (_, row) => ({ ts: String(row % 15) }));
+    const rows = Array.from({ length: 20 }, (_, row) => ({ ts: secondsAfter(row % 15) }));
     const body = bodyOf(format, rows);
     for (const decode of [decodeBars, decodeStrictly]) {
       expect(decode(body, format, 'abort', 20).batch).toMatchObject({ lines: 20, rows: 15 });

@@ -7,7 +7,7 @@ import {
   type DecodeResult,
   decodeStrictly,
 } from '../../src/bars/decode/bars.decoder.js';
-import { csvRow, jsonRow } from './decode.samples.js';
+import { csvRow, jsonRow, secondsAfter } from './decode.samples.js';
 
 const ROWS = 30_000;
 const BAD_ROWS = 30;
@@ -24,7 +24,7 @@ function rows(
   return Array.from({ length: ROWS }, (_, row) =>
     make({
       symbol: `${row % 2 === 0 ? 'spy' : 'SPY'}${row % 20_000}`,
-      ts: String(firstTs + row),
+      ts: secondsAfter(firstTs + row),
       volume: row % (ROWS / BAD_ROWS) === 0 ? '-1' : '5',
     }),
   );

@@ -163,6 +163,7 @@ describe('parseEpochSeconds', () => {
   it('reads every microsecond from its decimal text', () => {
     fc.assert(
       fc.property(anyMicros, (micros) => {
+        fc.pre(codeOf(parseEpochSeconds(micros / 1e6)) !== 'ts-calendar-date');
         const size = BigInt(Math.abs(micros));
         const fraction = String(size % 1_000_000n).padStart(6, '0');
         const text = `${micros < 0 ? '-' : ''}${size / 1_000_000n}.${fraction}`;
@@ -186,10 +187,22 @@ describe('parseEpochSeconds', () => {
     );
   });
 
-  it('has no negative zero', () => {
-    expect(Object.is(parseEpochSeconds(-0), 0)).toBe(true);
-    expect(Object.is(parseEpochSeconds(-1e-9), 0)).toBe(true);
+  it('refuses every date of the years 1800 to 2200 as a number, and no other of its size', () => {
+    const dates: number[] = [];
+    for (let value = 18_000_000; value < 22_010_000; value++)
+      if (codeOf(parseEpochSeconds(value)) === 'ts-calendar-date') dates.push(value);
+    expect([dates.length, dates[0], dates.at(-1)]).toEqual([146_462, 18_000_101, 22_001_231]);
+    expect(dates).toContain(20_240_229);
+    expect(dates).not.toContain(20_230_229);
+    expect(parseEpochSeconds(20_240_102.5)).toBe(20_240_102_500_000);
   });
+
+  it.each([-0, 0, 2024, 45_293, 999_999, -999_999.5])(
+    'refuses %d, which may be a year or a count of days',
+    (value) => {
+      expect(codeOf(parseEpochSeconds(value))).toBe('ts-calendar-date');
+    },
+  );
 
   it.each([
     [1_704_153_600_000, 'milliseconds'],

@@ -10,7 +10,7 @@ import { startService, type TestService } from '../support/service.js';
 
 const run = promisify(execFile);
 const A_BAR =
-  '{"provider":"p","symbol":"S","interval":"1d","ts":0,"open":1,"high":1,"low":1,"close":1,"volume":1}';
+  '{"provider":"p","symbol":"S","interval":"1d","ts":1704153600,"open":1,"high":1,"low":1,"close":1,"volume":1}';
 
 let test: TestDatabase;
 const services: TestService[] = [];
@@ -50,7 +50,7 @@ describe('the schema', () => {
       expect((await service.post(A_BAR.replace('"close":1', '"close":1.0'))).json).toMatchObject({
         unchanged: 1,
       });
-      await expect(test.query("SELECT 1 FROM pg_tables WHERE tablename = 'bars_1970'")).resolves.toHaveLength(
+      await expect(test.query("SELECT 1 FROM pg_tables WHERE tablename = 'bars_2024'")).resolves.toHaveLength(
         1,
       );
     } finally {

@@ -56,7 +56,7 @@ afterEach(async () => {
 });
 
 const A_BAR =
-  '{"provider":"probe","symbol":"A","interval":"1d","ts":0,"open":1,"high":1,"low":1,"close":1,"volume":1}';
+  '{"provider":"probe","symbol":"A","interval":"1d","ts":1704153600,"open":1,"high":1,"low":1,"close":1,"volume":1}';
 
 /** Only who asks for the commit is refused, and only with the circuit open. */
 const refusesWrites = async () => {

@@ -73,7 +73,7 @@ describeWith('redis-cli', 'the feedback loop', () => {
     Array.from({ length: BATCH }, () => {
       next += 1;
       return JSON.stringify({
-        ...{ provider: 'load', symbol: 'LOOP', interval: '1m', ts: next * 60 },
+        ...{ provider: 'load', symbol: 'LOOP', interval: '1m', ts: 1_704_153_600 + next * 60 },
         ...{ open: 1, high: 1, low: 1, close: 1, volume: 1 },
       });
     }).join('\n');

@@ -35,7 +35,7 @@ export function bars(rows: number, provider = PROVIDER): string {
   return Array.from({ length: rows }, () => {
     minutes += 1;
     return JSON.stringify({
-      ...{ provider, symbol: 'LOOP', interval: '1m', ts: minutes * 60 },
+      ...{ provider, symbol: 'LOOP', interval: '1m', ts: 1_704_153_600 + minutes * 60 },
       ...{ open: 1, high: 1, low: 1, close: 1, volume: 1 },
     });
   }).join('\n');

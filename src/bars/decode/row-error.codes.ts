@@ -11,11 +11,13 @@ export const ROW_ERROR_CODES = {
   'invalid-ts': 'The time is neither RFC 3339 nor a date, or no such day or time of day exists.',
   'ts-without-zone': 'The time has neither Z nor an offset from UTC.',
   'ts-too-precise': 'The time is finer than a microsecond.',
+  'ts-calendar-date':
+    'The number is a date such as 20240102, a year or a count of days, and not seconds since 1970.',
   'ts-not-in-seconds': 'The epoch time can only be in milliseconds, microseconds or nanoseconds.',
   'ts-out-of-range': 'The time is outside the years 1800 to 2200 (UTC).',
   'not-finite': 'The number is larger than a 64-bit floating point number can hold.',
   'negative-volume': 'The volume is below zero.',
-  'prices-inconsistent': 'The high is not the highest price of the row, or the low is not the lowest.',
+  'prices-inconsistent': 'The high is not the highest price of the row, or the low is not the lowest, by more than rounding.',
 } as const;
 
 /** The stable code of a reason to refuse a row. */

@@ -53,10 +53,10 @@ export class RowValidator {
     if (!this.#isNumber(line, 'volume', volume)) return;
     if (volume < 0) {
       this.#refuse(line, 'volume', 'negative-volume', `volume ${volume} is below zero`);
-    } else if (high < open || high < low || high < close) {
+    } else if (isBelow(high, open) || isBelow(high, low) || isBelow(high, close)) {
       const detail = `high ${high} is below ${Math.max(open, low, close)}, the highest of open, low and close`;
       this.#refuse(line, 'high', 'prices-inconsistent', detail);
-    } else if (low > open || low > close) {
+    } else if (isBelow(open, low) || isBelow(close, low)) {
       const detail = `low ${low} is above ${Math.min(open, close)}, the lower of open and close`;
       this.#refuse(line, 'low', 'prices-inconsistent', detail);
     } else {
@@ -152,4 +152,12 @@ export class RowValidator {
     this.#errors.add(line, field, code, detail);
     return false;
   }
+}
+
+/** Relative: prices that were adjusted by a factor are off by a few units in the last place. */
+const TOLERANCE = 4 * Number.EPSILON;
+
+/** Whether a price is below another by more than rounding explains. */
+function isBelow(price: number, other: number): boolean {
+  return price < other && other - price > TOLERANCE * Math.max(Math.abs(price), Math.abs(other));
 }

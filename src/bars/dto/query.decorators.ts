@@ -3,16 +3,30 @@ import { IsInt, IsString, Matches } from 'class-validator';
 
 import { parsed } from '../../http/query.decorators.js';
 import { parseInterval } from '../interval.js';
+import { describeValue } from '../decode/value.text.js';
 import { parseEpochSeconds, parseTimestamp } from '../timestamp.js';
 
+const BLANK_BEFORE_OFFSET = /^\d.* \d\d:\d\d$/;
 const EPOCH_SECONDS = /^-?\d+(\.\d+)?$/;
 
 /** A time: RFC 3339 with a zone, a date, or epoch seconds; becomes Unix microseconds. */
 export const TimeParameter = (): PropertyDecorator =>
   applyDecorators(
-    parsed((text) => (EPOCH_SECONDS.test(text) ? parseEpochSeconds(Number(text)) : parseTimestamp(text))),
-    IsInt({ message: 'must be RFC 3339 with a zone, YYYY-MM-DD, or epoch seconds' }),
+    parsed(parseTime),
+    IsInt({
+      message: ({ value }) =>
+        typeof value === 'string' ? value : 'must be RFC 3339 with a zone, YYYY-MM-DD, or epoch seconds',
+    }),
   );
+
+/** Unix microseconds, or why it is no time. */
+function parseTime(text: string): number | string {
+  const time = EPOCH_SECONDS.test(text) ? parseEpochSeconds(Number(text)) : parseTimestamp(text);
+  if (typeof time === 'number') return time;
+  if (BLANK_BEFORE_OFFSET.test(text))
+    return `${describeValue(text)} has a blank where an offset begins: in a URL a + is written %2B`;
+  return `${describeValue(text)} ${time.reason}`;
+}
 
 /** A comma list of symbols, in any case. */
 export const SymbolsParameter = (): PropertyDecorator =>

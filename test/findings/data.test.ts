@@ -1,0 +1,86 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+
+import { bar, type Bar, read, rowErrors, ServedDatabase, TYPES, write } from '../api/api.samples.js';
+
+const served = new ServedDatabase();
+beforeEach(() => served.clear());
+
+const HEADER = 'provider,symbol,interval,ts,open,high,low,close,volume';
+const csv = (...rows: string[]) => `${[HEADER, ...rows].join('\n')}\n`;
+const stored = async (): Promise<Bar[]> => read(await served.get('/v1/bars'), 'json');
+const problemOf = async (path: string) => {
+  const answer = await served.service.fetch(path);
+  return { status: answer.status, ...((await answer.json()) as { code: string; detail: string }) };
+};
+
+describe('A1: a calendar date is no number of seconds', () => {
+  it.each(['20240102', '18000101', '22001231', '45293', '2024', '0', '-999999'])(
+    'and %s is refused with a hint, as CSV and as a JSON number',
+    async (ts) => {
+      for (const [body, type] of [
+        [csv(`ibkr,AAPL,1d,${ts},1,2,1,2,10`), TYPES.csv],
+        [write([bar()], 'json').replace('"2026-01-02T00:00:00Z"', ts), TYPES.json],
+      ] as const) {
+        const { status, json } = await served.service.post(body, type);
+        expect([status, json.errors]).toEqual([
+          422,
+          [expect.objectContaining({ pointer: '/ts', code: 'ts-calendar-date' })],
+        ]);
+        expect(json.errors?.[0]?.['detail']).toMatch(/send a date as YYYY-MM-DD/);
+      }
+      expect(await stored()).toEqual([]);
+    },
+  );
+
+  it.each(['1704153600', '20240100', '20241301', '-2208988800', '1000000'])(
+    'and %s, which is none, is still taken',
+    async (ts) => {
+      const { status } = await served.service.post(csv(`ibkr,AAPL,1d,${ts},1,2,1,2,10`), TYPES.csv);
+      expect(status).toBe(200);
+      expect(await stored()).toMatchObject([
+        { ts: new Date(Number(ts) * 1000).toISOString().replace('.000Z', 'Z') },
+      ]);
+    },
+  );
+
+  it.each([
+    ['start=20240102', /start "20240102" is a date .* YYYY-MM-DD/],
+    ['end=20260131', /end "20260131" is a date/],
+    ['start=1704153600000', /start "1704153600000" looks like milliseconds/],
+    ['end=2024-01-02T00:00:00+02:00', /end .* in a URL a \+ is written %2B/],
+    ['end=2024-01-02T00:00:00', /end "2024-01-02T00:00:00" has no time zone/],
+    ['end=2024-13-01', /end "2024-13-01" is not a valid time/],
+  ])('nor is it a bound: %s is refused with its value and a hint', async (query, detail) => {
+    expect(await problemOf(`/v1/bars?${query}`)).toMatchObject({
+      status: 400,
+      code: 'invalid-parameter',
+      detail: expect.stringMatching(detail) as unknown,
+    });
+  });
+});
+
+describe('A5: prices that differ in the last place', () => {
+  it('are taken, and stored as they came', async () => {
+    const noisy = [
+      bar({ open: 7.578763484954834, high: 7.578763484954833, low: 7.5, close: 7.55 }),
+      bar({ symbol: 'LOW', open: 7.578763484954833, high: 8, low: 7.578763484954834, close: 7.7 }),
+    ];
+    for (const format of ['json', 'ndjson', 'csv'] as const) {
+      await served.clear();
+      const { json } = await served.service.post(write(noisy, format), TYPES[format]);
+      expect(json).toMatchObject({ accepted: 2, rejected: 0 });
+      expect(await stored()).toEqual(noisy.toReversed());
+    }
+  });
+
+  it.each([
+    [{ high: 7.578763484954 }, '1 /high prices-inconsistent'],
+    [{ low: 7.5787634849549 }, '1 /low prices-inconsistent'],
+  ])('and are refused when rounding does not explain it: %j', async (parts, error) => {
+    const wrong = {
+      ...bar({ open: 7.578763484954834, high: 9, low: 1, close: 7.578763484954834 }),
+      ...parts,
+    };
+    expect(rowErrors(await served.service.post(write([wrong], 'ndjson')))).toEqual([error]);
+  });
+});
