@@ -59,6 +59,36 @@ describe('A1: a calendar date is no number of seconds', () => {
   });
 });
 
+describe('A6: a symbol with a comma, which could not be asked for', () => {
+  it.each(['json', 'ndjson', 'csv'] as const)('is refused as %s', async (format) => {
+    const { status, json } = await served.service.post(
+      write([bar({ symbol: 'SPY,QQQ' })], format),
+      TYPES[format],
+    );
+    expect([status, json.errors?.[0]?.['code']]).toEqual([422, 'invalid-symbol']);
+    expect(await stored()).toEqual([]);
+  });
+
+  it('leaves all other printable characters', async () => {
+    const symbol = Array.from({ length: 94 }, (_, at) => String.fromCharCode(33 + at))
+      .join('')
+      .replace(',', '');
+    const symbols = [symbol.slice(0, 32), symbol.slice(32)].map((text) => text.toUpperCase());
+    await served.service.post(
+      write(
+        symbols.map((one) => bar({ symbol: one })),
+        'ndjson',
+      ),
+    );
+    const query = symbols.map(encodeURIComponent).join(',');
+    expect(
+      read(await served.get(`/v1/bars?symbols=${query}`), 'json')
+        .map((one) => one.symbol)
+        .toSorted(),
+    ).toEqual(symbols.toSorted());
+  });
+});
+
 describe('A5: prices that differ in the last place', () => {
   it('are taken, and stored as they came', async () => {
     const noisy = [

@@ -6,7 +6,7 @@ export const ROW_ERROR_CODES = {
   'missing-field': 'A required field is absent, null or empty.',
   'wrong-type': 'A field is not of its JSON type, or is text that is not a JSON number.',
   'invalid-provider': 'The provider is not 1 to 64 characters of A-Z, a-z, 0-9, dot, underscore and hyphen.',
-  'invalid-symbol': 'The symbol is not 1 to 64 printable ASCII characters without spaces.',
+  'invalid-symbol': 'The symbol is not 1 to 64 printable ASCII characters without spaces and commas.',
   'invalid-interval': 'The interval is not a count from 1 to 9999 followed by s, m, min, h, d, w or mo.',
   'invalid-ts': 'The time is neither RFC 3339 nor a date, or no such day or time of day exists.',
   'ts-without-zone': 'The time has neither Z nor an offset from UTC.',
@@ -17,7 +17,8 @@ export const ROW_ERROR_CODES = {
   'ts-out-of-range': 'The time is outside the years 1800 to 2200 (UTC).',
   'not-finite': 'The number is larger than a 64-bit floating point number can hold.',
   'negative-volume': 'The volume is below zero.',
-  'prices-inconsistent': 'The high is not the highest price of the row, or the low is not the lowest, by more than rounding.',
+  'prices-inconsistent':
+    'The high is not the highest price of the row, or the low is not the lowest, by more than rounding.',
 } as const;
 
 /** The stable code of a reason to refuse a row. */

@@ -85,7 +85,7 @@ export class RowValidator {
         line,
         'symbol',
         'invalid-symbol',
-        `symbol ${describeValue(symbol)} is not 1 to 64 printable ASCII characters without spaces`,
+        `symbol ${describeValue(symbol)} is not 1 to 64 printable ASCII characters without spaces and commas`,
       );
     }
     this.#rawSymbol = symbol;

@@ -10,7 +10,7 @@ class BarFieldsDto {
   @ApiProperty({
     example: 'AAPL',
     pattern: '^[!-~]{1,64}$',
-    description: '1 to 64 printable ASCII characters without spaces; stored upper-case.',
+    description: '1 to 64 printable ASCII characters without spaces and commas; stored upper-case.',
   })
   symbol!: string;
 

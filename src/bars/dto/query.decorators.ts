@@ -33,9 +33,10 @@ export const SymbolsParameter = (): PropertyDecorator =>
   applyDecorators(
     parsed((text) => text.toUpperCase().split(',')),
     IsString({ each: true, message: 'must be a comma list of symbols' }),
-    Matches(/^[\x21-\x7e]{1,64}$/, {
+    Matches(/^[!-+\--~]{1,64}$/, {
       each: true,
-      message: 'must be a comma list of symbols, each of 1 to 64 printable ASCII characters without spaces',
+      message:
+        'must be a comma list of symbols, each of 1 to 64 printable ASCII characters without spaces and commas',
     }),
   );
 
