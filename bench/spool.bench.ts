@@ -46,7 +46,9 @@ const body = Buffer.from(
 );
 const sink = {
   write: (batches: readonly BarBatch[]) =>
-    Promise.resolve(batches.map(({ rows }): WriteCounts => ({ inserted: rows, updated: 0, unchanged: 0 }))),
+    Promise.resolve(
+      batches.map(({ rows }): WriteCounts => ({ inserted: rows, updated: 0, unchanged: 0, superseded: 0 })),
+    ),
 };
 /** With the spool a batch's memory is used again once it is written; so it is without. */
 const recyclingSink = {

@@ -40,6 +40,7 @@ function barsFrom(symbol: string, first: number, receivedAt: number): BarBatch {
   return {
     rows: ROWS,
     lines: ROWS,
+    superseded: 0,
     series: [seriesName('chaos', symbol, '1m')],
     years: new Set([yearOf(first), yearOf(first + ROWS - 1)]),
     tuples,

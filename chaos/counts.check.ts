@@ -7,8 +7,7 @@ interface Counts {
   readonly inserted: number;
   readonly updated: number;
   readonly unchanged: number;
-  /** Not in every version. */
-  readonly superseded?: number;
+  readonly superseded: number;
 }
 
 /** Compares what the answers of `ack=stored` count with what was sent, and adds it up. */
@@ -34,7 +33,7 @@ export class CountsCheck {
       return;
     }
     const counts = JSON.parse(answer.text) as Counts;
-    const { accepted, inserted, updated, unchanged, superseded = 0 } = counts;
+    const { accepted, inserted, updated, unchanged, superseded } = counts;
     const sum = inserted + updated + unchanged + superseded;
     if (accepted !== bars.length || sum !== accepted)
       this.wrong.push(`${bars.length} bars with ack=stored were counted ${JSON.stringify(shown(counts))}`);
@@ -70,6 +69,5 @@ export class CountsCheck {
 }
 
 const shown = ({ accepted, inserted, updated, unchanged, superseded }: Counts) => ({
-  ...{ accepted, inserted, updated, unchanged },
-  ...(superseded === undefined ? {} : { superseded }),
+  ...{ accepted, inserted, updated, unchanged, superseded },
 });

@@ -10,6 +10,7 @@ const TWO_32 = 2 ** 32;
 const KEPT_ROWS = 16_384;
 
 const NO_TUPLES = Buffer.alloc(0);
+const VALUES = [OFFSET.open, OFFSET.high, OFFSET.low, OFFSET.close, OFFSET.volume];
 
 /** Room for tuples, each as it is before its values are written. */
 interface Room {
@@ -86,7 +87,7 @@ export class BarBatchBuilder {
   /** The batch of all bars added, without those that a later one of the same series and ts replaced. Nothing after it. */
   finish(): BarBatch {
     const added = this.#tuples.subarray(0, this.#lines * TUPLE_BYTES);
-    const kept = this.#ascending ? added : this.#withoutReplaced(added);
+    const { kept, superseded } = this.#ascending ? { kept: added, superseded: 0 } : withoutReplaced(added);
     // The queue counts rows: it must not hold much more memory than they need while a batch waits.
     const isLoose = kept.length < 0.75 * this.#tuples.length;
     const tuples = isLoose || this.#hasSpareRoom ? tuplePool.copyOf(kept) : kept;
@@ -94,6 +95,7 @@ export class BarBatchBuilder {
     return {
       rows: tuples.length / TUPLE_BYTES,
       lines: this.#lines,
+      superseded,
       series: this.#series,
       years: this.#years,
       tuples,
@@ -167,21 +169,35 @@ export class BarBatchBuilder {
     this.#view = view;
     this.#room = tuples.length / TUPLE_BYTES;
   }
+}
 
-  /** Goes from the last tuple to the first and moves those to keep to the end, so that their order stays. */
-  #withoutReplaced(tuples: Buffer): Buffer {
-    const seen = this.#series.map(() => new Set<number>());
-    let start = tuples.length;
-    for (let at = tuples.length - TUPLE_BYTES; at >= 0; at -= TUPLE_BYTES) {
-      const ofSeries = seen[tuples.readInt32BE(at + OFFSET.series)];
-      const ts = readTimestamp(tuples, at + OFFSET.ts);
-      if (ofSeries === undefined || ofSeries.has(ts)) continue;
-      ofSeries.add(ts);
-      start -= TUPLE_BYTES;
-      if (start !== at) tuples.copyWithin(start, at, at + TUPLE_BYTES);
+/**
+ * Goes from the last tuple to the first and moves those to keep to the end, so that their order stays. Counts those that
+ * were replaced by one with other values.
+ */
+function withoutReplaced(tuples: Buffer): { readonly kept: Buffer; readonly superseded: number } {
+  /** By series: where the tuple of each ts that is kept lies now. */
+  const places: Map<number, number>[] = [];
+  let start = tuples.length;
+  let superseded = 0;
+  for (let at = tuples.length - TUPLE_BYTES; at >= 0; at -= TUPLE_BYTES) {
+    const ofSeries = (places[tuples.readInt32BE(at + OFFSET.series)] ??= new Map<number, number>());
+    const ts = readTimestamp(tuples, at + OFFSET.ts);
+    const later = ofSeries.get(ts);
+    if (later !== undefined) {
+      if (!haveSameValues(tuples, at, later)) superseded++;
+      continue;
     }
-    return tuples.subarray(start);
+    start -= TUPLE_BYTES;
+    ofSeries.set(ts, start);
+    if (start !== at) tuples.copyWithin(start, at, at + TUPLE_BYTES);
   }
+  return { kept: tuples.subarray(start), superseded };
+}
+
+/** As PostgreSQL compares them: -0 equals 0. */
+function haveSameValues(tuples: Buffer, at: number, other: number): boolean {
+  return VALUES.every((offset) => tuples.readDoubleBE(at + offset) === tuples.readDoubleBE(other + offset));
 }
 
 function roomFor(rows: number): Room {

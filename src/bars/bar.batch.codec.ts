@@ -11,25 +11,27 @@ const LENGTH_BYTES = 4;
 
 /**
  * A batch as bytes: the length of its head, the head, and the tuples as they are. The head is text: a line with the
- * number of lines accepted and the years, then the name of each series.
+ * number of lines accepted, the years, and the number of superseded lines if there are any, then the name of each series.
  */
 export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   encode(batch) {
     // A part of a batch has the dictionary of the whole; joined, it has only the series of its own bars.
     const own = batch.rows < batch.series.length ? joinBatches([batch]) : undefined;
-    const { lines, years, series, tuples } = own ?? batch;
-    return [headOf(`${lines} ${[...years].join(',')}`, series), tuples];
+    const { lines, superseded, years, series, tuples } = own ?? batch;
+    const replaced = superseded > 0 ? ` ${superseded}` : '';
+    return [headOf(`${lines} ${[...years].join(',')}${replaced}`, series), tuples];
   },
 
   decode(payload, time) {
     const headEnd = LENGTH_BYTES + payload.readUInt32BE();
     const [first = '', ...series] = payload.toString('latin1', LENGTH_BYTES, headEnd).split('\n');
-    const [lines = '', years = ''] = first.split(' ');
+    const [lines = '', years = '', superseded = '0'] = first.split(' ');
     const tuples = payload.subarray(headEnd);
     series.forEach(parseSeriesName);
     return {
       rows: tuples.length / TUPLE_BYTES,
       lines: Number(lines),
+      superseded: Number(superseded),
       years: new Set(years.split(',').map(Number)),
       series,
       tuples,
@@ -65,9 +67,10 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     const rows = end - from;
     // Lines that were replaced within their body are counted with the first part.
     const lines = from === 0 ? batch.lines - (batch.rows - end) : rows;
+    const superseded = from === 0 ? batch.superseded : 0;
     // With years of its own: one of a year that cannot be stored must not keep the others from being.
     const years = batch.years.size === 1 ? batch.years : yearsOf(tuples);
-    return { ...batch, rows, lines, years, tuples };
+    return { ...batch, rows, lines, superseded, years, tuples };
   },
 
   /** The partitions: a kind is a UTC year. */
@@ -88,10 +91,11 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   },
 
   sum: (results) =>
-    results.reduce((sum, { inserted, updated, unchanged }) => ({
+    results.reduce((sum, { inserted, updated, unchanged, superseded }) => ({
       inserted: sum.inserted + inserted,
       updated: sum.updated + updated,
       unchanged: sum.unchanged + unchanged,
+      superseded: sum.superseded + superseded,
     })),
 };
 

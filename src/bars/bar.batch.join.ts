@@ -15,9 +15,11 @@ export function joinBatches(batches: readonly BarBatch[]): BarBatch | undefined 
   const seen: Set<number>[] = [];
   const years = new Set<number>();
   let lines = 0;
+  let superseded = 0;
   let at = 0;
   for (const batch of batches) {
     lines += batch.lines;
+    superseded += batch.superseded;
     for (const year of batch.years) years.add(year);
     for (const end = at + batch.tuples.length; at < end; at += TUPLE_BYTES) {
       const name = batch.series[view.getInt32(at + OFFSET.series)];
@@ -33,7 +35,8 @@ export function joinBatches(batches: readonly BarBatch[]): BarBatch | undefined 
     }
   }
   const rows = tuples.length / TUPLE_BYTES;
-  return { rows, lines, series, years, tuples, receivedAt: batches.at(-1)?.receivedAt ?? 0 };
+  const receivedAt = batches.at(-1)?.receivedAt ?? 0;
+  return { rows, lines, superseded, series, years, tuples, receivedAt };
 }
 
 /** The ts of the tuples of a series that lie before `end`. */

@@ -9,6 +9,8 @@ export interface BarBatch extends Entry {
   readonly rows: number;
   /** Lines accepted, at least `rows`: lines that a later line of the same body replaced count here only. */
   readonly lines: number;
+  /** Those of the replaced lines whose values differ from the line that replaced them. */
+  readonly superseded: number;
   /**
    * The batch's own dictionary of names (see seriesName): the series field of a tuple is an index into it until the
    * sink maps it.

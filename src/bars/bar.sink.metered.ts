@@ -1,13 +1,14 @@
 import type { Sink, Takes } from '../coordinator/sink.js';
 import type { Metrics } from '../metrics/metrics.catalogue.js';
 import type { BarBatch } from './bar.batch.js';
+import { barBatchCodec } from './bar.batch.codec.js';
 import { parseSeriesName } from './series.key.js';
 import { OFFSET, timestampAt, TUPLE_BYTES, viewOf } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
 /** Most pairs of provider and interval that are told apart. */
 const MOST_LABELS = 1_000;
-const OUTCOMES = ['inserted', 'updated', 'unchanged'] as const;
+const OUTCOMES = ['inserted', 'updated', 'unchanged', 'superseded'] as const;
 const MICROS_PER_SECOND = 1_000_000;
 
 /** Counts what a sink commits. */
@@ -29,15 +30,13 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     const counts = await this.sink.write(batches);
-    const sum = { inserted: 0, updated: 0, unchanged: 0 };
-    counts.forEach(({ inserted, updated, unchanged }, index) => {
-      const { lines = 0, rows = 0 } = batches[index] ?? {};
-      sum.inserted += inserted;
-      sum.updated += updated;
-      // Lines that a later line of their body replaced were never queued: with them, the rows committed would
-      // be more than the rows accepted.
-      sum.unchanged += unchanged - (lines - rows);
-    });
+    const sum = { ...barBatchCodec.sum(counts) };
+    // Lines that a later line of their body replaced were never queued: with them, the rows committed would be more
+    // than the rows accepted.
+    for (const { lines, rows, superseded } of batches) {
+      sum.superseded -= superseded;
+      sum.unchanged -= lines - rows - superseded;
+    }
     for (const outcome of OUTCOMES) this.metrics.rowsCommitted.inc({ outcome }, sum[outcome]);
     for (const batch of batches) this.noteNewest(batch);
     return counts;

@@ -141,7 +141,8 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     return batches.map(({ batch }) => ({
       inserted: batch.rows,
       updated: 0,
-      unchanged: batch.lines - batch.rows,
+      unchanged: batch.lines - batch.rows - batch.superseded,
+      superseded: batch.superseded,
     }));
   }
 

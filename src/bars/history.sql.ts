@@ -1,4 +1,4 @@
-import { BATCH } from './merge.sql.js';
+import { BATCH, batchOf } from './merge.sql.js';
 
 /**
  * Rebuilds the history of the keys in `bars_versions`, whose bars are locked and paired: all that is known of a key is
@@ -122,7 +122,9 @@ const rebuildWith = (placed: string): string => `
          CASE WHEN came AND NOT known AND (at > last_at OR (at = last_at AND NOT fresh)) THEN 'updated'
               -- By an earlier try whose commit was not heard of, if nothing else was written since.
               WHEN came AND stored AND NOT fresh AND at > coalesce(others_at, '-infinity')
-              THEN CASE WHEN is_first THEN 'inserted' ELSE 'updated' END END
+              THEN CASE WHEN is_first THEN 'inserted' ELSE 'updated' END
+              -- Counted when it was inserted.
+              WHEN fresh AND at = stored_at THEN 'fresh' END
     FROM marked WHERE begins`;
 
 /** Computes the spans: one row a span, the last of a key without an end. */
@@ -130,6 +132,19 @@ export const REBUILD = rebuildWith(PLACED);
 
 /** The same when FIND_AHEAD finds something. */
 export const REBUILD_AHEAD = rebuildWith(PLACED_AHEAD);
+
+/** Counts, per batch, the versions that came with other values than are stored now and changed nothing. */
+export const COUNT_SUPERSEDED = `
+  SELECT ${batchOf('came')} AS batch, count(*)::int AS superseded
+    FROM bars_versions AS came
+    JOIN bars_rebuilt AS current USING (series_id, ts)
+   WHERE current.superseded_at IS NULL
+     AND (${valuesOf('came')}) <> (${valuesOf('current')})
+     AND NOT EXISTS (SELECT FROM bars_rebuilt AS changed
+                      WHERE changed.series_id = came.series_id AND changed.ts = came.ts
+                        AND changed.received_at = came.received_at AND changed.outcome IS NOT NULL
+                        AND (${valuesOf('changed')}) = (${valuesOf('came')}))
+   GROUP BY came.received_at`;
 
 /** Takes away the spans that were computed again. */
 export const DROP_SPANS = `

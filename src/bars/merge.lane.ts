@@ -15,7 +15,14 @@ import {
   SET_SEVERAL_APART,
   UNSTAGE_PAIRED,
 } from './merge.sql.js';
-import { DROP_SPANS, FIND_AHEAD, REBUILD, REBUILD_AHEAD, WRITE_REBUILT } from './history.sql.js';
+import {
+  COUNT_SUPERSEDED,
+  DROP_SPANS,
+  FIND_AHEAD,
+  REBUILD,
+  REBUILD_AHEAD,
+  WRITE_REBUILT,
+} from './history.sql.js';
 import type { ResolvedBatch } from './resolved.batch.js';
 import { formatTimestamp } from './timestamp.js';
 import type { WriteCounts } from './write.counts.js';
@@ -26,7 +33,13 @@ const MOST_INSERTS = 5;
 type Counted<Column extends string> = { batch: string } & Record<Column, number>;
 
 /** What became of the bars of each batch, by its time of receipt. */
-type Counts = ReadonlyMap<string, { inserted: number; updated: number }>;
+type Counts = ReadonlyMap<string, BatchCounts>;
+
+interface BatchCounts {
+  inserted: number;
+  updated: number;
+  superseded: number;
+}
 
 /** What a merge did. */
 export interface Merged {
@@ -50,7 +63,7 @@ export async function mergeBars(
   { rebuildsAll = false } = {},
 ): Promise<Merged> {
   const counts: Counts = new Map(
-    batches.map(({ batch }) => [String(batch.receivedAt), { inserted: 0, updated: 0 }]),
+    batches.map(({ batch }) => [String(batch.receivedAt), { inserted: 0, updated: 0, superseded: 0 }]),
   );
   const range = [formatTimestamp(firstTs), formatTimestamp(lastTs)];
   const hasSeveral = versions.at.length > 0;
@@ -77,14 +90,17 @@ export async function mergeBars(
     const left = countsOf(counts, String(batch.receivedAt));
     const inserted = Math.min(left.inserted, batch.rows);
     const updated = Math.min(left.updated, batch.rows - inserted);
+    const lost = Math.min(left.superseded, batch.rows - inserted - updated);
     left.inserted -= inserted;
     left.updated -= updated;
-    return { inserted, updated, unchanged: batch.lines - inserted - updated };
+    left.superseded -= lost;
+    const superseded = lost + batch.superseded;
+    return { inserted, updated, unchanged: batch.lines - inserted - updated - superseded, superseded };
   });
   return { counts: ofBatches, dated };
 }
 
-function countsOf(counts: Counts, batch: string): { inserted: number; updated: number } {
+function countsOf(counts: Counts, batch: string): BatchCounts {
   const found = counts.get(batch);
   if (found === undefined) throw new Error(`the merge counted rows of an unknown batch received at ${batch}`);
   return found;
@@ -142,6 +158,8 @@ async function countEarlierTry(
 async function rebuild(client: PoolClient, range: readonly string[], counts: Counts): Promise<number> {
   const { rowCount: ahead } = await client.query(FIND_AHEAD);
   await client.query(ahead === 0 ? REBUILD : REBUILD_AHEAD);
+  const superseded = await client.query<Counted<'superseded'>>(COUNT_SUPERSEDED);
+  for (const row of superseded.rows) countsOf(counts, row.batch).superseded += row.superseded;
   await client.query(DROP_SPANS);
   const { rows } = await client.query<WrittenSpans>(WRITE_REBUILT, [...range]);
   for (const { batch, inserted, updated } of rows) {

@@ -41,6 +41,8 @@ export const PREPARE_REBUILD = `
   ) ON COMMIT DELETE ROWS`;
 
 /** The time of receipt identifies a batch; as Unix microseconds it is the number that Node knows it by. */
+export const batchOf = (table: string): string =>
+  `(extract(epoch FROM ${table}.received_at) * 1000000)::bigint::text`;
 export const BATCH = '(extract(epoch FROM received_at) * 1000000)::bigint::text';
 
 /**
@@ -140,7 +142,7 @@ export const APPLY_NEWER = `
 
 /** Of the bars that an earlier try wrote: those that replaced an earlier version. */
 export const COUNT_REPLACED = `
-  SELECT (extract(epoch FROM pair.received_at) * 1000000)::bigint::text AS batch, count(*)::int AS replaced
+  SELECT ${batchOf('pair')} AS batch, count(*)::int AS replaced
     FROM bars_pairs AS pair
     JOIN bar_revisions AS earlier
       ON earlier.series_id = pair.series_id AND earlier.ts = pair.ts AND earlier.superseded_at = pair.received_at

@@ -1,9 +1,11 @@
-/** What became of the lines of one batch; the three add up to the batch's `lines`. */
+/** What became of the lines of one batch; the four add up to the batch's `lines`. */
 export interface WriteCounts {
   /** Bars that were not there before. */
   inserted: number;
   /** Stored bars whose values were replaced. */
   updated: number;
-  /** Lines that changed no stored bar: the same values, or older than what is stored, or replaced in the batch. */
+  /** Lines whose values were stored before. */
   unchanged: number;
+  /** Lines whose values are not those that are stored afterwards: a later version, or a later line of the batch, won. */
+  superseded: number;
 }

@@ -189,7 +189,8 @@ export class Metrics {
 
   constructor() {
     // A series that first appears with a value hides that value from rate() and increase().
-    for (const outcome of ['inserted', 'updated', 'unchanged']) this.rowsCommitted.inc({ outcome }, 0);
+    for (const outcome of ['inserted', 'updated', 'unchanged', 'superseded'])
+      this.rowsCommitted.inc({ outcome }, 0);
     for (const method of ['COPY', 'UPSERT']) {
       for (const status of ['success', 'failure']) this.barsWritten.inc({ method, status }, 0);
     }

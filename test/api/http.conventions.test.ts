@@ -153,6 +153,7 @@ describe('an answer to bars', () => {
       inserted: 1,
       updated: 0,
       unchanged: 0,
+      superseded: 0,
     });
   });
 });

@@ -23,6 +23,7 @@ describe('BarBatchBuilder', () => {
     expect(builder.finish()).toEqual({
       rows: 1,
       lines: 1,
+      superseded: 0,
       series: ['ibkr SPY 1m'],
       years: new Set([2024]),
       tuples: expected,

@@ -85,11 +85,11 @@ describe('the sink', () => {
   it('copies new bars straight into the table and merges when some are stored already', async () => {
     lanes = [];
     await expect(sink.write([batch(moment(1), 'LANES', [1, 2])])).resolves.toEqual([
-      { inserted: 2, updated: 0, unchanged: 0 },
+      { inserted: 2, updated: 0, unchanged: 0, superseded: 0 },
     ]);
     expect(lanes).toEqual(['COPY']);
     await expect(sink.write([batch(moment(2), 'LANES', [1, 3, 4])])).resolves.toEqual([
-      { inserted: 1, updated: 1, unchanged: 1 },
+      { inserted: 1, updated: 1, unchanged: 1, superseded: 0 },
     ]);
     expect(lanes).toEqual(['COPY', 'UPSERT']);
     await expect(closes('LANES')).resolves.toEqual([1, 3, 4]);
@@ -123,7 +123,7 @@ describe('the sink', () => {
   it('keeps the values received last when batches are committed in the opposite order', async () => {
     await sink.write([batch(moment(20), 'ORDER', [2])]);
     await expect(sink.write([batch(moment(10), 'ORDER', [1])])).resolves.toEqual([
-      { inserted: 0, updated: 0, unchanged: 1 },
+      { inserted: 0, updated: 0, unchanged: 0, superseded: 1 },
     ]);
     await expect(closes('ORDER')).resolves.toEqual([2]);
     await expect(history('ORDER')).resolves.toEqual([
@@ -153,9 +153,9 @@ describe('the sink', () => {
         batch(moment(4), 'TOGETHER', [3, 4]),
       ]),
     ).resolves.toEqual([
-      { inserted: 1, updated: 1, unchanged: 0 },
-      { inserted: 1, updated: 1, unchanged: 0 },
-      { inserted: 0, updated: 1, unchanged: 1 },
+      { inserted: 1, updated: 1, unchanged: 0, superseded: 0 },
+      { inserted: 1, updated: 1, unchanged: 0, superseded: 0 },
+      { inserted: 0, updated: 1, unchanged: 1, superseded: 0 },
     ]);
     await expect(closes('TOGETHER')).resolves.toEqual([3, 4, 7]);
   });
@@ -165,7 +165,7 @@ describe('the sink', () => {
     const part = (...closes: (number | undefined)[]) => batch(moment(1), 'PARTS', closes);
     const counts = await sink.write([part(1), part(undefined, 2), part(undefined, undefined, 3)]);
     const sum = (name: keyof WriteCounts) => counts.reduce((total, count) => total + count[name], 0);
-    expect([sum('inserted'), sum('updated'), sum('unchanged')]).toEqual([2, 0, 1]);
+    expect([sum('inserted'), sum('updated'), sum('unchanged'), sum('superseded')]).toEqual([2, 0, 0, 1]);
     expect(Math.min(...counts.map(({ unchanged }) => unchanged))).toBe(0);
     await expect(closes('PARTS')).resolves.toEqual([5, 2, 3]);
   });
@@ -175,7 +175,7 @@ describe('the sink', () => {
     const second = batch(moment(2), 'AGAIN', [1, 5, 6]);
     const counts = await sink.write([second]);
     await expect(sink.write([second])).resolves.toEqual(counts);
-    expect(counts).toEqual([{ inserted: 1, updated: 1, unchanged: 1 }]);
+    expect(counts).toEqual([{ inserted: 1, updated: 1, unchanged: 1, superseded: 0 }]);
     await expect(
       test.query('SELECT 1 FROM bar_revisions JOIN series ON id = series_id WHERE symbol = $1', ['AGAIN']),
     ).resolves.toHaveLength(1);
@@ -187,8 +187,8 @@ describe('the sink', () => {
     await sink.write([unheard]);
     const later = batch(moment(3), 'WITH', [undefined, undefined, 7, undefined, 8]);
     await expect(sink.write([unheard, later])).resolves.toEqual([
-      { inserted: 1, updated: 1, unchanged: 1 },
-      { inserted: 1, updated: 1, unchanged: 0 },
+      { inserted: 1, updated: 1, unchanged: 1, superseded: 0 },
+      { inserted: 1, updated: 1, unchanged: 0, superseded: 0 },
     ]);
   });
 
@@ -214,7 +214,9 @@ describe('the sink', () => {
     };
     await sink.write([old(moment(1))]);
     await test.query('DROP TABLE bars_1962');
-    await expect(sink.write([old(moment(2))])).resolves.toEqual([{ inserted: 1, updated: 0, unchanged: 0 }]);
+    await expect(sink.write([old(moment(2))])).resolves.toEqual([
+      { inserted: 1, updated: 0, unchanged: 0, superseded: 0 },
+    ]);
   });
 
   it('replaces and confirms bars of several years in one write', async () => {
@@ -241,7 +243,7 @@ describe('the sink', () => {
     const after = (year: number, day: number) => (day % 4 === (year === 1971 ? 1 : 3) ? 2 : 1) * (year + day);
     await sink.write([inBoth(moment(10), before)]);
     await expect(sink.write([inBoth(moment(20), after)])).resolves.toEqual([
-      { inserted: 0, updated: 10, unchanged: 30 },
+      { inserted: 0, updated: 10, unchanged: 30, superseded: 0 },
     ]);
     const days = Array.from({ length: 20 }, (_, index) => index + 1);
     const current = years.flatMap((year) => days.map((day) => after(year, day)));
@@ -257,11 +259,11 @@ describe('the sink', () => {
       ['TIE2', 2.5, 1.5],
     ] as const) {
       await expect(sink.write([batch(moment(1), symbol, [first])])).resolves.toEqual([
-        { inserted: 1, updated: 0, unchanged: 0 },
+        { inserted: 1, updated: 0, unchanged: 0, superseded: 0 },
       ]);
       const wins = second > first;
       await expect(sink.write([batch(moment(1), symbol, [second])])).resolves.toEqual([
-        { inserted: 0, updated: wins ? 1 : 0, unchanged: wins ? 0 : 1 },
+        { inserted: 0, updated: wins ? 1 : 0, unchanged: 0, superseded: wins ? 0 : 1 },
       ]);
       await expect(closes(symbol)).resolves.toEqual([2.5]);
     }
@@ -299,7 +301,7 @@ describe('the sink', () => {
         `INSERT INTO bar_confirmations SELECT series_id, ts, to_timestamp(${moment(10) / 1e6}) ${ofBar}`,
       );
       await other.query('COMMIT');
-      await expect(late).resolves.toEqual([{ inserted: 0, updated: 0, unchanged: 1 }]);
+      await expect(late).resolves.toEqual([{ inserted: 0, updated: 0, unchanged: 0, superseded: 1 }]);
     } finally {
       await other.end();
     }

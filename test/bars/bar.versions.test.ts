@@ -75,7 +75,7 @@ describe('Versions of one bar', () => {
       batchOf('HOT', RECEIVED + n, [{ key: 0, at: 0, close: n }]),
     );
     const counts = await sink.write(batches);
-    expect(counts[0]).toEqual({ inserted: 1, updated: 0, unchanged: 0 });
+    expect(counts[0]).toEqual({ inserted: 1, updated: 0, unchanged: 0, superseded: 0 });
     expect(counts.slice(1).every(({ updated }) => updated === 1)).toBe(true);
     const spans = await spansOf('HOT');
     expect(spans).toHaveLength(20_000);
@@ -165,7 +165,7 @@ describe('A stored version from the future', () => {
     await write(ahead + 1, 3);
     dated = 0;
     const at = now();
-    expect(await write(at, 4)).toEqual([{ inserted: 0, updated: 1, unchanged: 0 }]);
+    expect(await write(at, 4)).toEqual([{ inserted: 0, updated: 1, unchanged: 0, superseded: 0 }]);
     expect(dated).toBe(2);
     expect(await spansOf('FUTURE')).toEqual([
       { close: 1, from: before, until: at - 2 },

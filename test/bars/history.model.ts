@@ -15,6 +15,8 @@ export interface KeyWrite {
   readonly history: KeyHistory;
   readonly inserted: number;
   readonly updated: number;
+  /** Versions that came with other values than the current ones, and were not counted as a change. */
+  readonly superseded: number;
 }
 
 const compareValues = (a: Version, b: Version): number =>
@@ -39,12 +41,18 @@ export function write(known: KeyHistory | undefined, came: readonly Version[]): 
     [...before, ...confirmation].some((other) => compare(other, version) === 0);
   const firstCame = [...came].sort(compare)[0]?.at ?? 0;
   const lastAt = known?.newestAt ?? firstCame;
+  const newest = all.at(-1);
+  const first = known === undefined ? ofEachTime[0] : undefined;
+  const changes = versions.filter(
+    (version) => !isKnown(version) && (version.at > lastAt || (version.at === lastAt && known !== undefined)),
+  );
+  const isChange = (version: Version) =>
+    version === first || changes.some((change) => compare(change, version) === 0);
   return {
-    history: { versions, newestAt: all.at(-1)?.at ?? 0 },
-    inserted: known === undefined ? 1 : 0,
-    updated: versions.filter(
-      (version) =>
-        !isKnown(version) && (version.at > lastAt || (version.at === lastAt && known !== undefined)),
-    ).length,
+    history: { versions, newestAt: newest?.at ?? 0 },
+    inserted: first ? 1 : 0,
+    updated: changes.length,
+    superseded: came.filter((version) => newest && compareValues(version, newest) !== 0 && !isChange(version))
+      .length,
   };
 }

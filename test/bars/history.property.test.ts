@@ -139,25 +139,30 @@ describe('two sinks whose clocks are frozen and equal', () => {
         const seen = new Set<string>();
         for (const one of plan) {
           const isNew = one.bodies.map((body) => noteVersions(seen, body)).every(Boolean);
-          const expected = { inserted: 0, updated: 0 };
+          const expected = { inserted: 0, updated: 0, superseded: 0 };
           for (const day of new Set(one.bodies.flatMap(({ bars }) => bars.map((bar) => bar.day)))) {
             const came = one.bodies.flatMap(({ at, bars }) =>
               bars.filter((bar) => bar.day === day).map((bar) => ({ at, values: bar.values })),
             );
-            const { history, inserted, updated } = write(days.get(day), came);
+            const { history, inserted, updated, superseded } = write(days.get(day), came);
             days.set(day, history);
             expected.inserted += inserted;
             expected.updated += updated;
+            expected.superseded += superseded;
           }
           const counts = await commit(symbol, one);
-          counts.forEach(({ inserted, updated, unchanged }, index) => {
-            expect(inserted + updated + unchanged).toBe(one.bodies[index]?.bars.length);
-            expect(Math.min(inserted, updated, unchanged)).toBeGreaterThanOrEqual(0);
+          counts.forEach(({ inserted, updated, unchanged, superseded }, index) => {
+            expect(inserted + updated + unchanged + superseded).toBe(one.bodies[index]?.bars.length);
+            expect(Math.min(inserted, updated, unchanged, superseded)).toBeGreaterThanOrEqual(0);
           });
           // Versions that are there already are counted as by the first try, of which the model knows nothing.
           if (isNew) {
-            const sum = (of: 'inserted' | 'updated') => counts.reduce((total, count) => total + count[of], 0);
-            expect({ inserted: sum('inserted'), updated: sum('updated') }).toEqual(expected);
+            const sum = (of: keyof typeof expected) => counts.reduce((total, count) => total + count[of], 0);
+            expect({
+              inserted: sum('inserted'),
+              updated: sum('updated'),
+              superseded: sum('superseded'),
+            }).toEqual(expected);
           }
           for (const day of [0, 1, 2]) expect(await spansOf(symbol, day)).toEqual(spansIn(days.get(day)));
         }

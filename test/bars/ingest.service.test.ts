@@ -47,7 +47,9 @@ beforeEach(async () => {
     sink: {
       write: (batches) => {
         written.push(...batches);
-        return Promise.resolve(batches.map(({ rows }) => ({ inserted: rows, updated: 0, unchanged: 0 })));
+        return Promise.resolve(
+          batches.map(({ rows }) => ({ inserted: rows, updated: 0, unchanged: 0, superseded: 0 })),
+        );
       },
     },
     codec: barBatchCodec,

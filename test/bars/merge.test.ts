@@ -39,7 +39,12 @@ const moment = (offset: number): number => Date.UTC(2026, 5, 1) * 1000 + offset;
 
 const write = async (...batches: BarBatch[]) => {
   const counts = await open.sink.write(batches);
-  return counts.map(({ inserted, updated, unchanged }) => [inserted, updated, unchanged]);
+  return counts.map(({ inserted, updated, unchanged, superseded }) => [
+    inserted,
+    updated,
+    unchanged,
+    superseded,
+  ]);
 };
 
 /** The versions of the first bar: close, and from when until when, in microseconds from an origin. */
@@ -68,7 +73,7 @@ describe('a version of the time of a confirmation', () => {
   it('is not taken for late when the confirmation wins', async () => {
     await write(batch(moment(1), 'SEEN3', 30));
     await write(batch(moment(5), 'SEEN3', 30));
-    await expect(write(batch(moment(5), 'SEEN3', 20))).resolves.toEqual([[0, 0, 1]]);
+    await expect(write(batch(moment(5), 'SEEN3', 20))).resolves.toEqual([[0, 0, 0, 1]]);
     await expect(history('SEEN3')).resolves.toEqual([[30, 1, null]]);
   });
 });
@@ -150,8 +155,8 @@ describe('a stored version from the future', () => {
     ]);
     await write(batch(now - 10, 'SEEN', 1));
     await write(batch(now + DAY_US, 'SEEN', 1));
-    await expect(write(batch(now, 'SEEN', 2))).resolves.toEqual([[0, 1, 0]]);
-    await expect(write(batch(now + 1, 'SEEN', 3))).resolves.toEqual([[0, 1, 0]]);
+    await expect(write(batch(now, 'SEEN', 2))).resolves.toEqual([[0, 1, 0, 0]]);
+    await expect(write(batch(now + 1, 'SEEN', 3))).resolves.toEqual([[0, 1, 0, 0]]);
     await expect(history('SEEN', now)).resolves.toEqual([
       [1, -10, 0],
       [2, 0, 1],
@@ -171,10 +176,10 @@ describe('a stored version from the future', () => {
         batch(now + 4, 'HOT', 4),
       ),
     ).resolves.toEqual([
-      [0, 0, 1],
-      [0, 0, 1],
-      [0, 1, 0],
-      [0, 1, 0],
+      [0, 0, 0, 1],
+      [0, 0, 0, 1],
+      [0, 1, 0, 0],
+      [0, 1, 0, 0],
     ]);
     await expect(history('HOT', now)).resolves.toEqual([
       [7, -20, -10],
@@ -266,7 +271,7 @@ describe('the locks of a merge', () => {
       );
       expect(free.map(({ ts }) => ts > middle)).toEqual([true, true]);
       await holder.query('COMMIT');
-      await expect(merged).resolves.toEqual([{ inserted: 0, updated: 5, unchanged: 0 }]);
+      await expect(merged).resolves.toEqual([{ inserted: 0, updated: 5, unchanged: 0, superseded: 0 }]);
     } finally {
       await holder.end();
       await merging.close();

@@ -53,7 +53,7 @@ async function traffic(): Promise<void> {
   await expect(service.post(first.join('\n'))).resolves.toMatchObject({ status: 200 });
   const again = [bar('2026-01-02', 2), bar('2026-01-05', 3), bar('2026-01-05', 4), bar('2026-01-06', 2)];
   const { json } = await service.post(again.join('\n'));
-  expect(json).toMatchObject({ accepted: 4, inserted: 1, updated: 1, unchanged: 2 });
+  expect(json).toMatchObject({ accepted: 4, inserted: 1, updated: 1, unchanged: 1, superseded: 1 });
   await expect(service.post(bar('2026-01-07', 99))).resolves.toMatchObject({ status: 422 });
   await service.fetch('/v1/bars?symbols=AAPL');
   await service.fetch('/no/such/address');

@@ -89,6 +89,31 @@ describe('A6: a symbol with a comma, which could not be asked for', () => {
   });
 });
 
+describe('A3: rows with other values than those that are stored', () => {
+  const counts = async (body: string, query = '') => {
+    const { json } = await served.service.post(body, 'application/x-ndjson', query);
+    const { accepted, inserted, updated, unchanged, superseded } = json;
+    return { accepted, inserted, updated, unchanged, superseded };
+  };
+
+  it('are counted as superseded when a later line of the body replaced them', async () => {
+    const lines = [bar({ close: 1 }), bar({ close: 2 }), bar({ close: 2 }), bar({ symbol: 'VOO' })];
+    const expected = { accepted: 4, inserted: 2, updated: 0, unchanged: 1, superseded: 1 };
+    expect(await counts(write(lines, 'ndjson'))).toEqual(expected);
+    expect(await counts(write(lines, 'ndjson'))).toEqual({ ...expected, inserted: 0, unchanged: 3 });
+  });
+
+  it('are counted so when a version received later is stored', async () => {
+    await served.service.post(write([bar({ close: 1 })], 'ndjson'));
+    // As by another replica, half a minute from now: less than a minute is no version from the future.
+    await served.database.query(`UPDATE bars SET received_at = clock_timestamp() + interval '30 seconds'`);
+    expect(await counts(write([bar({ close: 2 })], 'ndjson'))).toEqual({
+      ...{ accepted: 1, inserted: 0, updated: 0, unchanged: 0, superseded: 1 },
+    });
+    expect(await counts(write([bar({ close: 1 })], 'ndjson'))).toMatchObject({ unchanged: 1, superseded: 0 });
+  });
+});
+
 describe('A5: prices that differ in the last place', () => {
   it('are taken, and stored as they came', async () => {
     const noisy = [

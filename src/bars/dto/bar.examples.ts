@@ -39,7 +39,7 @@ const ACCEPTED = {
 };
 
 /** A body whose commit was waited for. */
-export const STORED_RESULT_EXAMPLE = { ...ACCEPTED, inserted: 1, updated: 0, unchanged: 0 };
+export const STORED_RESULT_EXAMPLE = { ...ACCEPTED, inserted: 1, updated: 0, unchanged: 0, superseded: 0 };
 
 /** What becomes of a body. */
 export const INGEST_RESULT_EXAMPLES = {

@@ -66,7 +66,7 @@ export class IngestResultDto {
     type: 'integer',
     minimum: 0,
     example: 500,
-    description: 'Bars taken; with ack=stored they are inserted + updated + unchanged.',
+    description: 'Bars taken; with ack=stored they are inserted + updated + unchanged + superseded.',
   })
   accepted!: number;
 
@@ -117,13 +117,24 @@ export class StoredResultDto extends IngestResultDto {
     type: 'integer',
     minimum: 0,
     example: 0,
-    description:
-      'Bars that changed nothing: the same values, or older than what is stored, or repeated in the body.',
+    description: 'Bars whose values were stored before, or repeated in the body.',
   })
   unchanged!: number;
 
+  @ApiProperty({
+    type: 'integer',
+    minimum: 0,
+    example: 0,
+    description:
+      'Bars whose values are not those that are stored now: a version received later, or a later line of the body, won.',
+  })
+  superseded!: number;
+
   /** The result as the JSON text that is answered after the commit. */
-  static storedTextOf(result: IngestResult, { inserted, updated, unchanged }: WriteCounts): string {
-    return `{${membersOf(result)},"inserted":${inserted},"updated":${updated},"unchanged":${unchanged}}`;
+  static storedTextOf(
+    result: IngestResult,
+    { inserted, updated, unchanged, superseded }: WriteCounts,
+  ): string {
+    return `{${membersOf(result)},"inserted":${inserted},"updated":${updated},"unchanged":${unchanged},"superseded":${superseded}}`;
   }
 }
