@@ -1,6 +1,6 @@
 import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
 
-import { requireScope } from '../config/admin-token.guard.js';
+import { BODY_LIMIT } from '../http/body.limits.js';
 import type { ProblemFilter } from '../http/problem.filter.js';
 import { queryPipe } from '../http/query.pipe.js';
 import type { RefusalPace } from '../http/refusal.pace.js';
@@ -29,7 +29,7 @@ type Refuse = ProblemFilter['send'];
 
 /**
  * Lets POST /v1/bars call its controller past Nest's pipeline, a sixth of what a request with one bar costs
- * (docs/decisions/0012). Scope, query and filter are the same, in the same order; what will be refused whatever is in it
+ * (docs/decisions/0012). Query and filter are the same, in the same order; what will be refused whatever is in it
  * is refused unread. To be called before the routes are registered.
  */
 export function shortenIngest(server: FastifyInstance, { bars, ingest, filter, pace }: IngestParts): void {
@@ -37,6 +37,7 @@ export function shortenIngest(server: FastifyInstance, { bars, ingest, filter, p
   server.decorateRequest('releaseRoom', undefined);
   server.addHook('onRoute', (route) => {
     if (route.method !== 'POST' || route.url !== '/v1/bars') return;
+    route.bodyLimit = BODY_LIMIT;
     route.onRequest = [route.onRequest ?? [], refuseUnread(ingest, refuse)].flat();
     route.handler = async (request, reply) => {
       try {
@@ -59,7 +60,6 @@ export function shortenIngest(server: FastifyInstance, { bars, ingest, filter, p
 function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandler {
   return (request, reply, done) => {
     try {
-      requireScope(request.scope, 'ingest');
       reserveRoom(request, ingest);
     } catch (error) {
       refuse(error, request, reply);

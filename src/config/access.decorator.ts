@@ -1,4 +1,5 @@
-import { SetMetadata } from '@nestjs/common';
+import { applyDecorators, SetMetadata } from '@nestjs/common';
+import { RouteConfig } from '@nestjs/platform-fastify';
 
 import type { Scope } from './token.authenticator.js';
 
@@ -9,4 +10,13 @@ export const ACCESS = 'access';
 export const Public = () => SetMetadata(ACCESS, 'public');
 
 /** Lets tokens of this scope call the handler; the admin token always may. Without it only the admin token may. */
-export const RequiresScope = (scope: Scope) => SetMetadata(ACCESS, scope);
+export const RequiresScope = (scope: Scope): MethodDecorator =>
+  // The route knows it too: a body is not read before its sender is known to have the scope.
+  applyDecorators(SetMetadata(ACCESS, scope), RouteConfig({ scope }));
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** What a request needs; without it the admin token. */
+    readonly scope?: Scope;
+  }
+}

@@ -1,7 +1,10 @@
 import { KIB, MIB } from '../config/units.js';
 
-/** The largest body taken, as sent and when inflated, bytes. */
+/** The largest body of bars taken, as sent and when inflated, bytes. */
 export const BODY_LIMIT = 64 * MIB;
+
+/** The largest body of anything else, bytes: many times what any document of the control plane needs. */
+export const DOCUMENT_LIMIT = 64 * KIB;
 
 /** All bodies being taken in at once, bytes; beyond it the answer is 429. */
 export const BODIES_LIMIT = 4 * BODY_LIMIT;

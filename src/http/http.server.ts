@@ -1,13 +1,22 @@
 import type { IncomingMessage } from 'node:http';
 
+import { NotFoundException, UnauthorizedException } from '@nestjs/common';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
+import { requireScope } from '../config/admin-token.guard.js';
 import type { Scope, TokenAuthenticator } from '../config/token.authenticator.js';
 import { SECOND } from '../config/units.js';
 import { AllowedMethods } from './allowed.methods.js';
 import { BodyBudget } from './body.budget.js';
-import { BODIES_LIMIT, BODY_LIMIT, BODY_TYPES, SMALL_BODY, UNSAID_BODY } from './body.limits.js';
+import {
+  BODIES_LIMIT,
+  BODY_LIMIT,
+  BODY_TYPES,
+  DOCUMENT_LIMIT,
+  SMALL_BODY,
+  UNSAID_BODY,
+} from './body.limits.js';
 import type { DrainState } from './drain.state.js';
 import { ProblemFilter } from './problem.filter.js';
 import { onceEnded } from './request.end.js';
@@ -18,7 +27,7 @@ import { KEEP_ALIVE_MS, REQUEST_MS } from './time.limits.js';
 /** The HTTP server below Nest. */
 export function createHttpAdapter(): FastifyAdapter {
   return new FastifyAdapter({
-    bodyLimit: BODY_LIMIT,
+    bodyLimit: DOCUMENT_LIMIT,
     keepAliveTimeout: KEEP_ALIVE_MS,
     requestTimeout: REQUEST_MS,
     // Nest's own 503 is not a problem document; the hooks below answer during drain.
@@ -69,20 +78,20 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     if (drain.draining) void reply.header('connection', 'close');
-    // The guard would refuse it too, but only after up to 64 MiB of a stranger's body had been taken in.
-    if (carriesBody(request)) request.scope = authenticator.authenticate(request.headers.authorization);
-    if (carriesBody(request) && request.scope === undefined) {
-      filter.send(
-        new ProblemError('unauthorized', 'A known bearer token is needed.', {
-          headers: { 'www-authenticate': 'Bearer' },
-        }),
-        request,
-        reply,
-      );
+    if (!carriesBody(request)) {
+      done();
       return;
     }
-    const bytes = carriesBody(request) ? bodyBytes(request) : 0;
-    if (bytes <= SMALL_BODY) {
+    // The guard would refuse it too, but only after a body had been taken in that nobody may send.
+    try {
+      request.scope = authenticator.authenticate(request.headers.authorization);
+      assertWanted(request);
+    } catch (error) {
+      filter.send(error, request, reply);
+      return;
+    }
+    const bytes = bodyBytes(request);
+    if (bytes <= SMALL_BODY || request.routeOptions.bodyLimit === DOCUMENT_LIMIT) {
       done();
       return;
     }
@@ -115,6 +124,17 @@ function bodyBytes({ headers }: FastifyRequest): number {
   return Math.min(Number(length) * inflation || 0, BODY_LIMIT);
 }
 
-function carriesBody({ method }: FastifyRequest): boolean {
-  return method !== 'GET' && method !== 'HEAD' && method !== 'OPTIONS';
+/** True when a body would be read. Those of GET and HEAD are not. */
+function carriesBody({ method, headers }: FastifyRequest): boolean {
+  if (method === 'GET' || method === 'HEAD') return false;
+  const announced = headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+  return method !== 'OPTIONS' || announced;
+}
+
+/** @throws UnauthorizedException, ForbiddenException, NotFoundException */
+function assertWanted({ scope, is404, routeOptions }: FastifyRequest): void {
+  // Nothing is told to a stranger, not even that there is nothing.
+  if (scope === undefined) throw new UnauthorizedException('A known bearer token is needed.');
+  if (is404) throw new NotFoundException();
+  requireScope(scope, routeOptions.config.scope ?? 'admin');
 }

@@ -5,16 +5,10 @@ import { validateSync } from 'class-validator';
 import { ContractError } from '../core/index.js';
 import { ProblemError } from './problem.error.js';
 
-/** Bytes: many times what any document of the control plane needs. */
-const LONGEST_DOCUMENT = 64 * 1024;
-
 /** A body of control-plane size, parsed as JSON. */
 export function parseJson(body: unknown): unknown {
   if (!Buffer.isBuffer(body) || body.length === 0) {
     throw new ProblemError('malformed-body', 'Send a JSON object as application/json.');
-  }
-  if (body.length > LONGEST_DOCUMENT) {
-    throw new ProblemError('body-too-large', `A document may have ${LONGEST_DOCUMENT} bytes.`);
   }
   try {
     return JSON.parse(body.toString());

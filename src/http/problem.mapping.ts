@@ -1,6 +1,6 @@
 import { HttpException } from '@nestjs/common';
 
-import { BODY_LIMIT, TYPES_TAKEN } from './body.limits.js';
+import { BODY_LIMIT, DOCUMENT_LIMIT, TYPES_TAKEN } from './body.limits.js';
 import type { ProblemCode } from './problem.catalogue.js';
 import { ProblemError } from './problem.error.js';
 
@@ -15,7 +15,7 @@ const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
 /** Where Fastify says less than helps. */
 const DETAILS: Partial<Record<ProblemCode, string>> = {
   'unsupported-media-type': TYPES_TAKEN,
-  'body-too-large': `The body has more than ${BODY_LIMIT} bytes; send it in parts.`,
+  'body-too-large': `Bars may have ${BODY_LIMIT} bytes a body, and any other document ${DOCUMENT_LIMIT}: send them in parts.`,
 };
 
 const STATUS_PROBLEMS: Readonly<Record<number, ProblemCode>> = {

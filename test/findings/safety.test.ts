@@ -1,0 +1,72 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+
+import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
+import { RawClient } from '../support/raw.client.js';
+import { TOKENS } from '../support/service.js';
+
+const served = new ServedDatabase();
+const clients: RawClient[] = [];
+afterEach(() => {
+  for (const { socket } of clients.splice(0)) socket.destroy();
+});
+
+/** Announces a body of 64 MiB, sends a piece of it, and stays silent. */
+async function announce(
+  target: string,
+  token: string | undefined,
+  length = 'Content-Length: 67108864',
+): Promise<RawClient> {
+  const client = await RawClient.to(served.service.url);
+  clients.push(client);
+  const authorization = token === undefined ? '' : `Authorization: Bearer ${token}\r\n`;
+  await client.send(
+    `${target} HTTP/1.1\r\nHost: x\r\n${authorization}Content-Type: application/json\r\n${length}\r\n\r\n`,
+  );
+  return client;
+}
+
+const statusOf = async (client: RawClient) => Number((await client.answers())[0]?.slice(9, 12));
+
+describe('B1 and B2: a body is not read before it is known who sends it and where to', () => {
+  it.each(['/v1/bars', '/livez', '/nothing', '*'])(
+    'OPTIONS %s without a token is answered at once',
+    async (path) => {
+      expect(await statusOf(await announce(`OPTIONS ${path}`, undefined))).toBe(401);
+    },
+  );
+
+  it.each([
+    ['POST /v1/feedback', TOKENS.read, 403],
+    ['POST /v1/bars', TOKENS.read, 403],
+    ['POST /v1/rate-control/adjustments', TOKENS.ingest, 403],
+    ['PUT /v1/rate-control/providers/ibkr', TOKENS.ingest, 403],
+    ['DELETE /v1/dlq/0123', TOKENS.ingest, 403],
+    ['POST /nothing', TOKENS.read, 404],
+    ['PUT /v1/bars', TOKENS.read, 405],
+    ['PATCH /v1/bars', TOKENS.admin, 405],
+    ['OPTIONS /v1/bars', TOKENS.read, 405],
+    ['POST /v1/feedback', TOKENS.admin, 413],
+    ['PUT /v1/rate-control/providers/ibkr', TOKENS.admin, 413],
+  ])('%s with the token %s is answered at once with %d', async (target, token, status) => {
+    expect(await statusOf(await announce(target, token))).toBe(status);
+  });
+
+  it('chunks beyond 64 KiB of a document are refused as they come', async () => {
+    const client = await announce('POST /v1/feedback', TOKENS.admin, 'Transfer-Encoding: chunked');
+    const chunk = `8000\r\n${' '.repeat(0x8000)}\r\n`;
+    await client.send(chunk);
+    await client.send(chunk);
+    await client.send(chunk);
+    expect(await statusOf(client)).toBe(413);
+  });
+
+  it('so that silent bodies of those who may not send bars keep nobody from sending them', async () => {
+    for (let i = 0; i < 20; i++) {
+      await announce('POST /v1/feedback', TOKENS.read);
+      await announce('POST /v1/feedback', TOKENS.admin, 'Transfer-Encoding: chunked');
+    }
+    const bars = Array.from({ length: 500 }, (_, at) => bar({ symbol: `S${at}` }));
+    const { status } = await served.service.post(write(bars, 'csv'), TYPES.csv, '?ack=durable');
+    expect(status).toBe(202);
+  });
+});
