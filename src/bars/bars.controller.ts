@@ -106,9 +106,9 @@ export class BarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { headers, releaseBody } = request;
+    const { headers, bodyRoom } = request;
     // The end of the request does not release a body that still waits to be decoded.
-    request.releaseBody = undefined;
+    request.bodyRoom = undefined;
     try {
       const result = await this.ingest.ingest({
         body: takeBody(request),
@@ -122,7 +122,7 @@ export class BarsController {
       void reply.status(answer.status).headers(answer.headers);
       return answer.body;
     } finally {
-      releaseBody?.();
+      bodyRoom?.release();
     }
   }
 

@@ -1,6 +1,8 @@
-import type { FastifyInstance, FastifyRequest, onRequestHookHandler } from 'fastify';
+import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 
-import { BODY_LIMIT } from '../http/body.limits.js';
+import { BodyBudget } from '../http/body.budget.js';
+import { BODIES_LIMIT, BODY_LIMIT, SMALL_BODY } from '../http/body.limits.js';
+import { inflationOf } from '../http/body.reader.js';
 import type { ProblemFilter } from '../http/problem.filter.js';
 import { queryPipe } from '../http/query.pipe.js';
 import type { RefusalPace } from '../http/refusal.pace.js';
@@ -58,9 +60,11 @@ export function shortenIngest(server: FastifyInstance, { bars, ingest, filter, p
 }
 
 function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandler {
+  const budget = new BodyBudget(BODIES_LIMIT);
   return (request, reply, done) => {
     try {
-      reserveRoom(request, ingest);
+      if (bytesAnnounced(request) <= SMALL_BODY) ingest.assertTaking();
+      else reserveRoom(request, reply, budget, ingest);
     } catch (error) {
       refuse(error, request, reply);
       return;
@@ -69,19 +73,34 @@ function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandl
   };
 }
 
-/** A small body is not reckoned with. */
-function reserveRoom(request: FastifyRequest, ingest: IngestService): void {
-  const { bodyBytes, releaseBody } = request;
-  if (releaseBody === undefined) {
-    ingest.assertTaking();
-    return;
-  }
-  const releaseRoom = ingest.reserve(bodyBytes);
-  request.releaseRoom = releaseRoom;
-  request.releaseBody = () => {
-    releaseBody();
-    releaseRoom();
+/** Room in memory and in the spool, which the body takes as it comes. A small body is not reckoned with. */
+function reserveRoom(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  budget: BodyBudget,
+  ingest: IngestService,
+): void {
+  const announced = Math.min(bytesAnnounced(request), BODY_LIMIT);
+  const memory = budget.reserve(announced);
+  const spool = ingest.reserve(announced);
+  request.releaseRoom = spool.release;
+  request.bodyRoom = {
+    grow: (bytes) => {
+      memory.grow(bytes);
+      spool.grow(bytes);
+    },
+    release: () => {
+      memory.release();
+      spool.release();
+    },
   };
+  onceEnded(request, reply, () => request.bodyRoom?.release());
+}
+
+/** What its body will take up, inflated, as far as its head tells; one without a length may be large. */
+function bytesAnnounced(request: FastifyRequest): number {
+  const length = request.headers['content-length'];
+  return length === undefined ? SMALL_BODY + 1 : Number(length) * inflationOf(request) || 0;
 }
 
 function pacedRefusal(filter: ProblemFilter, pace: RefusalPace): Refuse {
@@ -93,7 +112,7 @@ function pacedRefusal(filter: ProblemFilter, pace: RefusalPace): Refuse {
       return;
     }
     // A body, which nobody holds any more, does not take up the room of others while its refusal waits.
-    request.releaseBody?.();
+    request.bodyRoom?.release();
     const timer = setTimeout(() => filter.send(error, request, reply), delay);
     onceEnded(request, reply, () => clearTimeout(timer));
   };

@@ -10,6 +10,7 @@ import { EntryGathering } from './entry.gathering.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
 import type { Entry } from './sink.js';
+import type { SpoolRoom } from './spool/spool.options.js';
 import { SpoolFeed } from './spool.feed.js';
 import { guardObserver, type WriteObserver } from './write.observer.js';
 import { Waiter } from './waiter.js';
@@ -103,16 +104,12 @@ export class DurableCoordinator<T extends Entry, R> {
 
   /**
    * Asked before a large entry, of about so many bytes, is read: one that would not fit beside those under way is
-   * refused. Call the result when it is safe, and when it will not come; a second call does nothing.
+   * refused, then or as it comes.
    * @throws SpoolFullError, SpoolUnavailableError
    */
-  reserve(bytes: number): () => void {
-    try {
-      return this.options.spool.reserve(bytes);
-    } catch (error) {
-      this.observer.onRefusedUnread();
-      throw error;
-    }
+  reserve(announced: number): SpoolRoom {
+    const { grow, release } = this.orRefuse(() => this.options.spool.reserve(announced));
+    return { grow: (bytes) => this.orRefuse(() => grow(bytes)), release };
   }
 
   /**
@@ -225,6 +222,15 @@ export class DurableCoordinator<T extends Entry, R> {
   stop({ deadlineMs }: { readonly deadlineMs: number }): Promise<void> {
     this.stopped ??= this.shutDown(performance.now() + deadlineMs);
     return this.stopped;
+  }
+
+  private orRefuse<V>(ask: () => V): V {
+    try {
+      return ask();
+    } catch (error) {
+      this.observer.onRefusedUnread();
+      throw error;
+    }
   }
 
   private async acceptAlone(entry: T, waiter?: Waiter<R>): Promise<void> {

@@ -56,7 +56,7 @@ export type { Entry, EntryParts, Sink, Takes } from './sink.js';
 export { SpoolBusyError, SpoolFullError, SpoolUnavailableError } from './spool/spool.errors.js';
 export { Spool, type SpoolItem } from './spool/spool.js';
 export type { SpoolInput } from './spool/group.commit.js';
-export type { SpoolObserver, SpoolOptions, SpoolSnapshot } from './spool/spool.options.js';
+export type { SpoolObserver, SpoolOptions, SpoolRoom, SpoolSnapshot } from './spool/spool.options.js';
 export type { LevelReason } from './watermarks.js';
 export { WriteCoordinator } from './write.coordinator.js';
 export type { Caller, RefusalReason, WriteObserver } from './write.observer.js';

@@ -12,9 +12,6 @@ export const BODIES_LIMIT = 4 * BODY_LIMIT;
 /** A body up to this size is not reckoned with, bytes: its connection takes as much. */
 export const SMALL_BODY = 4 * KIB;
 
-/** What a body that does not say its length is reckoned with, bytes. */
-export const UNSAID_BODY = 16 * MIB;
-
 /** Content types of a body that are taken; any other is answered 415. */
 export const BODY_TYPES = ['application/json', 'application/x-ndjson', 'text/csv'];
 

@@ -6,30 +6,20 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
 import type { Scope, TokenAuthenticator } from '../config/token.authenticator.js';
-import { SECOND } from '../config/units.js';
 import { AllowedMethods } from './allowed.methods.js';
-import { BodyBudget } from './body.budget.js';
-import {
-  BODIES_LIMIT,
-  BODY_LIMIT,
-  BODY_TYPES,
-  DOCUMENT_LIMIT,
-  SMALL_BODY,
-  UNSAID_BODY,
-} from './body.limits.js';
+import type { BodyRoom } from './body.budget.js';
+import { BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
+import { readBody } from './body.reader.js';
 import type { DrainState } from './drain.state.js';
 import { ProblemFilter } from './problem.filter.js';
-import { onceEnded } from './request.end.js';
-import { ProblemError } from './problem.error.js';
 import { requestIdOf } from './request.id.js';
-import { KEEP_ALIVE_MS, REQUEST_MS } from './time.limits.js';
+import { HEAD_MS, KEEP_ALIVE_MS } from './time.limits.js';
 
 /** The HTTP server below Nest. */
 export function createHttpAdapter(): FastifyAdapter {
   return new FastifyAdapter({
     bodyLimit: DOCUMENT_LIMIT,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: REQUEST_MS,
     // Nest's own 503 is not a problem document; the hooks below answer during drain.
     return503OnClosing: false,
     genReqId: (request: IncomingMessage) => requestIdOf(request.headers['x-request-id']),
@@ -45,10 +35,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** What the request's token may do, where that was asked before its body was read. */
     scope: Scope | undefined;
-    /** What its body is expected to take up, inflated; 0 for one that is too small to be reckoned with. */
-    bodyBytes: number;
-    /** Gives up the room that was kept for its body, which will not be read or is done with; at its end at the latest. */
-    releaseBody: (() => void) | undefined;
+    /** Room for its body, where its route reckons with it; released at the end of the request at the latest. */
+    bodyRoom: BodyRoom | undefined;
   }
 }
 
@@ -63,18 +51,17 @@ interface HttpParts {
 /** Sets up what holds for every request. To be called before the routes are registered. */
 export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   const { allowedMethods, authenticator, drain, filter } = parts;
-  const budget = new BodyBudget(BODIES_LIMIT);
+  server.server.headersTimeout = HEAD_MS;
 
   server.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat()) allowedMethods.add(one, url);
   });
 
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser(BODY_TYPES, { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
+  server.addContentTypeParser(BODY_TYPES, readBody);
 
   server.decorateRequest('scope', undefined);
-  server.decorateRequest('bodyBytes', 0);
-  server.decorateRequest('releaseBody', undefined);
+  server.decorateRequest('bodyRoom', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
     if (drain.draining) void reply.header('connection', 'close');
@@ -90,38 +77,8 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       filter.send(error, request, reply);
       return;
     }
-    const bytes = bodyBytes(request);
-    if (bytes <= SMALL_BODY || request.routeOptions.bodyLimit === DOCUMENT_LIMIT) {
-      done();
-      return;
-    }
-    if (!budget.reserve(bytes)) {
-      filter.send(
-        new ProblemError('queue-full', 'Too many large bodies are being taken in at this moment.', {
-          retryAfterMs: SECOND,
-          headers: { 'x-backpressure': 'hard' },
-        }),
-        request,
-        reply,
-      );
-      return;
-    }
-    request.bodyBytes = bytes;
-    request.releaseBody = () => {
-      request.releaseBody = undefined;
-      budget.release(bytes);
-    };
-    onceEnded(request, reply, () => request.releaseBody?.());
     done();
   });
-}
-
-/** A usual body of bars shrinks to a tenth or less. */
-function bodyBytes({ headers }: FastifyRequest): number {
-  const length = headers['content-length'];
-  if (length === undefined) return UNSAID_BODY;
-  const inflation = headers['content-encoding'] === undefined ? 1 : 10;
-  return Math.min(Number(length) * inflation || 0, BODY_LIMIT);
 }
 
 /** True when a body would be read. Those of GET and HEAD are not. */

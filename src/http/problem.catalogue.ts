@@ -12,6 +12,7 @@ export const PROBLEMS = {
   'unknown-provider': { status: 404, title: 'The provider is not registered' },
   'unknown-record': { status: 404, title: 'There is no such record in the dead-letter queue' },
   'method-not-allowed': { status: 405, title: 'The address does not take this method' },
+  'upload-too-slow': { status: 408, title: 'The body came too slowly' },
   'damaged-record': { status: 410, title: 'The record was damaged on disk' },
   'body-too-large': { status: 413, title: 'The body is too large' },
   'unsupported-media-type': { status: 415, title: 'The content type or encoding is not supported' },

@@ -1,4 +1,4 @@
-import { SECOND } from '../config/units.js';
+import { KIB, SECOND } from '../config/units.js';
 
 /**
  * How long a connection may be idle, milliseconds. Longer than the idle time of common load balancers (60 s), or they
@@ -6,5 +6,11 @@ import { SECOND } from '../config/units.js';
  */
 export const KEEP_ALIVE_MS = 72 * SECOND;
 
-/** A client may take this long to send a request, milliseconds; one that never ends must not hold its memory for ever. */
-export const REQUEST_MS = 120 * SECOND;
+/** A client may take this long to send the head of a request, milliseconds. */
+export const HEAD_MS = 30 * SECOND;
+
+/** An upload may be silent this long, milliseconds: what has come of it is held meanwhile. */
+export const BODY_SILENCE_MS = 30 * SECOND;
+
+/** What must come of a body at least within each such time: 1 KiB a second. How long the whole takes is nobody's concern. */
+export const LEAST_BODY_RATE = { bytes: 60 * KIB, withinMs: 60 * SECOND };

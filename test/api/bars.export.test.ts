@@ -10,7 +10,7 @@ import { bar, type Bar, read, ServedDatabase, TYPES, write } from './api.samples
 const served = new ServedDatabase();
 
 /** More than the service reads at once, over several series that share their instants. */
-const bars = ['A', 'B,"C"', 'D'].flatMap((symbol, series) =>
+const bars = ['A', 'B;"C"', 'D'].flatMap((symbol, series) =>
   Array.from({ length: 7_001 }, (_, at) =>
     bar({
       symbol,

@@ -167,7 +167,7 @@ describe('a body of', () => {
   });
 
   it('more bars than the queue holds is refused', async () => {
-    const rows = Array.from({ length: 500_001 }, (_, at) => `a,A,1s,${at},1,1,1,1,1\n`);
+    const rows = Array.from({ length: 500_001 }, (_, at) => `a,A,1s,${1_704_153_600 + at},1,1,1,1,1\n`);
     const csv = `provider,symbol,interval,ts,open,high,low,close,volume\n${rows.join('')}`;
     expect(await outcome(csv, {}, TYPES.csv)).toEqual(TOO_LARGE);
   });

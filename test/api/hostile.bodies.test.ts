@@ -48,8 +48,8 @@ describe('a body of 64 MiB that is 300 kB on the wire', () => {
       MALFORMED,
     ],
     ['members', 'json', () => filled('"a":0,', '{', '"b":0}'), MALFORMED],
-    ['bars', 'csv', () => filled('a,A,1d,0,1,1,1,1,1\n', HEADER), [413, 'body-too-large']],
-    ['bars with a negative volume', 'csv', () => filled('a,A,1d,0,1,1,1,1,-1\n', HEADER), MALFORMED],
+    ['bars', 'csv', () => filled('a,A,1d,1704153600,1,1,1,1,1\n', HEADER), [413, 'body-too-large']],
+    ['bars with a negative volume', 'csv', () => filled('a,A,1d,1704153600,1,1,1,1,-1\n', HEADER), MALFORMED],
   ])(
     'of %s as %s leaves the service alive',
     async (_, format, make, expected) => {

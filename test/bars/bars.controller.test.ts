@@ -17,11 +17,11 @@ describe('the room of a body', () => {
         ),
     };
     const controller = new BarsController(ingest as unknown as IngestService, {} as BarsAnswer);
-    const request = { headers: {}, body: Buffer.from('{}'), releaseBody: () => released++ };
+    const request = { headers: {}, body: Buffer.from('{}'), bodyRoom: { release: () => released++ } };
     const posting = controller.post({}, request as unknown as FastifyRequest, {} as FastifyReply);
 
     // What the server does at the end of a request.
-    (request as unknown as FastifyRequest).releaseBody?.();
+    (request as unknown as FastifyRequest).bodyRoom?.release();
     expect(released).toBe(0);
     end();
     await expect(posting).rejects.toMatchObject({ code: 'no-bars' });

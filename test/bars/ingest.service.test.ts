@@ -109,7 +109,9 @@ const post = (awaitCommit: boolean, body = Buffer.from(JSON.stringify(GOOD_ROW))
 /** Three mebibytes: more than is decoded without a pause. */
 const longBody = (rows: number) => {
   const note = '.'.repeat((3 * 1024 * 1024) / rows);
-  const texts = Array.from({ length: rows }, (_, ts) => JSON.stringify({ ...GOOD_ROW, ts, note }));
+  const texts = Array.from({ length: rows }, (_, ts) =>
+    JSON.stringify({ ...GOOD_ROW, ts: 1_704_153_600 + ts, note }),
+  );
   return Buffer.from(texts.join('\n'));
 };
 

@@ -63,11 +63,11 @@ const refusedUnread = async () => {
 };
 
 describe('a service without a database and with a small spool', () => {
-  /** Sends a part of a large body, and waits until one beside it finds no room. */
+  /** Sends most of a large body, and waits until one beside it finds no room. */
   const underWay = async (body: string) => {
     const sender = await RawClient.to(service.url);
     const request = post('/v1/bars', HEADERS, body);
-    await sender.send(request.subarray(0, 10_000));
+    await sender.send(request.subarray(0, -10_000));
     const before = await refusedUnread();
     await eventually('the room is kept', 5_000, async () => {
       const { status, json } = await service.post('\n'.repeat(500_000));
@@ -76,7 +76,7 @@ describe('a service without a database and with a small spool', () => {
       return true;
     });
     expect(await refusedUnread()).toBe(before + 1);
-    return { sender, rest: request.subarray(10_000) };
+    return { sender, rest: request.subarray(-10_000) };
   };
 
   it('keeps room for a body that is under way, and refuses unread what would not fit beside it', async () => {

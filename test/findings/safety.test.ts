@@ -60,6 +60,16 @@ describe('B1 and B2: a body is not read before it is known who sends it and wher
     expect(await statusOf(client)).toBe(413);
   });
 
+  it('and holds no room for what it only announces', async () => {
+    for (let i = 0; i < 50; i++)
+      await announce('POST /v1/bars', TOKENS.ingest, i % 2 ? 'Transfer-Encoding: chunked' : undefined);
+    const bars = Array.from({ length: 500 }, (_, at) => bar({ symbol: `S${at}` }));
+    for (let i = 0; i < 5; i++) {
+      const { status } = await served.service.post(write(bars, 'csv'), TYPES.csv, '?ack=durable');
+      expect(status).toBe(202);
+    }
+  });
+
   it('so that silent bodies of those who may not send bars keep nobody from sending them', async () => {
     for (let i = 0; i < 20; i++) {
       await announce('POST /v1/feedback', TOKENS.read);

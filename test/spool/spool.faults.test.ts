@@ -14,6 +14,13 @@ const inSegment = (path: string) => path.endsWith('.seg');
 const inCheckpoint = (path: string) => path.endsWith('/checkpoint');
 const inQuarantine = (path: string) => path.includes('/quarantine/');
 
+/** Room for an entry of so many bytes, all of which have come; gives it up. */
+function keepRoom({ spool }: SpoolWorld, bytes: number): () => void {
+  const { grow, release } = spool.reserve(bytes);
+  grow(bytes);
+  return release;
+}
+
 async function worldWith(options: ConstructorParameters<typeof SpoolWorld>[0] = {}): Promise<SpoolWorld> {
   const world = new SpoolWorld(options);
   await world.start();
@@ -297,9 +304,9 @@ describe('the quota', () => {
 
   it('keeps room for entries under way: one that would not fit beside them is refused, and only that one', async () => {
     const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512 });
-    const first = world.spool.reserve(3_000);
-    expect(() => world.spool.reserve(1_500)).toThrow(SpoolFullError);
-    const second = world.spool.reserve(1_000);
+    const first = keepRoom(world, 3_000);
+    expect(() => keepRoom(world, 1_500)).toThrow(SpoolFullError);
+    const second = keepRoom(world, 1_000);
     // The spool is as good as empty: nothing is over, and what needs no room kept is taken.
     expect(world.spool.refusal).toBeUndefined();
     expect(world.faults).toEqual([]);
@@ -307,30 +314,30 @@ describe('the quota', () => {
     // Given back once, however often it is said.
     second();
     second();
-    expect(() => world.spool.reserve(1_000)).toThrow(SpoolFullError);
+    expect(() => keepRoom(world, 1_000)).toThrow(SpoolFullError);
     first();
-    world.spool.reserve(3_000)();
+    keepRoom(world, 3_000)();
     await world.close();
   });
 
   it('lets a lone entry come whatever its length', async () => {
     const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512 });
-    const release = world.spool.reserve(100_000);
-    expect(() => world.spool.reserve(1)).toThrow(SpoolFullError);
+    const release = keepRoom(world, 100_000);
+    expect(() => keepRoom(world, 1)).toThrow(SpoolFullError);
     release();
-    world.spool.reserve(1)();
+    keepRoom(world, 1)();
     await world.close();
   });
 
   it('counts what is not settled, and not what is kept for replay, against entries under way', async () => {
     const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512, retainMs: 3_600_000 });
     for (let i = 0; i < 6; i++) expect(await world.append(400)).toBe(true);
-    const release = world.spool.reserve(1);
-    expect(() => world.spool.reserve(2_000)).toThrow(SpoolFullError);
+    const release = keepRoom(world, 1);
+    expect(() => keepRoom(world, 2_000)).toThrow(SpoolFullError);
     await world.read();
     world.settleAll();
     // Known at once, not only after the next checkpoint.
-    world.spool.reserve(2_000)();
+    keepRoom(world, 2_000)();
     expect(world.spool.snapshot().bytes).toBeGreaterThan(2_096);
     release();
     await world.close();
@@ -339,17 +346,17 @@ describe('the quota', () => {
   it('is used up when an entry finds no room for what is not settled', async () => {
     const world = await worldWith({ maxBytes: 4_096, segmentBytes: 512 });
     for (let i = 0; i < 8; i++) expect(await world.append(400)).toBe(true);
-    const release = world.spool.reserve(1);
-    expect(() => world.spool.reserve(1_500)).toThrow(SpoolFullError);
+    const release = keepRoom(world, 1);
+    expect(() => keepRoom(world, 1_500)).toThrow(SpoolFullError);
     expect(world.faults).toHaveLength(1);
     expect(world.spool.refusal).toBe(world.faults[0]);
-    expect(() => world.spool.reserve(1)).toThrow(SpoolFullError);
+    expect(() => keepRoom(world, 1)).toThrow(SpoolFullError);
     release();
     await world.read();
     world.settleAll();
     await world.pass(CHECKPOINT_MS);
     expect(world.healed).toBe(1);
-    world.spool.reserve(1_500)();
+    keepRoom(world, 1_500)();
     await world.close();
   });
 

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { SECOND } from '../../config/units.js';
 import { acceptProblem } from '../../coordinator/accept.problem.mapping.js';
 import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
+import type { BodyRoom } from '../../http/body.budget.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarBatch } from '../bar.batch.js';
@@ -68,12 +69,14 @@ export class IngestService {
   }
 
   /**
-   * Asked before a large body is read: keeps room for so many bytes in the spool.
-   * @returns gives it up; to be given to `ingest`, and called at the end of the request
-   * @throws ProblemError as assertTaking
+   * Asked before a large body is read: room in the spool, which it takes as it comes.
+   * @param announced bytes that it says it has
+   * @returns its `release` is to be given to `ingest`, and called at the end of the request
+   * @throws ProblemError as assertTaking, then and as it grows
    */
-  reserve(bytes: number): () => void {
-    return this.ask(() => this.coordinator.reserve(bytes));
+  reserve(announced: number): BodyRoom {
+    const { grow, release } = this.ask(() => this.coordinator.reserve(announced));
+    return { grow: (bytes) => this.ask(() => grow(bytes)), release };
   }
 
   /** @throws ProblemError for every refusal; nothing is stored then, unless the problem says that it may be */

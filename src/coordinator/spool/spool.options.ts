@@ -45,6 +45,17 @@ export interface SpoolOptions {
   readonly observer?: SpoolObserver | undefined;
 }
 
+/** Room for an entry that is under way. */
+export interface SpoolRoom {
+  /**
+   * So many bytes of it have come.
+   * @throws SpoolFullError, SpoolUnavailableError
+   */
+  readonly grow: (bytes: number) => void;
+  /** The entry is safe, or will not come; a second call does nothing. */
+  readonly release: () => void;
+}
+
 /** A spool at one moment. */
 export interface SpoolSnapshot {
   /** Bytes of all segments, those kept for replay included. */

@@ -12,7 +12,7 @@ import { SegmentStore } from './segment.store.js';
 import { type Segment } from './segment.js';
 import { SpoolUnavailableError } from './spool.errors.js';
 import { nodeFileSystem } from './spool.file-system.js';
-import type { SpoolOptions, SpoolSnapshot } from './spool.options.js';
+import type { SpoolOptions, SpoolRoom, SpoolSnapshot } from './spool.options.js';
 import type { RecordHeader } from './spool.record.js';
 import { SpoolTail } from './spool.tail.js';
 import { UnreadRanges } from './unread.ranges.js';
@@ -171,18 +171,27 @@ export class Spool<T> {
   }
 
   /**
-   * Keeps room for an entry of about so many bytes that is under way; a lone one is let come however large it is. Call
-   * the result when it is safe, and when it will not come; a second call does nothing.
+   * Room for an entry that is under way, which it takes as it comes; a lone one is let come however large it is.
+   * @param announced about how many bytes it will have: one that has no room beside the others now is refused
    * @throws SpoolFullError, SpoolUnavailableError
    */
-  reserve(bytes: number): () => void {
-    if (this.refusal) throw this.refusal;
-    if (this.reserved > 0) this.retention.refuseBeyondRoom(this.reserved + bytes);
-    this.reserved += bytes;
-    let kept = bytes;
-    return () => {
-      this.reserved -= kept;
-      kept = 0;
+  reserve(announced: number): SpoolRoom {
+    let own = 0;
+    const assertRoom = (bytes: number): void => {
+      if (this.refusal) throw this.refusal;
+      if (this.reserved > own) this.retention.refuseBeyondRoom(this.reserved + bytes);
+    };
+    assertRoom(announced);
+    return {
+      grow: (bytes) => {
+        assertRoom(bytes);
+        this.reserved += bytes;
+        own += bytes;
+      },
+      release: () => {
+        this.reserved -= own;
+        own = 0;
+      },
     };
   }
 

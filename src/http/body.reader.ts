@@ -1,0 +1,108 @@
+import type { IncomingMessage } from 'node:http';
+
+import type { FastifyRequest } from 'fastify';
+
+import { SECOND } from '../config/units.js';
+import { ProblemError } from './problem.error.js';
+import { BODY_SILENCE_MS, LEAST_BODY_RATE } from './time.limits.js';
+
+/**
+ * Reads a body whole. It takes room as it comes, where its route keeps room (`request.bodyRoom`), and may take as long
+ * as it likes, but not stay silent or trickle.
+ * @throws ProblemError `body-too-large`, `upload-too-slow`, and what its room is refused with
+ */
+export function readBody(request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> {
+  const { bodyRoom, headers, routeOptions } = request;
+  const limit = routeOptions.bodyLimit;
+  if (Number(headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
+  const inflation = inflationOf(request);
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let bytes = 0;
+    const watch = new UploadWatch(() => bytes, fail);
+
+    payload.on('data', take);
+    payload.once('end', finish);
+    payload.once('close', leave);
+
+    function take(chunk: Buffer): void {
+      watch.heard();
+      bytes += chunk.length;
+      try {
+        if (bytes > limit) throw tooLarge(limit);
+        bodyRoom?.grow(chunk.length * inflation);
+        chunks.push(chunk);
+      } catch (error) {
+        fail(error as Error);
+      }
+    }
+
+    function finish(): void {
+      end();
+      const [only] = chunks;
+      resolve(only && chunks.length === 1 ? only : Buffer.concat(chunks, bytes));
+    }
+
+    function leave(): void {
+      // Nobody hears it.
+      fail(new ProblemError('upload-too-slow', 'The client has gone before all of the body had come.'));
+    }
+
+    function fail(error: Error): void {
+      end();
+      chunks.length = 0;
+      // The rest is read and dropped, so that a client that sends all before it reads hears the answer.
+      payload.resume();
+      payload.socket.setTimeout(BODY_SILENCE_MS, () => payload.socket.destroy());
+      reject(error);
+    }
+
+    function end(): void {
+      watch.stop();
+      payload.off('data', take);
+      payload.off('end', finish);
+      payload.off('close', leave);
+    }
+  });
+}
+
+/** What a body may take up for each byte that comes: a usual body of bars shrinks to a tenth or less. */
+export function inflationOf({ headers }: FastifyRequest): number {
+  return headers['content-encoding'] === undefined ? 1 : 10;
+}
+
+function tooLarge(limit: number): ProblemError {
+  return new ProblemError('body-too-large', `A body may have ${limit} bytes here; send it in parts.`);
+}
+
+/** Ends an upload that is silent or too slow. */
+class UploadWatch {
+  private readonly silence: NodeJS.Timeout;
+  private readonly rate: NodeJS.Timeout;
+
+  constructor(bytes: () => number, onSlow: (problem: ProblemError) => void) {
+    this.silence = setTimeout(
+      () => onSlow(tooSlow(`Nothing of the body came for ${BODY_SILENCE_MS / SECOND} s.`)),
+      BODY_SILENCE_MS,
+    );
+    let before = 0;
+    this.rate = setInterval(() => {
+      const now = bytes();
+      if (now - before < LEAST_BODY_RATE.bytes) onSlow(tooSlow('The body came slower than 1 KiB a second.'));
+      before = now;
+    }, LEAST_BODY_RATE.withinMs);
+  }
+
+  heard(): void {
+    this.silence.refresh();
+  }
+
+  stop(): void {
+    clearTimeout(this.silence);
+    clearInterval(this.rate);
+  }
+}
+
+function tooSlow(detail: string): ProblemError {
+  return new ProblemError('upload-too-slow', `${detail} Nothing of it was stored.`);
+}
