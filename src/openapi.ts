@@ -6,7 +6,8 @@ import { VERSION } from './config/version.js';
 import { ProblemDto } from './http/problem.dto.js';
 import { withCommonParts } from './openapi.common.js';
 
-const DESCRIPTION = `Takes OHLCV bars, answers when they are committed, and serves them back.
+const DESCRIPTION = `Takes OHLCV bars, answers when they are safe on disk or, with \`ack=stored\`, when they are committed, and serves them
+back.
 
 Send \`Authorization: Bearer <token>\`. Errors are RFC 9457 problem details with a stable \`code\`. Every answer has an
 \`X-Request-Id\`, which is yours when you send one.`;
@@ -44,12 +45,14 @@ function createOpenApi(app: INestApplication): OpenAPIObject {
       {
         type: 'http',
         scheme: 'bearer',
+        bearerFormat: 'opaque',
         description: 'ADMIN_TOKEN, or one of INGEST_TOKEN or READ_TOKEN; without the word Bearer.',
       },
       'bearer',
     )
     .addTag('bars', 'Bars in, bars out.')
     .addTag('coordinator', 'The queue in front of the database.')
+    .addTag('dead letters', 'Bars that the database refused: look at them, replay or delete them.')
     .addTag('feedback', 'Levels of coordinators, followed and told.')
     .addTag('rate control', 'What providers may send.')
     .addTag('contracts', 'The JSON Schemas of the Core contracts.')

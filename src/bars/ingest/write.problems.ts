@@ -25,7 +25,8 @@ export function unconfirmed(safe: boolean, retryAfterMs: number): ProblemError {
 
 /** What a failed write is for the client; every other error as it is. */
 export function writeProblem(error: Error, queueRetryAfterMs: number): Error {
-  if (error instanceof CircuitOpenError) return databaseUnavailable(error, error.retryAfterMs);
+  if (error instanceof CircuitOpenError)
+    return databaseUnavailable('nothing was stored', error, error.retryAfterMs);
   if (error instanceof CoordinatorStoppedError && error.outcomeUnknown) return unconfirmed(true, SECOND);
   if (error instanceof WriteRefusedError) {
     return new ProblemError(
@@ -44,18 +45,15 @@ export async function withDatabaseProblem<T>(work: () => Promise<T>): Promise<T>
   } catch (error) {
     const failureClass = classifyFailure(error);
     if (failureClass === 'unavailable' || failureClass === 'timeout')
-      throw databaseUnavailable(error, SECOND);
+      throw databaseUnavailable('nothing can be read', error, SECOND);
     throw error;
   }
 }
 
-function databaseUnavailable(cause: unknown, retryAfterMs: number): ProblemError {
+function databaseUnavailable(consequence: string, cause: unknown, retryAfterMs: number): ProblemError {
   return new ProblemError(
     'database-unavailable',
-    'The database does not answer; nothing was stored. Come back later.',
-    {
-      retryAfterMs,
-      cause,
-    },
+    `The database does not answer; ${consequence}. Come back later.`,
+    { retryAfterMs, cause },
   );
 }
