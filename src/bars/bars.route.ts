@@ -73,7 +73,7 @@ function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandl
   };
 }
 
-/** Room in memory and in the spool, which the body takes as it comes. A small body is not reckoned with. */
+/** Keeps room in memory and in the spool, which a large body takes as it comes. */
 function reserveRoom(
   request: FastifyRequest,
   reply: FastifyReply,
