@@ -69,5 +69,9 @@ export class CountsCheck {
 }
 
 const shown = ({ accepted, inserted, updated, unchanged, superseded }: Counts) => ({
-  ...{ accepted, inserted, updated, unchanged, superseded },
+  accepted,
+  inserted,
+  updated,
+  unchanged,
+  superseded,
 });

@@ -19,9 +19,12 @@ const OLD_VALUES = 'old_open, old_high, old_low, old_close, old_volume';
 /** A version from the future that is stored, or came again. */
 const GIVES_WAY = `(gives_way_at IS NOT NULL AND at > horizon AND at <= part.last_at)`;
 
+/** From here on a time of receipt is in the future. */
+const HORIZON = `clock_timestamp() + interval '1 minute'`;
+
 /** Finds whether a stored version is from the future. */
 export const FIND_AHEAD = `
-  SELECT FROM bars_pairs WHERE greatest(stored_at, confirmed_at) > clock_timestamp() + interval '1 minute' LIMIT 1`;
+  SELECT FROM bars_pairs WHERE greatest(stored_at, confirmed_at) > ${HORIZON} LIMIT 1`;
 
 /** Where each version is placed in time when one that is stored is from the future. */
 const PLACED_AHEAD = `
@@ -81,7 +84,7 @@ const rebuildWith = (placed: string): string => `
              '-infinity') END AS from_at
       FROM (SELECT series_id, ts, min(received_at) AS first_at FROM bars_versions GROUP BY series_id, ts) AS came
       JOIN bars_pairs AS pair USING (series_id, ts)
-      CROSS JOIN (SELECT clock_timestamp() + interval '1 minute' AS horizon) AS clock
+      CROSS JOIN (SELECT ${HORIZON} AS horizon) AS clock
   ),
   -- What came, what is known, and of that what is stored: all but the last confirmation.
   points AS (

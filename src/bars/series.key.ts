@@ -6,8 +6,8 @@ export interface SeriesKey {
 }
 
 const PROVIDER = /^[A-Za-z0-9._-]{1,64}$/;
-/** Without a comma, which separates symbols where bars are asked for. */
-const SYMBOL = /^[!-+\--~]{1,64}$/;
+/** How a symbol may be written. Without a comma, which separates symbols where bars are asked for. */
+export const SYMBOL = /^[!-+\--~]{1,64}$/;
 
 /** Whether a provider may have this name. */
 export function isProvider(text: string): boolean {

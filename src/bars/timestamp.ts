@@ -111,6 +111,13 @@ export function parseEpochSeconds(seconds: number): number | TimestampProblem {
   return OUT_OF_RANGE;
 }
 
+const EPOCH_SECONDS = /^-?\d+(\.\d+)?$/;
+
+/** The instant of a text that is one of either: seconds since the Unix epoch when it is a number, or a time or date. */
+export function parseTime(text: string): number | TimestampProblem {
+  return EPOCH_SECONDS.test(text) ? parseEpochSeconds(Number(text)) : parseTimestamp(text);
+}
+
 /** RFC 3339 in UTC (`Z`) of Unix epoch microseconds, with no fraction, or the shorter exact one of 3 and 6 digits. */
 export function formatTimestamp(unixMicros: number): string {
   const millis = Math.floor(unixMicros / 1000);

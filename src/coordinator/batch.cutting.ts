@@ -48,7 +48,7 @@ export class BatchCutting<T extends Entry, R> {
   }
 
   /** Pieces of at most `mostRows` rows, in order. */
-  slices(batch: readonly Part<T, R>[], mostRows: number): readonly (readonly Part<T, R>[])[] {
+  private slices(batch: readonly Part<T, R>[], mostRows: number): readonly (readonly Part<T, R>[])[] {
     if (rowsOf(batch) <= mostRows) return [batch];
     const halves = this.halve(batch);
     return halves.length === 0 ? [batch] : halves.flatMap((half) => this.slices(half, mostRows));

@@ -1,21 +1,18 @@
 import { HttpException } from '@nestjs/common';
 
-import { BODY_LIMIT, DOCUMENT_LIMIT, TYPES_TAKEN } from './body.limits.js';
+import { TYPES_TAKEN } from './body.limits.js';
 import type { ProblemCode } from './problem.catalogue.js';
 import { ProblemError } from './problem.error.js';
 
 /** Fastify's own refusals (fastify.dev, "Errors"), made before a handler is reached. */
 const FASTIFY_PROBLEMS: Readonly<Record<string, ProblemCode>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: 'body-too-large',
   FST_ERR_CTP_INVALID_MEDIA_TYPE: 'unsupported-media-type',
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: 'malformed-body',
   FST_ERR_CTP_EMPTY_JSON_BODY: 'malformed-body',
 };
 
 /** Where Fastify says less than helps. */
 const DETAILS: Partial<Record<ProblemCode, string>> = {
   'unsupported-media-type': TYPES_TAKEN,
-  'body-too-large': `Bars may have ${BODY_LIMIT} bytes a body, and any other document ${DOCUMENT_LIMIT}: send them in parts.`,
 };
 
 const STATUS_PROBLEMS: Readonly<Record<number, ProblemCode>> = {

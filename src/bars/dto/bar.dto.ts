@@ -1,5 +1,7 @@
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
+import { SYMBOL } from '../series.key.js';
+
 const PRICE = { type: 'number' } as const;
 
 /** What a bar has whichever way it goes. */
@@ -9,7 +11,7 @@ class BarFieldsDto {
 
   @ApiProperty({
     example: 'AAPL',
-    pattern: '^[!-~]{1,64}$',
+    pattern: SYMBOL.source,
     description: '1 to 64 printable ASCII characters without spaces and commas; stored upper-case.',
   })
   symbol!: string;

@@ -4,15 +4,15 @@ import { IsInt, IsString, Matches } from 'class-validator';
 import { parsed } from '../../http/query.decorators.js';
 import { parseInterval } from '../interval.js';
 import { describeValue } from '../decode/value.text.js';
-import { parseEpochSeconds, parseTimestamp } from '../timestamp.js';
+import { SYMBOL } from '../series.key.js';
+import { parseTime } from '../timestamp.js';
 
 const BLANK_BEFORE_OFFSET = /^\d.* \d\d:\d\d$/;
-const EPOCH_SECONDS = /^-?\d+(\.\d+)?$/;
 
 /** A time: RFC 3339 with a zone, a date, or epoch seconds; becomes Unix microseconds. */
 export const TimeParameter = (): PropertyDecorator =>
   applyDecorators(
-    parsed(parseTime),
+    parsed(timeOrReason),
     IsInt({
       message: ({ value }) =>
         typeof value === 'string' ? value : 'must be RFC 3339 with a zone, YYYY-MM-DD, or epoch seconds',
@@ -20,8 +20,8 @@ export const TimeParameter = (): PropertyDecorator =>
   );
 
 /** Unix microseconds, or why it is no time. */
-function parseTime(text: string): number | string {
-  const time = EPOCH_SECONDS.test(text) ? parseEpochSeconds(Number(text)) : parseTimestamp(text);
+function timeOrReason(text: string): number | string {
+  const time = parseTime(text);
   if (typeof time === 'number') return time;
   if (BLANK_BEFORE_OFFSET.test(text))
     return `${describeValue(text)} has a blank where an offset begins: in a URL a + is written %2B`;
@@ -33,7 +33,7 @@ export const SymbolsParameter = (): PropertyDecorator =>
   applyDecorators(
     parsed((text) => text.toUpperCase().split(',')),
     IsString({ each: true, message: 'must be a comma list of symbols' }),
-    Matches(/^[!-+\--~]{1,64}$/, {
+    Matches(SYMBOL, {
       each: true,
       message:
         'must be a comma list of symbols, each of 1 to 64 printable ASCII characters without spaces and commas',

@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander';
 
 import type { ExitCode } from '../exit.codes.js';
-import { parseTime } from '../time.argument.js';
+import { timeArgument } from '../time.argument.js';
 import { exportBars } from './export.js';
 import { inspect } from './inspect.js';
 import { repair } from './repair.js';
@@ -28,7 +28,7 @@ export function addSpoolCommands(program: Command, finish: (code: ExitCode) => v
         '--dir <path>',
         "the service's data directory (default: MDS_DATA_DIR, also from .env, or ./data)",
       );
-  const since = () => new Option('--since <time>', 'received at this time or later').argParser(parseTime);
+  const since = () => new Option('--since <time>', 'received at this time or later').argParser(timeArgument);
   const json = (command: Command) => command.option('--json', 'as JSON');
   const dryRun = (command: Command) => command.option('--dry-run', 'only tell what would be done');
   const run =
@@ -46,7 +46,7 @@ export function addSpoolCommands(program: Command, finish: (code: ExitCode) => v
 
   add('export', 'write the bars as text that can be posted back; changes nothing')
     .addOption(since())
-    .addOption(new Option('--until <time>', 'received before this time').argParser(parseTime))
+    .addOption(new Option('--until <time>', 'received before this time').argParser(timeArgument))
     .option('--unsettled', 'only bars that are not known to be in the database')
     .addOption(
       new Option('--format <format>', 'form of the text').choices(['ndjson', 'csv']).default('ndjson'),
