@@ -26,4 +26,5 @@ export default {
   globalTeardown: '<rootDir>/test/support/global.teardown.ts',
   // A test that waits for something says itself how long; this is for a machine that is busy with something else.
   testTimeout: 120_000,
+  reporters: ['default', '<rootDir>/test/support/slowest.files.reporter.mjs'],
 };
