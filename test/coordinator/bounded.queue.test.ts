@@ -100,6 +100,20 @@ describe('levels', () => {
     expect(() => queue.release(1)).toThrow(RangeError);
   });
 
+  it.each([0, 2])('signals soft again after it was empty, with a low watermark of %i', async (low) => {
+    const queue = new BoundedQueue<NamedEntry>({
+      ...{ capacity: 100, highWatermark: 20, lowWatermark: low, overflow: 'error' },
+    });
+    const seen: string[] = [];
+    queue.onLevelChange(({ level, size }) => seen.push(`${level} ${size}`));
+    for (let round = 0; round < 2; round++) {
+      for (let i = 0; i <= low; i++) queue.offer(entry(i));
+      await queue.take(low + 1);
+    }
+    await settle();
+    expect(seen).toEqual([`soft ${low + 1}`, 'ok 0', `soft ${low + 1}`, 'ok 0']);
+  });
+
   it('refuses watermarks that do not fit the capacity', () => {
     const make = (capacity: number, highWatermark?: number, lowWatermark?: number) => () =>
       new BoundedQueue({ capacity, highWatermark, lowWatermark, overflow: 'error' });
