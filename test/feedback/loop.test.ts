@@ -106,7 +106,6 @@ describeWith('redis-cli', 'the feedback loop', () => {
     postgres = serverOn(Number(port));
     await postgres.start();
     await eventually('the provider is released', 30_000, async () => (await scale()) === 1);
-    expect((await postBars()).status).toBe(202);
 
     await eventually('the reader of the stream has heard it', 10_000, () => adjustments.events.length >= 3);
     expect(adjustments.events.map((event) => event['scale'])).toEqual([0.5, 0, 1]);
@@ -126,6 +125,8 @@ describeWith('redis-cli', 'the feedback loop', () => {
     const reasons = new Set(published.map((event) => event['reason']));
     for (const reason of ['soft_watermark', 'high_watermark', 'queue_recovered'])
       expect(reasons).toContain(reason);
+    // Last: on a slow machine these bars alone raise the level once more.
+    expect((await postBars()).status).toBe(202);
   }, 120_000);
 
   it('holds a shared provider at the worst level of two stores, and forgets a store that fell silent', async () => {
