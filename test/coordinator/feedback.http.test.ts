@@ -145,6 +145,19 @@ describe('an answer', () => {
     expect(broadcaster.health().state).toBe('healthy');
   });
 
+  it('of 503 is shown as soon as three tries in a row had it', async () => {
+    const states: string[] = [];
+    const receiver = await receiving((response, call) => {
+      states.push(broadcaster.health().state);
+      response.writeHead(call < 4 ? 503 : 200).end();
+    });
+    const { broadcaster } = broadcasting(receiver.url, { maxTries: 3 });
+    await broadcaster.publish(event(1));
+    await until(() => states.length === 5);
+    expect(states).toEqual(['healthy', 'healthy', 'healthy', 'degraded', 'degraded']);
+    await until(() => broadcaster.health().state === 'healthy');
+  });
+
   it.each([400, 401, 404, 410, 422])('of %d is not asked for again at once, and shown', async (code) => {
     const receiver = await receiving(status(code));
     const { broadcaster, warnings } = broadcasting(receiver.url);
