@@ -17,7 +17,11 @@ export class SeriesController {
 
   @Get()
   @RequiresScope('read')
-  @ApiOperation({ operationId: 'getSeries', summary: 'List series with the extent of their bars' })
+  @ApiOperation({
+    operationId: 'getSeries',
+    summary: 'List series with the extent of their bars',
+    description: 'Costs the same whatever the number of bars, unless `rows=true` asks to count them.',
+  })
   @ApiOkResponse({
     type: SeriesPageDto,
     description: 'Sorted by symbol, provider, interval.',

@@ -286,17 +286,24 @@ describe('the newest bars and the list of series', () => {
     const found: (typeof series)[number][] = [];
     let token: string | null = null;
     do {
-      const query = `/v1/series?limit=3${token === null ? '' : `&page_token=${token}`}`;
+      const query = `/v1/series?rows=true&limit=3${token === null ? '' : `&page_token=${token}`}`;
       const next = JSON.parse(await served.get(query)) as Page<(typeof series)[number]>;
       found.push(...next.series);
       token = next.next_page_token;
     } while (token !== null && found.length < 1_000);
-    const extent = { first_ts: instant(0), last_ts: instant(TIMES - 1), rows: TIMES };
+    const extent = {
+      id: expect.any(Number) as unknown,
+      first_ts: instant(0),
+      last_ts: instant(TIMES - 1),
+      rows: TIMES,
+    };
     const sorted = series.map((one) => ({ ...one, ...extent }));
     const keyOf = (one: (typeof series)[number]): string => `${one.symbol} ${one.provider} ${one.interval}`;
     sorted.sort((a, b) => (keyOf(a) < keyOf(b) ? -1 : 1));
     expect(found).toEqual(sorted);
-    expect(JSON.parse(await served.get('/v1/series?symbols=btc/usd&interval=1m&provider=ibkr'))).toEqual({
+    expect(
+      JSON.parse(await served.get('/v1/series?symbols=btc/usd&interval=1m&provider=ibkr&rows=true')),
+    ).toEqual({
       series: [{ symbol: 'BTC/USD', provider: 'ibkr', interval: '1m', ...extent }],
       next_page_token: null,
     });

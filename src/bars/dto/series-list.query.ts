@@ -1,6 +1,6 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-import { CountParameter, TextParameter } from '../../http/query.decorators.js';
+import { ChoiceParameter, CountParameter, TextParameter } from '../../http/query.decorators.js';
 import { SeriesFilterQuery } from './series-filter.query.js';
 
 /** Most series on one page. */
@@ -21,4 +21,13 @@ export class SeriesListQuery extends SeriesFilterQuery {
   @ApiPropertyOptional({ description: 'The `next_page_token` of the page before.' })
   @TextParameter()
   page_token?: string;
+
+  @ApiPropertyOptional({
+    enum: ['true', 'false'],
+    default: 'false',
+    description:
+      'Whether to count the bars of each series. That reads all of them: ask for few series, or for a small page.',
+  })
+  @ChoiceParameter(['true', 'false'])
+  rows?: 'true' | 'false';
 }

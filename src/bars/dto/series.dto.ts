@@ -1,8 +1,16 @@
-import { ApiProperty, ApiSchema } from '@nestjs/swagger';
+import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 
 /** A series and the extent of its bars. */
 @ApiSchema({ name: 'Series' })
 export class SeriesDto {
+  @ApiProperty({
+    type: 'integer',
+    minimum: 1,
+    example: 7,
+    description: '`series_id` of its bars in the database; not the same in another database.',
+  })
+  id!: number;
+
   @ApiProperty({ example: 'ibkr' })
   provider!: string;
 
@@ -26,8 +34,13 @@ export class SeriesDto {
   })
   last_ts!: string;
 
-  @ApiProperty({ type: 'integer', minimum: 0, example: 11352, description: 'Bars stored.' })
-  rows!: number;
+  @ApiPropertyOptional({
+    type: 'integer',
+    minimum: 1,
+    example: 11352,
+    description: 'Bars stored; with `rows=true` only.',
+  })
+  rows?: number;
 }
 
 /** A page of series. */
@@ -49,12 +62,12 @@ export class SeriesPageDto {
 export const SERIES_PAGE_EXAMPLE = {
   series: [
     {
+      id: 7,
       provider: 'ibkr',
       symbol: 'AAPL',
       interval: '1d',
       first_ts: '1980-12-12T00:00:00Z',
       last_ts: '2026-01-02T00:00:00Z',
-      rows: 11352,
     },
   ],
   next_page_token: null,

@@ -17,17 +17,19 @@ export class SeriesAnswer {
     const limit = query.limit ?? DEFAULT_LIMIT;
     const after = query.page_token === undefined ? undefined : keyOf(query.page_token);
     // One more than asked for tells whether there is a next page.
-    const found = await withDatabaseProblem(() => this.series.list(query, limit + 1, after));
+    const counted = query.rows === 'true';
+    const found = await withDatabaseProblem(() => this.series.list(query, limit + 1, after, counted));
     const page = found.slice(0, limit);
     const last = page[page.length - 1];
     return {
-      series: page.map(({ provider, symbol, interval, firstTs, lastTs, rows }) => ({
+      series: page.map(({ id, provider, symbol, interval, firstTs, lastTs, rows }) => ({
+        id,
         provider,
         symbol,
         interval,
         first_ts: formatTimestamp(firstTs),
         last_ts: formatTimestamp(lastTs),
-        rows,
+        ...(rows !== undefined && { rows }),
       })),
       next_page_token:
         found.length > limit && last !== undefined

@@ -4,21 +4,28 @@ import { filterValues, MATCHES_FILTER, type SeriesFilter } from './series.filter
 
 /** A series with the extent of its bars; times are Unix epoch microseconds. */
 export interface SeriesExtent extends SeriesKey {
+  readonly id: number;
   readonly firstTs: number;
   readonly lastTs: number;
-  readonly rows: number;
+  /** Undefined when they were not counted. */
+  readonly rows: number | undefined;
 }
 
 const epochMicros = (column: string): string => `(extract(epoch FROM ${column}) * 1000000)::bigint::text`;
 
-/** A series that never got a bar (its first write failed) is not listed. */
+/**
+ * The first and the last bar are one entry of the index each, in one partition after the other. Nothing else may be asked
+ * of the bars there: min and max beside another aggregate read all of them. A series that never got a bar (its first
+ * write failed) is not listed.
+ */
 const LIST = `
-  SELECT provider, symbol, interval, ${epochMicros('first_ts')} AS "firstTs",
-         ${epochMicros('last_ts')} AS "lastTs", rows::text AS rows
+  SELECT id, provider, symbol, interval, ${epochMicros('first_ts')} AS "firstTs",
+         ${epochMicros('last_ts')} AS "lastTs",
+         CASE WHEN $8 THEN (SELECT count(*) FROM bars WHERE series_id = series.id)::text END AS rows
     FROM series CROSS JOIN LATERAL (
-      SELECT min(ts) AS first_ts, max(ts) AS last_ts, count(*) AS rows FROM bars WHERE series_id = series.id
+      SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM bars WHERE series_id = series.id
     ) AS extent
-   WHERE ${MATCHES_FILTER} AND rows > 0
+   WHERE ${MATCHES_FILTER} AND first_ts IS NOT NULL
      AND ($4::text IS NULL OR (symbol COLLATE "C", provider, interval) > ($4, $5, $6))
    ORDER BY symbol COLLATE "C", provider, interval LIMIT $7`;
 
@@ -26,17 +33,30 @@ const LIST = `
 export class SeriesReader {
   constructor(private readonly database: Pick<Database, 'read'>) {}
 
-  /** At most `limit` series behind `after`, sorted by symbol, provider, interval. */
-  async list(filter: SeriesFilter, limit: number, after?: SeriesKey): Promise<SeriesExtent[]> {
-    type Row = SeriesKey & Record<'firstTs' | 'lastTs' | 'rows', string>;
+  /**
+   * At most `limit` series behind `after`, sorted by symbol, provider, interval. To count their bars, all of them are
+   * read; without that the cost does not depend on their number.
+   */
+  async list(
+    filter: SeriesFilter,
+    limit: number,
+    after: SeriesKey | undefined,
+    counted: boolean,
+  ): Promise<SeriesExtent[]> {
+    interface Row extends SeriesKey {
+      readonly id: number;
+      readonly firstTs: string;
+      readonly lastTs: string;
+      readonly rows: string | null;
+    }
     const behind = [after?.symbol ?? null, after?.provider ?? null, after?.interval ?? null];
-    const values = [...filterValues(filter), ...behind, limit];
+    const values = [...filterValues(filter), ...behind, limit, counted];
     const { rows } = await this.database.read((client) => client.query<Row>(LIST, values));
     return rows.map((row) => ({
       ...row,
       firstTs: Number(row.firstTs),
       lastTs: Number(row.lastTs),
-      rows: Number(row.rows),
+      rows: row.rows === null ? undefined : Number(row.rows),
     }));
   }
 }
