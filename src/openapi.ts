@@ -46,7 +46,8 @@ function createOpenApi(app: INestApplication): OpenAPIObject {
         type: 'http',
         scheme: 'bearer',
         bearerFormat: 'opaque',
-        description: 'ADMIN_TOKEN, or one of INGEST_TOKEN or READ_TOKEN; without the word Bearer.',
+        description:
+          'ADMIN_TOKEN, or one of INGEST_TOKEN, FEEDBACK_TOKEN or READ_TOKEN; without the word Bearer.',
       },
       'bearer',
     )

@@ -88,6 +88,7 @@ export class BarsController {
     'invalid-parameter',
     'unauthorized',
     'forbidden',
+    'provider-forbidden',
     'body-too-large',
     'unsupported-media-type',
     'no-bars',
@@ -112,6 +113,7 @@ export class BarsController {
     try {
       const result = await this.ingest.ingest({
         body: takeBody(request),
+        providers: request.grant?.providers,
         contentType: headers['content-type'],
         contentEncoding: headers['content-encoding'],
         onError: query.on_error ?? 'abort',

@@ -46,9 +46,11 @@ export function ingestDirectly(server: FastifyInstance, parts: DirectIngestParts
 
 async function answer({ id, fields, body }: DirectRequest, parts: DirectIngestParts): Promise<DirectAnswer> {
   try {
-    requireScope(parts.authenticator.authenticate(fields.get('authorization')), 'ingest');
+    const grant = parts.authenticator.authenticate(fields.get('authorization'));
+    requireScope(grant, ['ingest']);
     const result = await parts.ingest.ingest({
       body,
+      providers: grant.providers,
       contentType: fields.get('content-type'),
       contentEncoding: undefined,
       onError: 'abort',

@@ -1,7 +1,7 @@
 import { applyDecorators, SetMetadata } from '@nestjs/common';
 import { RouteConfig } from '@nestjs/platform-fastify';
 
-import type { Scope } from './token.authenticator.js';
+import type { Scope } from './grant.js';
 
 /** Metadata key of what a handler asks of its caller. */
 export const ACCESS = 'access';
@@ -9,14 +9,14 @@ export const ACCESS = 'access';
 /** Lets anyone call the handler: probes, metrics, documentation. */
 export const Public = () => SetMetadata(ACCESS, 'public');
 
-/** Lets tokens of this scope call the handler; the admin token always may. Without it only the admin token may. */
-export const RequiresScope = (scope: Scope): MethodDecorator =>
+/** Lets tokens of these scopes call the handler; the admin token always may. Without it only the admin token may. */
+export const RequiresScope = (...scopes: Scope[]): MethodDecorator =>
   // The route knows it too: a body is not read before its sender is known to have the scope.
-  applyDecorators(SetMetadata(ACCESS, scope), RouteConfig({ scope }));
+  applyDecorators(SetMetadata(ACCESS, scopes), RouteConfig({ scopes }));
 
 declare module 'fastify' {
   interface FastifyContextConfig {
-    /** What a request needs; without it the admin token. */
-    readonly scope?: Scope;
+    /** The scopes of which a request needs one; without it the admin token. */
+    readonly scopes?: readonly Scope[];
   }
 }

@@ -33,7 +33,7 @@ export class FeedbackController {
   ) {}
 
   @Get()
-  @RequiresScope('read')
+  @RequiresScope('read', 'ingest')
   @ApiOperation({ operationId: 'getFeedback', summary: 'Newest event of each coordinator' })
   @ApiOkResponse({
     type: FeedbackListDto,
@@ -46,7 +46,7 @@ export class FeedbackController {
   }
 
   @Get('stream')
-  @RequiresScope('read')
+  @RequiresScope('read', 'ingest')
   @ApiOperation({
     operationId: 'streamFeedback',
     summary: 'Follow levels and rates as server-sent events',
@@ -92,7 +92,7 @@ export class FeedbackController {
 
   @Post()
   @HttpCode(202)
-  @RequiresScope('ingest')
+  @RequiresScope('feedback')
   @ApiOperation({
     operationId: 'postFeedback',
     summary: 'Tell the level of another store',

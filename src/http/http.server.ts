@@ -5,7 +5,8 @@ import { FastifyAdapter } from '@nestjs/platform-fastify';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
-import type { Scope, TokenAuthenticator } from '../config/token.authenticator.js';
+import type { Grant } from '../config/grant.js';
+import type { TokenAuthenticator } from '../config/token.authenticator.js';
 import { AllowedMethods } from './allowed.methods.js';
 import type { BodyRoom } from './body.budget.js';
 import { BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
@@ -33,8 +34,8 @@ export function createHttpAdapter(): FastifyAdapter {
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** What the request's token may do, where that was asked before its body was read. */
-    scope: Scope | undefined;
+    /** What the request's token may do; undefined until that was asked. */
+    grant: Grant | undefined;
     /** Room for its body, where its route reckons with it; released at the end of the request at the latest. */
     bodyRoom: BodyRoom | undefined;
   }
@@ -60,7 +61,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.removeAllContentTypeParsers();
   server.addContentTypeParser(BODY_TYPES, readBody);
 
-  server.decorateRequest('scope', undefined);
+  server.decorateRequest('grant', undefined);
   server.decorateRequest('bodyRoom', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     void reply.header('x-request-id', request.id);
@@ -71,7 +72,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
     }
     // The guard would refuse it too, but only after a body had been taken in that nobody may send.
     try {
-      request.scope = authenticator.authenticate(request.headers.authorization);
+      request.grant = authenticator.authenticate(request.headers.authorization);
       assertWanted(request);
     } catch (error) {
       filter.send(error, request, reply);
@@ -89,9 +90,9 @@ function carriesBody({ method, headers }: FastifyRequest): boolean {
 }
 
 /** @throws UnauthorizedException, ForbiddenException, NotFoundException */
-function assertWanted({ scope, is404, routeOptions }: FastifyRequest): void {
+function assertWanted({ grant, is404, routeOptions }: FastifyRequest): void {
   // Nothing is told to a stranger, not even that there is nothing.
-  if (scope === undefined) throw new UnauthorizedException('A known bearer token is needed.');
+  if (grant === undefined) throw new UnauthorizedException('A known bearer token is needed.');
   if (is404) throw new NotFoundException();
-  requireScope(scope, routeOptions.config.scope ?? 'admin');
+  requireScope(grant, routeOptions.config.scopes);
 }

@@ -8,6 +8,7 @@ export const PROBLEMS = {
   'invalid-parameter': { status: 400, title: 'A query parameter is not valid' },
   unauthorized: { status: 401, title: 'A known bearer token is needed' },
   forbidden: { status: 403, title: 'The token lacks the scope' },
+  'provider-forbidden': { status: 403, title: 'The token is bound to other providers' },
   'not-found': { status: 404, title: 'There is nothing at this address' },
   'unknown-provider': { status: 404, title: 'The provider is not registered' },
   'unknown-record': { status: 404, title: 'There is no such record in the dead-letter queue' },

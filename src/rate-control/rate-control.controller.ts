@@ -1,4 +1,4 @@
-import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put } from '@nestjs/common';
+import { Body, Controller, Get, HttpCode, Inject, Param, Post, Put, Req } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
   ApiBody,
@@ -7,12 +7,14 @@ import {
   ApiParam,
   ApiTags,
 } from '@nestjs/swagger';
+import type { FastifyRequest } from 'fastify';
 
 import { RequiresScope } from '../config/access.decorator.js';
 import { RATE_CONTROLLER, type RateAdjustment, type RateController } from '../core/index.js';
 import { ApiProblems, ApiSecured } from '../http/api.decorators.js';
 import { ContractBodyPipe, JsonBodyPipe } from '../http/json.body.js';
 import { ProblemError } from '../http/problem.error.js';
+import { requireProvider } from '../http/provider.access.js';
 import {
   AcquiredDto,
   AcquireDto,
@@ -100,6 +102,7 @@ export class RateControlController {
     'body-too-large',
     'unauthorized',
     'forbidden',
+    'provider-forbidden',
     'unknown-provider',
     'invalid-document',
     'rate-limited',
@@ -107,7 +110,9 @@ export class RateControlController {
   acquire(
     @Param('name') name: string,
     @Body(new JsonBodyPipe(AcquireDto)) { tokens }: AcquireDto,
+    @Req() { grant }: FastifyRequest,
   ): AcquiredDto {
+    requireProvider(grant?.providers, name);
     const { burst } = this.entry(name);
     if (tokens > burst) {
       const detail = `must not be above the burst of ${burst} rows`;
@@ -126,7 +131,7 @@ export class RateControlController {
 
   @Post('providers/:name/cooldown')
   @HttpCode(200)
-  @RequiresScope('ingest')
+  @RequiresScope('feedback')
   @ApiOperation({
     operationId: 'coolDown',
     summary: 'Pause a provider for a time, as after a pacing violation',
@@ -155,6 +160,7 @@ export class RateControlController {
 
   @Post('adjustments')
   @HttpCode(202)
+  @RequiresScope('feedback')
   @ApiOperation({ operationId: 'postAdjustment', summary: 'Apply a RateAdjustment' })
   @ApiBody({ type: RateAdjustmentDto, examples: ADJUSTMENT_EXAMPLES })
   @ApiAcceptedResponse({ type: AdjustmentAcceptedDto, description: 'Applied.', example: ADJUSTED_EXAMPLE })

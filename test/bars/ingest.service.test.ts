@@ -99,6 +99,7 @@ function hang(): void {
 const post = (awaitCommit: boolean, body = Buffer.from(JSON.stringify(GOOD_ROW))) =>
   ingest.ingest({
     body,
+    providers: undefined,
     contentType: 'application/x-ndjson',
     contentEncoding: undefined,
     onError: 'abort',

@@ -33,7 +33,7 @@ describe('the settings', () => {
       jitter: true,
     });
     expect(settings.breaker).toEqual({ failureThreshold: 5, halfOpenAfterMs: 10_000 });
-    expect(settings.tokens).toEqual({ admin: 'changeme', ingest: [], read: [] });
+    expect(settings.tokens).toEqual({ admin: 'changeme', others: [] });
   });
 
   it('treat a variable that is set to nothing as unset', () => {
@@ -124,7 +124,9 @@ function declaredVariables(): (string | undefined)[] {
 }
 
 describe('the authenticator', () => {
-  const authenticator = new TokenAuthenticator({ admin: 'root', ingest: ['in1', 'in2'], read: ['out'] });
+  const authenticator = new TokenAuthenticator(
+    readSettings({ ADMIN_TOKEN: 'root', INGEST_TOKEN: 'in1, in2', READ_TOKEN: 'out' }).tokens,
+  );
 
   it.each([
     ['Bearer root', 'admin'],
@@ -141,6 +143,6 @@ describe('the authenticator', () => {
     ['', undefined],
     [undefined, undefined],
   ])('knows %p as %p', (header, scope) => {
-    expect(authenticator.authenticate(header)).toBe(scope);
+    expect(authenticator.authenticate(header)?.scope).toBe(scope);
   });
 });

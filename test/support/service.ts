@@ -9,6 +9,7 @@ export const TOKENS = {
   admin: 'test-admin-token-0001',
   ingest: 'test-ingest-token-001',
   read: 'test-read-token-00001',
+  feedback: 'test-feedback-token-1',
 };
 
 const READY = /API +(http:\/\/\S+)\/v1\/bars/;
@@ -157,6 +158,7 @@ function spawnService(env: Record<string, string | undefined>): ChildProcess {
       ADMIN_TOKEN: TOKENS.admin,
       INGEST_TOKEN: TOKENS.ingest,
       READ_TOKEN: TOKENS.read,
+      FEEDBACK_TOKEN: TOKENS.feedback,
       MDS_DATA_DIR: own,
       ...env,
     },

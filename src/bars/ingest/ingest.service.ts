@@ -1,15 +1,18 @@
 import { randomUUID } from 'node:crypto';
 
+import type { Grant } from '../../config/grant.js';
 import { SECOND } from '../../config/units.js';
 import { acceptProblem } from '../../coordinator/accept.problem.mapping.js';
 import type { DurableCoordinator, QueueLoad } from '../../coordinator/index.js';
 import type { BodyRoom } from '../../http/body.budget.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
+import { requireProvider } from '../../http/provider.access.js';
 import type { BarBatch } from '../bar.batch.js';
 import type { BodyFormat, DecodeResult, OnRowError } from '../decode/bars.decoder.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
+import { providerOf } from '../series.key.js';
 import type { WriteCounts } from '../write.counts.js';
 import type { Admission, Admitted } from './admission.js';
 import { BodyDecoder } from './body.decoder.js';
@@ -26,6 +29,8 @@ const NO_BODY = Buffer.alloc(0);
 export interface IngestRequest {
   /** Taken out when it is decoded: nobody holds it while the disk is waited for. */
   body: Buffer;
+  /** The providers whose bars the sender may send; undefined: all. */
+  readonly providers: Grant['providers'];
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly onError: OnRowError;
@@ -91,6 +96,8 @@ export class IngestService {
     const decoding = this.decodeBody(request, format);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     const batch = this.requireBatch(decoded);
+    if (request.providers)
+      for (const name of batch.series) requireProvider(request.providers, providerOf(name));
     const admitted = this.admission.admit(batch);
     // Now, and not before it was decoded: the coordinator gathers batches that ascend in time.
     batch.receivedAt = this.clock.next();
