@@ -4,6 +4,7 @@ import { BarSinkModule } from './bars/bar-sink.module.js';
 import { MeteredBarSink } from './bars/bar.sink.metered.js';
 import { barBatchCodec } from './bars/bar.batch.codec.js';
 import { BarsModule } from './bars/bars.module.js';
+import { LegacyCopyModule } from './bars/legacy/legacy-copy.module.js';
 import { ConfigModule } from './config/config.module.js';
 import { StopModule } from './config/stop.module.js';
 import type { StopRequest } from './config/stop.request.js';
@@ -31,6 +32,7 @@ import { ShutdownSequence } from './shutdown.sequence.js';
     FeedbackModule,
     RateControlModule,
     BarsModule,
+    LegacyCopyModule,
     HealthModule,
     ContractsModule,
   ],

@@ -1,4 +1,4 @@
-import type { PoolClient } from 'pg';
+import type { ClientBase, PoolClient } from 'pg';
 
 import { copyBars } from './copy.stream.js';
 import type { WriteOrder } from './key.order.js';
@@ -33,9 +33,10 @@ const MOST_INSERTS = 5;
 type Counted<Column extends string> = { batch: string } & Record<Column, number>;
 
 /** What became of the bars of each batch, by its time of receipt. */
-type Counts = ReadonlyMap<string, BatchCounts>;
+type Counts = Pick<ReadonlyMap<string, BatchCounts>, 'get'>;
 
-interface BatchCounts {
+/** What became of the bars of one batch. */
+export interface BatchCounts {
   inserted: number;
   updated: number;
   superseded: number;
@@ -65,7 +66,7 @@ export async function mergeBars(
   const counts: Counts = new Map(
     batches.map(({ batch }) => [String(batch.receivedAt), { inserted: 0, updated: 0, superseded: 0 }]),
   );
-  const range = [formatTimestamp(firstTs), formatTimestamp(lastTs)];
+  const range = [formatTimestamp(firstTs), formatTimestamp(lastTs)] as const;
   const hasSeveral = versions.at.length > 0;
 
   await client.query(PREPARE_MERGE);
@@ -74,16 +75,7 @@ export async function mergeBars(
     await client.query(PREPARE_REBUILD);
     await copyBars(client, 'bars_versions', batches, versions);
   }
-  await pairAll(client, keys.at.length, range, counts);
-  await client.query(READ_CONFIRMATIONS, range);
-  if (hasSeveral) await client.query(SET_SEVERAL_APART);
-  if (rebuildsAll) await client.query(SET_ALL_APART);
-  const late = await applyNewer(client, range, counts);
-  if (late > 0) {
-    await client.query(PREPARE_REBUILD);
-    await client.query(COLLECT_LATE);
-  }
-  const dated = hasSeveral || late > 0 ? await rebuild(client, range, counts) : 0;
+  const dated = await mergeStaged(client, { rows: keys.at.length, range, hasSeveral, rebuildsAll }, counts);
 
   // Parts of one body, replayed from the dead letters, share its time of receipt: they share what was counted.
   const ofBatches = batches.map(({ batch }) => {
@@ -100,6 +92,35 @@ export async function mergeBars(
   return { counts: ofBatches, dated };
 }
 
+/** What is in `bars_staging`, and in `bars_versions`. */
+export interface Staged {
+  /** Keys. */
+  readonly rows: number;
+  /** The first and the last ts, as text. */
+  readonly range: readonly [string, string];
+  /** Whether there are keys with several versions. */
+  readonly hasSeveral: boolean;
+  readonly rebuildsAll?: boolean;
+}
+
+/** Merges what is staged in this transaction. @returns how many versions were from the future and gave way */
+export async function mergeStaged(
+  client: ClientBase,
+  { rows, range, hasSeveral, rebuildsAll = false }: Staged,
+  counts: Counts,
+): Promise<number> {
+  await pairAll(client, rows, range, counts);
+  await client.query(READ_CONFIRMATIONS, [...range]);
+  if (hasSeveral) await client.query(SET_SEVERAL_APART);
+  if (rebuildsAll) await client.query(SET_ALL_APART);
+  const late = await applyNewer(client, range, counts);
+  if (late > 0) {
+    await client.query(PREPARE_REBUILD);
+    await client.query(COLLECT_LATE);
+  }
+  return hasSeveral || late > 0 ? await rebuild(client, range, counts) : 0;
+}
+
 function countsOf(counts: Counts, batch: string): BatchCounts {
   const found = counts.get(batch);
   if (found === undefined) throw new Error(`the merge counted rows of an unknown batch received at ${batch}`);
@@ -108,7 +129,7 @@ function countsOf(counts: Counts, batch: string): BatchCounts {
 
 /** Inserts what is not stored, until all staged keys are there, locked and paired; the usual merge finds them at once. */
 async function pairAll(
-  client: PoolClient,
+  client: ClientBase,
   rows: number,
   range: readonly string[],
   counts: Counts,
@@ -123,13 +144,13 @@ async function pairAll(
   }
 }
 
-async function pairStored(client: PoolClient, range: readonly string[]): Promise<number> {
+async function pairStored(client: ClientBase, range: readonly string[]): Promise<number> {
   const { rowCount } = await client.query(PAIR_STORED, [...range]);
   return rowCount ?? 0;
 }
 
 /** @returns how many versions are left, because they are not the newest of their key */
-async function applyNewer(client: PoolClient, range: readonly string[], counts: Counts): Promise<number> {
+async function applyNewer(client: ClientBase, range: readonly string[], counts: Counts): Promise<number> {
   const { rows } = await client.query<Counted<'updated' | 'written' | 'late' | 'found'>>(APPLY_NEWER, [
     ...range,
   ]);
@@ -141,7 +162,7 @@ async function applyNewer(client: PoolClient, range: readonly string[], counts: 
 
 /** Counts what an earlier try wrote as if this one had. */
 async function countEarlierTry(
-  client: PoolClient,
+  client: ClientBase,
   rows: readonly Counted<'written'>[],
   counts: Counts,
 ): Promise<void> {
@@ -155,7 +176,7 @@ async function countEarlierTry(
 }
 
 /** @returns how many versions were from the future and gave way */
-async function rebuild(client: PoolClient, range: readonly string[], counts: Counts): Promise<number> {
+async function rebuild(client: ClientBase, range: readonly string[], counts: Counts): Promise<number> {
   const { rowCount: ahead } = await client.query(FIND_AHEAD);
   await client.query(ahead === 0 ? REBUILD : REBUILD_AHEAD);
   const superseded = await client.query<Counted<'superseded'>>(COUNT_SUPERSEDED);

@@ -1,4 +1,4 @@
-import type { PoolClient } from 'pg';
+import type { ClientBase } from 'pg';
 
 import { parseSeriesName } from './series.key.js';
 import { ADD_SERIES, BEGIN_PROVEN, LOCK_VERSION, READ_IDS, SKIP_TAKEN_IDS } from './series.sql.js';
@@ -30,7 +30,7 @@ export class SeriesStore {
    * @returns the id of each series of each dictionary of names, in their order
    */
   async begin(
-    client: PoolClient,
+    client: ClientBase,
     dictionaries: readonly (readonly string[])[],
   ): Promise<readonly Int32Array[]> {
     for (let attempt = 0; attempt < MOST_TRIES; attempt++) {
@@ -57,7 +57,7 @@ export class SeriesStore {
 
   /** Reads ids, 0 where there is none, in a transaction that has proven the content. */
   private async read(
-    client: PoolClient,
+    client: ClientBase,
     content: string | undefined,
     names: readonly string[],
   ): Promise<Map<string, number>> {
@@ -73,7 +73,7 @@ export class SeriesStore {
   }
 
   /** Adds series in a transaction of its own. */
-  private async add(client: PoolClient, names: readonly string[]): Promise<void> {
+  private async add(client: ClientBase, names: readonly string[]): Promise<void> {
     await beginTransaction(client);
     await client.query(LOCK_VERSION);
     // Nobody else adds any from here on.
@@ -129,7 +129,7 @@ function filled(
 }
 
 /** @returns what the table is known by; undefined when nothing can be proven */
-async function beginTransaction(client: PoolClient): Promise<string | undefined> {
+async function beginTransaction(client: ClientBase): Promise<string | undefined> {
   // Of several statements pg gives several results; its types know of one.
   const results = (await client.query(BEGIN_PROVEN)) as unknown as { rows: { content?: string | null }[] }[];
   return results.at(-1)?.rows[0]?.content ?? undefined;
@@ -137,7 +137,7 @@ async function beginTransaction(client: PoolClient): Promise<string | undefined>
 
 /** The ids of names, 0 where there is none, and the content of the same snapshot. */
 async function readIds(
-  client: PoolClient,
+  client: ClientBase,
   names: readonly string[],
 ): Promise<{ readonly ids: ReadonlyMap<string, number>; readonly content: string | undefined }> {
   const { rows } = await client.query<{ content: string | null; ids: string | null }>(

@@ -6,4 +6,6 @@ export const ADVISORY_LOCK = {
   partition: 7_306_002,
   /** Held shared by transactions that write bars, and alone by those that change or delete series. */
   series: 7_306_003,
+  /** Held by the replica that copies the rows of an earlier release's table. */
+  legacyCopy: 7_306_004,
 } as const;

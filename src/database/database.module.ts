@@ -16,8 +16,11 @@ import { Database, type DatabaseObserver } from './database.js';
 import { exposeDatabase } from './database.metrics.js';
 import { DatabasePing } from './database.ping.js';
 import { DatabaseServer } from './database.server.js';
+import type { Adoption } from './legacy/legacy.adoption.js';
+import { LEGACY } from './legacy/legacy.table.js';
 import { PartitionStore } from './partition.store.js';
 import { SchemaMigrator } from './schema.migrator.js';
+import { SILENT_LOGGER } from './silent.logger.js';
 
 /** The server, embedded or not. Apart, because TypeORM's module needs its URL. */
 @Global()
@@ -53,6 +56,7 @@ export class DatabaseServerModule {}
           poolSize: settings.database.poolMax,
           extra: { idleTimeoutMillis: 600 * SECOND, keepAlive: true },
           poolErrorHandler: () => undefined,
+          logger: SILENT_LOGGER,
         }),
         manualInitialization: true,
       }),
@@ -115,14 +119,25 @@ function createDatabase(
 ): Database {
   const logger = new Logger('database');
   const observer: DatabaseObserver = {
-    migrated: (count) => {
-      metrics.migrationsApplied.inc(count);
-      logger.log(count === 0 ? 'schema is up to date' : `schema migrated, ${count} step(s) applied`);
+    migrated: ({ applied, adoption }) => {
+      metrics.migrationsApplied.inc(applied);
+      logger.log(applied === 0 ? 'schema is up to date' : `schema migrated, ${applied} step(s) applied`);
+      if (adoption) tellAdoption(adoption, logger);
     },
     openFailed: (error) => logger.warn(`database cannot be used yet, trying again: ${reasonOf(error)}`),
     connectionLost: (error) => logger.warn(`an idle database connection was cut: ${error.message}`),
   };
   return new Database(source, migrator, partitions, observer, maxReaders);
+}
+
+function tellAdoption({ dependents }: Adoption, logger: Logger): void {
+  logger.log(
+    `the table ${LEGACY.name} of an earlier release is now ${LEGACY.adopted}; its rows are copied in the background`,
+  );
+  if (dependents.length > 0)
+    logger.warn(
+      `${dependents.join(', ')} read ${LEGACY.adopted}, which gets no new bars: make them again on ${LEGACY.name}`,
+    );
 }
 
 /**

@@ -7,7 +7,7 @@ import { reasonOf } from '../logging/error.text.js';
 import { DatabaseTimeoutError, DatabaseUnavailableError } from './database.errors.js';
 import type { PartitionStore } from './partition.store.js';
 import { leaseOf, type ReadLease } from './read.lease.js';
-import type { SchemaMigrator } from './schema.migrator.js';
+import type { Migrated, SchemaMigrator } from './schema.migrator.js';
 import { Turnstile } from './turnstile.js';
 
 const FIRST_RETRY_MS = 0.25 * SECOND;
@@ -19,7 +19,7 @@ const READ_LIMIT_MS = 30 * SECOND;
 const STREAM_WAIT_MS = 10 * SECOND;
 /** What the database tells about its start. */
 export interface DatabaseObserver {
-  migrated(count: number): void;
+  migrated(what: Migrated): void;
   /** Called once per outage message, not once per attempt. */
   openFailed(error: unknown): void;
   /** An idle connection was cut; the pool replaces it. */
@@ -65,6 +65,17 @@ export class Database {
   /** True when the schema is migrated and the pool is there. It says nothing about the server's health now. */
   get isOpen(): boolean {
     return this.pool !== undefined;
+  }
+
+  /** Why it is not open; undefined when nothing failed. */
+  get openFailure(): unknown {
+    return this.isOpen ? undefined : this.lastFailure;
+  }
+
+  /** Resolves to true as soon as it is open, and to false when it is closed before. */
+  async untilOpen(): Promise<boolean> {
+    await this.opening;
+    return this.isOpen;
   }
 
   /** Connections by state. */
@@ -154,7 +165,7 @@ export class Database {
 
   private async tryOpen(): Promise<boolean> {
     try {
-      const applied = await this.migrator.migrate();
+      const migrated = await this.migrator.migrate();
       await this.dataSource.initialize();
       const pool = (this.dataSource.driver as PostgresDriver).master as Pool;
       pool.on('error', (error: Error) => this.observer.connectionLost(error));
@@ -166,7 +177,8 @@ export class Database {
       // the sink makes what is missing.
       await this.partitions.ensure([year, year + 1]).catch(() => undefined);
       this.pool = pool;
-      this.observer.migrated(applied);
+      this.lastFailure = undefined;
+      this.observer.migrated(migrated);
       return true;
     } catch (error) {
       if (reasonOf(error) !== reasonOf(this.lastFailure)) this.observer.openFailed(error);

@@ -181,6 +181,16 @@ export class Metrics {
     name: 'mds_receipt_clock_ahead_seconds',
     help: "How far times of receipt are ahead of PostgreSQL's clock: 0, unless it is waited for; NaN until it was read.",
   });
+  readonly legacyRows = new Gauge({
+    name: 'mds_legacy_rows',
+    help: "Rows of an earlier release's table, by what became of them: copied, left where they are, or pending (an estimate).",
+    labelNames: ['state'] as const,
+  });
+  readonly legacyRowsLeft = new Gauge({
+    name: 'mds_legacy_rows_left',
+    help: "Rows of an earlier release's table that could not be copied, by why; the table legacy_left names their series.",
+    labelNames: ['reason'] as const,
+  });
   readonly poolConnections = new Gauge({
     name: 'mds_db_pool_connections',
     help: 'Database connections by state; waiting counts requests for one.',
@@ -191,6 +201,7 @@ export class Metrics {
     // A series that first appears with a value hides that value from rate() and increase().
     for (const outcome of ['inserted', 'updated', 'unchanged', 'superseded'])
       this.rowsCommitted.inc({ outcome }, 0);
+    for (const state of ['copied', 'left', 'pending']) this.legacyRows.set({ state }, 0);
     for (const method of ['COPY', 'UPSERT']) {
       for (const status of ['success', 'failure']) this.barsWritten.inc({ method, status }, 0);
     }

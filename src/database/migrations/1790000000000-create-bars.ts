@@ -1,5 +1,8 @@
 import type { MigrationInterface, QueryRunner } from 'typeorm';
 
+import { CREATE_VIEW } from '../bars.view.js';
+import { LEGACY } from '../legacy/legacy.table.js';
+
 /** Series, bars partitioned by time, their earlier versions, and the view with the earlier table's shape. */
 export class CreateBars1790000000000 implements MigrationInterface {
   readonly name = 'CreateBars1790000000000';
@@ -52,14 +55,21 @@ export class CreateBars1790000000000 implements MigrationInterface {
     await runner.query(
       `COMMENT ON TABLE bar_confirmations IS 'When a stored bar was last received again unchanged; decides between versions that are committed out of order'`,
     );
-    await runner.query(`
-      CREATE VIEW bars_ohlcv AS
-        SELECT provider, symbol, interval, ts, open, high, low, close, volume, received_at AS updated_at
-        FROM bars JOIN series ON series.id = bars.series_id`);
+    // A table of an earlier release has the name until it is taken over (legacy.adoption.ts).
+    if (!(await hasTable(runner, LEGACY.name))) await runner.query(CREATE_VIEW);
   }
 
   async down(runner: QueryRunner): Promise<void> {
     await runner.query('DROP VIEW bars_ohlcv');
     await runner.query('DROP TABLE bar_confirmations, bar_revisions, bars, series');
   }
+}
+
+async function hasTable(runner: QueryRunner, name: string): Promise<boolean> {
+  const rows = (await runner.query(
+    `SELECT FROM pg_class
+      WHERE relname = $1 AND relnamespace = current_schema()::regnamespace AND relkind IN ('r', 'p')`,
+    [name],
+  )) as object[];
+  return rows.length > 0;
 }

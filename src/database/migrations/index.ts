@@ -1,5 +1,6 @@
 import { CreateBars1790000000000 } from './1790000000000-create-bars.js';
 import { SeriesVersion1790000100000 } from './1790000100000-series-version.js';
+import { LegacyCopy1790000300000 } from './1790000300000-legacy-copy.js';
 
 /** Every migration, oldest first. They only go forward in production; `down` exists for development. */
-export const MIGRATIONS = [CreateBars1790000000000, SeriesVersion1790000100000];
+export const MIGRATIONS = [CreateBars1790000000000, SeriesVersion1790000100000, LegacyCopy1790000300000];

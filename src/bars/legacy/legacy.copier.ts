@@ -1,0 +1,153 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+import { Client } from 'pg';
+
+import { SECOND } from '../../config/units.js';
+import { classifyFailure } from '../../coordinator/failure.table.js';
+import { ADVISORY_LOCK } from '../../database/advisory.locks.js';
+import { CONNECT_LIMIT_MS } from '../../database/connect.limit.js';
+import type { PartitionStore } from '../../database/partition.store.js';
+import { SeriesStore } from '../series.store.js';
+import { LegacyCopy, type LegacyProgress } from './legacy.copy.js';
+
+/** Rows of a transaction: a tenth of a second, in which a writer of the same bars would wait. */
+const PAGE_ROWS = 5_000;
+const FEWER = 10;
+const AGAIN_MS = 5 * SECOND;
+const TELL_EVERY_MS = 10 * SECOND;
+/** Of a statement: the first one lists the series of the whole table. */
+const STATEMENT_LIMIT_MS = 3_600 * SECOND;
+/** How long the copy rests after a page, in times that the page took; the second while bars queue up. */
+const REST = 1;
+const REST_UNDER_LOAD = 9;
+
+/** What a LegacyCopier reports. */
+export interface LegacyObserver {
+  /** Each time that it is looked at, also while another replica copies. */
+  counted(progress: LegacyProgress): void;
+  /** For people: at the beginning, now and then, and at the end. `rowsPerSecond`: of late. */
+  told(progress: LegacyProgress, rowsPerSecond?: number): void;
+  /** It is tried again. */
+  failed(error: unknown): void;
+}
+
+/** Settings of a LegacyCopier. */
+export interface LegacyCopierOptions {
+  readonly adminUrl: string;
+  readonly partitions: PartitionStore;
+  /** Whether bars queue up, which then go first. */
+  readonly isBusy: () => boolean;
+  readonly observe: LegacyObserver;
+  /** Milliseconds from one try to the next; default 5,000. */
+  readonly againMs?: number;
+}
+
+/**
+ * Copies the rows of an earlier release's table in the background, one replica at a time, slowly enough that bars that
+ * come meanwhile are written as ever.
+ */
+export class LegacyCopier {
+  constructor(private readonly options: LegacyCopierOptions) {}
+
+  /** Resolves when all is copied, when there is nothing to copy, or when `signal` aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { observe, againMs = AGAIN_MS } = this.options;
+    while (!signal.aborted) {
+      const isDone = await this.runOnce(signal).catch((error: unknown) => {
+        // A connection that we ended ourselves fails too.
+        if (!signal.aborted) observe.failed(error);
+        return false;
+      });
+      if (isDone) return;
+      await sleep(againMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** @returns whether all is done; false when another replica copies */
+  private async runOnce(signal: AbortSignal): Promise<boolean> {
+    const clients = [this.newClient(), this.newClient()] as const;
+    // What the server is doing then is rolled back.
+    const abort = (): void => clients.forEach((client) => void client.end().catch(() => undefined));
+    signal.addEventListener('abort', abort);
+    try {
+      const [lock, worker] = clients;
+      await worker.connect();
+      const copy = new LegacyCopy(worker, this.options.partitions, new SeriesStore());
+      const before = await this.count(copy);
+      if (before === undefined || before.completed) {
+        if (before) this.options.observe.told(before);
+        return true;
+      }
+      await lock.connect();
+      // In a transaction: a lock of the session would outlive us behind a pooler.
+      await lock.query('BEGIN');
+      await lock.query('SET LOCAL idle_in_transaction_session_timeout = 0');
+      const { rows } = await lock.query<{ locked: boolean }>(
+        'SELECT pg_try_advisory_xact_lock($1) AS locked',
+        [ADVISORY_LOCK.legacyCopy],
+      );
+      if (rows[0]?.locked !== true) return false;
+      this.options.observe.told(before);
+      await this.copyAll(copy, worker, before, signal);
+      return true;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      abort();
+    }
+  }
+
+  private async copyAll(
+    copy: LegacyCopy,
+    worker: Client,
+    before: LegacyProgress,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { observe, isBusy } = this.options;
+    let mostRows = PAGE_ROWS;
+    let toldAt = performance.now();
+    let told = before;
+    for (let more = true; more && !signal.aborted;) {
+      const start = performance.now();
+      try {
+        more = await copy.copyPage(mostRows);
+        mostRows = Math.min(PAGE_ROWS, mostRows * FEWER);
+      } catch (error) {
+        // Of a row that PostgreSQL refuses, for a constraint that somebody added, the others are told apart.
+        if (classifyFailure(error) !== 'data') throw error;
+        await worker.query('ROLLBACK');
+        if (mostRows > 1) mostRows = Math.ceil(mostRows / FEWER);
+        else more = await copy.copyPage(1, { leaves: true });
+      }
+      const end = performance.now();
+      if (end - toldAt > TELL_EVERY_MS) {
+        const progress = (await this.count(copy)) ?? told;
+        observe.told(progress, ((progress.copied - told.copied) * SECOND) / (end - toldAt));
+        toldAt = end;
+        told = progress;
+      }
+      const rest = (end - start) * (isBusy() ? REST_UNDER_LOAD : REST);
+      if (more) await sleep(rest, undefined, { signal }).catch(() => undefined);
+    }
+    const after = signal.aborted ? undefined : await this.count(copy);
+    if (after) observe.told(after);
+  }
+
+  private async count(copy: LegacyCopy): Promise<LegacyProgress | undefined> {
+    const progress = await copy.progress();
+    if (progress) this.options.observe.counted(progress);
+    return progress;
+  }
+
+  private newClient(): Client {
+    const client = new Client({
+      connectionString: this.options.adminUrl,
+      application_name: 'market-data-store copy',
+      connectionTimeoutMillis: CONNECT_LIMIT_MS,
+      query_timeout: STATEMENT_LIMIT_MS,
+      keepAlive: true,
+    });
+    // A connection that is cut while nobody queries on it: the next query rejects.
+    client.on('error', () => undefined);
+    return client;
+  }
+}

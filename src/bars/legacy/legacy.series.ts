@@ -1,0 +1,41 @@
+import type { ClientBase } from 'pg';
+
+import { isProvider, SYMBOL } from '../series.key.js';
+import { legacyInterval } from './legacy.interval.js';
+import { LIST_SERIES, NAME_SERIES, NOTE_LISTED, SET_CONFLICTS_APART } from './legacy.sql.js';
+
+/** Lists the series of the earlier release's table and how each is named in the bars, in a transaction. */
+export async function listLegacySeries(client: ClientBase): Promise<void> {
+  await client.query('BEGIN');
+  await nameLegacySeries(client);
+  await client.query(NOTE_LISTED);
+  await client.query('COMMIT');
+}
+
+/** The same in the transaction of the caller. */
+export async function nameLegacySeries(client: ClientBase): Promise<void> {
+  await client.query('DELETE FROM legacy_series');
+  await client.query(LIST_SERIES);
+  const intervals = await distinct(client, 'interval');
+  const providers = (await distinct(client, 'provider')).filter(isProvider);
+  await client.query(NAME_SERIES, [
+    intervals,
+    intervals.map((interval) => legacyInterval(interval) ?? null),
+    providers,
+    providers.filter(keepsCase),
+    SYMBOL.source,
+  ]);
+  await client.query(SET_CONFLICTS_APART);
+}
+
+/** Whether symbols of this provider keep their case. */
+function keepsCase(): boolean {
+  return false;
+}
+
+async function distinct(client: ClientBase, column: 'interval' | 'provider'): Promise<string[]> {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT ${column} AS name FROM legacy_series ORDER BY name`,
+  );
+  return rows.map(({ name }) => name);
+}
