@@ -24,19 +24,26 @@ import {
   INGEST_RESULT_EXAMPLES,
   STORED_RESULT_EXAMPLE,
   LATEST_BARS_EXAMPLE,
+  LATEST_BARS_EXAMPLE_CSV,
+  LATEST_BARS_EXAMPLE_NDJSON,
 } from './dto/bar.examples.js';
 import { BarsQuery } from './dto/bars.query.js';
 import { IngestQuery } from './dto/ingest.query.js';
 import { IngestResultDto, StoredResultDto } from './dto/ingest-result.dto.js';
-import { SeriesFilterQuery } from './dto/series-filter.query.js';
+import { LatestBarsQuery } from './dto/latest-bars.query.js';
 import { ingestAnswer } from './ingest/ingest.answer.js';
 import { IngestService } from './ingest/ingest.service.js';
 import { BarsAnswer } from './read/bars.answer.js';
 
+const NEXT_PAGE_HEADER = {
+  description: 'With a page of CSV or NDJSON: the token of the next one.',
+  schema: { type: 'string' as const },
+};
+
 /** Bars in, bars out. */
 @ApiTags('bars')
 @ApiSecured()
-@ApiExtraModels(BarPageDto, NewBarDto, NewBarsDto)
+@ApiExtraModels(BarPageDto, LatestBarsDto, NewBarDto, NewBarsDto)
 @Controller('v1/bars')
 export class BarsController {
   constructor(
@@ -139,10 +146,7 @@ export class BarsController {
   @ApiOkResponse({
     description: 'The bars of the range.',
     headers: {
-      'X-Next-Page-Token': {
-        description: 'With CSV or NDJSON and a limit: the token of the next page.',
-        schema: { type: 'string' },
-      },
+      'X-Next-Page-Token': NEXT_PAGE_HEADER,
     },
     content: {
       'application/json': { schema: { $ref: getSchemaPath(BarPageDto) }, example: BAR_PAGE_EXAMPLE },
@@ -163,13 +167,21 @@ export class BarsController {
   @RequiresScope('read')
   @ApiOperation({ operationId: 'getLatestBars', summary: 'Newest bar of each series' })
   @ApiOkResponse({
-    type: LatestBarsDto,
-    description: 'One bar a series, sorted by symbol; at most 10,000.',
-    example: LATEST_BARS_EXAMPLE,
+    description: 'One bar a series, sorted by symbol, provider, interval.',
+    headers: { 'X-Next-Page-Token': NEXT_PAGE_HEADER },
+    content: {
+      'application/json': { schema: { $ref: getSchemaPath(LatestBarsDto) }, example: LATEST_BARS_EXAMPLE },
+      'application/x-ndjson': { schema: { type: 'string' }, example: LATEST_BARS_EXAMPLE_NDJSON },
+      'text/csv': { schema: { type: 'string' }, example: LATEST_BARS_EXAMPLE_CSV },
+    },
   })
   @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
-  async latest(@Query(queryPipe) query: SeriesFilterQuery, @Res() reply: FastifyReply): Promise<void> {
-    await this.answer.latest(query, reply);
+  async latest(
+    @Query(queryPipe) query: LatestBarsQuery,
+    @Req() request: FastifyRequest,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    await this.answer.latest(query, request, reply);
   }
 }
 

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, type PoolClient } from 'pg';
 
 import { SeriesReader } from '../../src/bars/read/series.reader.js';
-import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
+import { bar, type Bar, type Format, read, ServedDatabase, TYPES, write } from '../api/api.samples.js';
 
 const served = new ServedDatabase();
 
@@ -75,5 +75,106 @@ describe('D2: the list of series', () => {
     const { series } = JSON.parse(await served.get('/v1/series?symbols=FEW')) as { series: { id: number }[] };
     const [row] = await served.database.query<{ id: number }>(`SELECT id FROM series WHERE symbol = 'FEW'`);
     expect(series).toMatchObject([{ id: row?.id }]);
+  });
+});
+
+describe('A7: the newest bars', () => {
+  const nameOf = ({ symbol, provider, interval }: Bar): string => `${symbol} ${provider} ${interval}`;
+
+  /** Follows the tokens to the end; the names of the series on each page. */
+  async function pagesOf(query: string, format: Format): Promise<string[][]> {
+    const pages: string[][] = [];
+    let token: string | null = null;
+    do {
+      const path = `/v1/bars/latest?format=${format}&${query}${token === null ? '' : `&page_token=${token}`}`;
+      const answer: Response = await served.service.fetch(path);
+      const text = await answer.text();
+      expect(answer.status).toBe(200);
+      expect(answer.headers.get('content-type')).toContain(TYPES[format]);
+      const rows = format === 'csv' ? csvRows(text) : read(text, format);
+      pages.push(rows.map(nameOf));
+      token =
+        format === 'json'
+          ? (JSON.parse(text) as { next_page_token: string | null }).next_page_token
+          : answer.headers.get('x-next-page-token');
+    } while (token !== null && pages.length < 100);
+    return pages;
+  }
+
+  /** Bars from a CSV with their age, which is a column more than they are sent with. */
+  function csvRows(text: string): Bar[] {
+    const [header, ...lines] = text.trimEnd().split('\n');
+    expect(header).toBe('provider,symbol,interval,ts,open,high,low,close,volume,age_seconds');
+    return lines.map((line) => {
+      const [provider, symbol, interval, ts, ...numbers] = line.split(',');
+      expect(numbers.map(Number).filter(Number.isFinite)).toHaveLength(6);
+      return bar({ provider, symbol, interval, ts } as Partial<Bar>);
+    });
+  }
+
+  it('come in pages that end anywhere, also between series of one symbol, in every format', async () => {
+    await served.clear();
+    const keys = ['A', 'B', 'C'].flatMap((symbol) =>
+      ['p', 'q'].flatMap((provider) => ['1d', '1h'].map((interval) => ({ symbol, provider, interval }))),
+    );
+    const bars = keys.flatMap((key) => [0, 1].map((at) => bar({ ...key, ts: minuteAt(60 * 24 * at) })));
+    await served.service.post(write(bars, 'ndjson'));
+    // Series that never got a bar, or lost all of them, are not on any page.
+    await served.database.query(
+      `DELETE FROM bars USING series WHERE id = series_id AND symbol = 'B' AND provider = 'p'`,
+    );
+    const names = keys.map((key) => nameOf(bar(key))).filter((name) => !name.startsWith('B p'));
+    for (const format of ['json', 'ndjson', 'csv'] as const)
+      for (const limit of [1, 3, 9, 10, 11]) {
+        const pages = await pagesOf(`limit=${limit}`, format);
+        expect(pages.flat()).toEqual(names);
+        expect(pages.slice(0, -1).every((page) => page.length === limit)).toBe(true);
+      }
+    expect((await pagesOf('limit=2&symbols=a,c&interval=1h', 'json')).flat()).toEqual(
+      names.filter((name) => name.endsWith('1h') && !name.startsWith('B')),
+    );
+  });
+
+  it('are all told, however many series there are', async () => {
+    await served.clear();
+    const many = Array.from({ length: 10_001 }, (_, at) => bar({ symbol: `S${at}`, provider: 'many' }));
+    await served.service.post(write(many, 'csv'), TYPES.csv);
+    const pages = await pagesOf('limit=10000&provider=many', 'ndjson');
+    expect(pages.map((page) => page.length)).toEqual([10_000, 1]);
+    expect(new Set(pages.flat()).size).toBe(10_001);
+    expect((await pagesOf('provider=many', 'json')).map((page) => page.length)).toEqual([
+      ...Array.from({ length: 10 }, () => 1_000),
+      1,
+    ]);
+  });
+
+  it('behind a token are those behind its series, whatever the filter', async () => {
+    await served.clear();
+    const keys = ['p', 'q'].map((provider) => ({ symbol: 'A', provider, interval: '1d' }));
+    await served.service.post(
+      write(
+        keys.map((key) => bar(key)),
+        'ndjson',
+      ),
+    );
+    const { next_page_token: token } = JSON.parse(await served.get('/v1/bars/latest?limit=1')) as {
+      next_page_token: string;
+    };
+    const one = (provider: string) =>
+      pagesOf(`symbols=A&interval=1d&provider=${provider}&page_token=${token}`, 'json');
+    expect(await one('p')).toEqual([[]]);
+    expect(await one('q')).toEqual([['A q 1d']]);
+  });
+
+  it('are refused with a token or a limit that cannot be', async () => {
+    for (const query of ['limit=0', 'limit=10001', 'format=xml', 'page_token=x', 'page_token=WyJBIiwxLDFd']) {
+      const answer = await served.service.fetch(`/v1/bars/latest?${query}`);
+      const { code } = (await answer.json()) as { code: string };
+      expect({ query, status: answer.status, code }).toEqual({
+        query,
+        status: 400,
+        code: 'invalid-parameter',
+      });
+    }
   });
 });

@@ -91,9 +91,17 @@ export class BarPageDto {
   next_page_token!: string | null;
 }
 
-/** The newest bar of each series. */
+/** A page of newest bars, one of each series. */
 @ApiSchema({ name: 'LatestBars' })
 export class LatestBarsDto {
   @ApiProperty({ type: [LatestBarDto] })
   bars!: LatestBarDto[];
+
+  @ApiProperty({
+    type: String,
+    nullable: true,
+    description: 'Pass as `page_token` for the next page; null on the last.',
+    example: null,
+  })
+  next_page_token!: string | null;
 }

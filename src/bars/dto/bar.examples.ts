@@ -26,8 +26,16 @@ export const BARS_EXAMPLE_CSV = `${Object.keys(BAR).join(',')}\n${Object.values(
 /** The same bar, read back. */
 export const BAR_PAGE_EXAMPLE = { bars: [BAR], next_page_token: null };
 
+const AGED_BAR = { ...BAR, age_seconds: 75600.125 };
+
 /** The same bar, read back on the evening of its day. */
-export const LATEST_BARS_EXAMPLE = { bars: [{ ...BAR, age_seconds: 75600.125 }] };
+export const LATEST_BARS_EXAMPLE = { bars: [AGED_BAR], next_page_token: null };
+
+/** The same as NDJSON. */
+export const LATEST_BARS_EXAMPLE_NDJSON = `${JSON.stringify(AGED_BAR)}\n`;
+
+/** The same as CSV. */
+export const LATEST_BARS_EXAMPLE_CSV = `${Object.keys(AGED_BAR).join(',')}\n${Object.values(AGED_BAR).join(',')}\n`;
 
 const ACCEPTED = {
   batch_id: '6f7b0e0c-6f2e-4f3a-9c39-0a8f4d7d5a10',

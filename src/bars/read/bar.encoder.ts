@@ -22,7 +22,6 @@ const ANY_SERIES = -1;
 
 const MICROS_PER_SECOND = 1_000_000;
 const MILLIS_PER_SECOND = 1_000;
-const AGE = Buffer.from(',"age_seconds":');
 
 /** What an encoder may be asked for besides. */
 export interface BarEncoderOptions {
@@ -66,9 +65,9 @@ export class BarEncoder {
       this.symbols.set(one.id ?? ANY_SERIES, one.symbol);
       longestPrefix = Math.max(longestPrefix, prefix.length);
     }
-    const { separators, end } = layout;
+    const { separators, age: beforeAge, end } = layout;
     const between = separators.reduce((sum, text) => sum + text.length, end.length);
-    const age = now === undefined ? 0 : AGE.length + NUMBER_BYTES;
+    const age = now === undefined ? 0 : beforeAge.length + NUMBER_BYTES;
     this.longestBar = longestPrefix + TIMESTAMP_BYTES + separators.length * NUMBER_BYTES + between + age;
   }
 
@@ -108,7 +107,7 @@ export class BarEncoder {
 
   private writeBar(source: DataView, from: number, target: Buffer, start: number): number {
     if (source.getInt16(from) !== FIELDS) throw new Error('COPY sent a tuple that is not a bar');
-    const { separators, end } = this.layout;
+    const { separators, age, end } = this.layout;
     let at = put(this.prefixOf(source.getInt32(from + SERIES_AT)), target, start);
     this.micros = source.getInt32(from + TS_AT) * TWO_32 + source.getUint32(from + TS_AT + 4);
     at = writeTimestamp(this.micros, target, at);
@@ -119,7 +118,7 @@ export class BarEncoder {
       value += NUMBER_STEP;
     }
     if (this.now !== undefined) {
-      at = put(AGE, target, at);
+      at = put(age, target, at);
       at = writeNumber(this.ageAt(this.now), target, at);
     }
     return put(end, target, at);

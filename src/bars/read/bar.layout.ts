@@ -21,7 +21,9 @@ export interface BarLayout {
   prefix(series: SeriesKey): string;
   /** Before open, high, low, close and volume. */
   readonly separators: readonly Buffer[];
-  /** Behind volume. */
+  /** Before the age, of bars that tell it. */
+  readonly age: Buffer;
+  /** Behind all values. */
   readonly end: Buffer;
 }
 
@@ -34,6 +36,7 @@ const jsonPrefix = ({ provider, symbol, interval }: SeriesKey): string =>
 const JSON_SEPARATORS = ['","open":', ',"high":', ',"low":', ',"close":', ',"volume":'].map((text) =>
   Buffer.from(text),
 );
+const JSON_AGE = Buffer.from(',"age_seconds":');
 
 export const BAR_LAYOUTS: Readonly<Record<Format, BarLayout>> = {
   json: {
@@ -41,6 +44,7 @@ export const BAR_LAYOUTS: Readonly<Record<Format, BarLayout>> = {
     // Each bar with a comma before it; the answer leaves out the first one.
     prefix: (series) => `,${jsonPrefix(series)}`,
     separators: JSON_SEPARATORS,
+    age: JSON_AGE,
     end: Buffer.from('}'),
   },
   csv: {
@@ -48,14 +52,22 @@ export const BAR_LAYOUTS: Readonly<Record<Format, BarLayout>> = {
     // RFC 4180; neither providers nor intervals can have a comma or a quote.
     prefix: ({ provider, symbol, interval }) => `${provider},${csvField(symbol)},${interval},`,
     separators: [',', ',', ',', ',', ','].map((text) => Buffer.from(text)),
+    age: Buffer.from(','),
     end: Buffer.from('\n'),
   },
   ndjson: {
     header: '',
     prefix: jsonPrefix,
     separators: JSON_SEPARATORS,
+    age: JSON_AGE,
     end: Buffer.from('}\n'),
   },
+};
+
+/** The layouts of bars that tell their age. */
+export const AGED_LAYOUTS: typeof BAR_LAYOUTS = {
+  ...BAR_LAYOUTS,
+  csv: { ...BAR_LAYOUTS.csv, header: `${BAR_COLUMNS},age_seconds\n` },
 };
 
 function csvField(text: string): string {

@@ -3,10 +3,11 @@ import type { ClientBase } from 'pg';
 import { SECOND } from '../../config/units.js';
 import type { Database } from '../../database/database.js';
 import { BarEncoder } from './bar.encoder.js';
-import { BAR_LAYOUTS, type Format } from './bar.layout.js';
+import { AGED_LAYOUTS, type Format } from './bar.layout.js';
 import { barPieces, encodedCopy } from './bar.pieces.js';
 import type { BarPosition, BarQuery } from './bar.query.js';
 import { BEGIN_READ, copyLatest } from './copy.sql.js';
+import type { SeriesKey } from '../series.key.js';
 import type { SeriesFilter } from './series.filter.js';
 import { onlyKey, seriesPages } from './series.pages.js';
 
@@ -17,6 +18,16 @@ export interface BarPage {
   readonly last: BarPosition | undefined;
 }
 
+/** The newest bars of some series, as text. */
+export interface LatestPage {
+  readonly pieces: readonly Buffer[];
+  /** The last series of the page; undefined when none with bars is behind it. */
+  readonly last: SeriesKey | undefined;
+}
+
+/** Series looked at together at least: few of them may have bars. */
+const LEAST_SERIES = 256;
+
 /** Reads stored bars, a bounded number at a time. */
 export class BarReader {
   constructor(
@@ -26,7 +37,7 @@ export class BarReader {
 
   /** At most `limit` bars behind `position`, or from the beginning. */
   async page(query: BarQuery, format: Format, limit: number, position?: BarPosition): Promise<BarPage> {
-    return await this.readProven(query, async (client) => {
+    return await this.readProven(onlyKey(query) !== undefined, async (client) => {
       const pieces: Buffer[] = [];
       const reading = barPieces(client, query, format, limit, position);
       for (;;) {
@@ -37,18 +48,25 @@ export class BarReader {
     });
   }
 
-  /** The newest bar of each series with its age, as JSON, for at most `limit` series that have bars. */
-  async latest(filter: SeriesFilter, limit: number): Promise<readonly Buffer[]> {
-    return await this.readProven(filter, async (client) => {
+  /** The newest bar of each series with its age, for at most `limit` series that have bars, behind `behind`. */
+  async latest(filter: SeriesFilter, format: Format, limit: number, behind?: SeriesKey): Promise<LatestPage> {
+    const now = this.now() / SECOND;
+    return await this.readProven(onlyKey(filter) !== undefined && behind === undefined, async (client) => {
       const pieces: Buffer[] = [];
       let left = limit;
-      for await (const series of seriesPages(client, filter, limit)) {
-        const encoder = new BarEncoder(BAR_LAYOUTS.json, series, { now: this.now() / SECOND });
-        for await (const piece of encodedCopy(client, copyLatest(series, left), encoder)) pieces.push(piece);
-        left -= encoder.end();
-        if (left === 0) break;
+      let last: SeriesKey | undefined;
+      // One more than asked for tells whether there are more.
+      for await (const series of seriesPages(client, filter, Math.max(limit + 1, LEAST_SERIES), behind)) {
+        const encoder = new BarEncoder(AGED_LAYOUTS[format], series, { most: left, now });
+        const copy = copyLatest(series, left + 1);
+        for await (const piece of encodedCopy(client, copy, encoder)) pieces.push(piece);
+        const bars = encoder.end();
+        const lastId = encoder.last?.seriesId;
+        last = series.find(({ id }) => id === lastId) ?? last;
+        if (bars > left) return { pieces, last };
+        left -= bars;
       }
-      return pieces;
+      return { pieces, last: undefined };
     });
   }
 
@@ -56,9 +74,9 @@ export class BarReader {
    * The ids of several series, and the bars under them, are read from one snapshot. The one statement that reads a single
    * series finds its id itself.
    */
-  private async readProven<T>(filter: SeriesFilter, work: (client: ClientBase) => Promise<T>): Promise<T> {
+  private async readProven<T>(isSingle: boolean, work: (client: ClientBase) => Promise<T>): Promise<T> {
     return await this.database.read(async (client) => {
-      if (onlyKey(filter) !== undefined) return await work(client);
+      if (isSingle) return await work(client);
       await client.query(BEGIN_READ);
       const result = await work(client);
       await client.query('COMMIT');

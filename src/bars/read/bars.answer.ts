@@ -2,16 +2,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarsQuery } from '../dto/bars.query.js';
-import type { SeriesFilterQuery } from '../dto/series-filter.query.js';
+import type { LatestBarsQuery } from '../dto/latest-bars.query.js';
 import { withDatabaseProblem } from '../ingest/write.problems.js';
-import { BAR_LAYOUTS, CONTENT_TYPES, type Format } from './bar.layout.js';
+import { AGED_LAYOUTS, BAR_LAYOUTS, CONTENT_TYPES, type Format } from './bar.layout.js';
 import type { BarPosition, BarQuery } from './bar.query.js';
 import type { BarReader } from './bar.reader.js';
 import type { BarsStream } from './bars.stream.js';
-import { decodePageToken, encodePageToken } from './page.token.js';
+import { decodePageToken, decodeSeriesToken, encodePageToken, encodeSeriesToken } from './page.token.js';
 
 const DEFAULT_LIMIT = 1_000;
-const MOST_LATEST = 10_000;
 
 /** Answers questions about bars in the form that was asked for. */
 export class BarsAnswer {
@@ -34,19 +33,36 @@ export class BarsAnswer {
       this.reader.page(range, format, limit, position),
     );
     const token = last === undefined ? null : encodePageToken([last.symbol, last.ts, last.seriesId]);
-    void reply.type(CONTENT_TYPES[format]);
-    if (format === 'json') {
-      void reply.send(jsonOf(pieces, `],"next_page_token":${JSON.stringify(token)}}`));
-    } else {
-      if (token !== null) void reply.header('x-next-page-token', token);
-      void reply.send(Buffer.concat([Buffer.from(BAR_LAYOUTS[format].header), ...pieces]));
-    }
+    sendPage(reply, format, BAR_LAYOUTS[format].header, pieces, token);
   }
 
-  /** The newest bar of each series that matches. */
-  async latest(filter: SeriesFilterQuery, reply: FastifyReply): Promise<void> {
-    const pieces = await withDatabaseProblem(() => this.reader.latest(filter, MOST_LATEST));
-    void reply.type(CONTENT_TYPES.json).send(jsonOf(pieces, ']}'));
+  /** A page of the newest bars of the series that match. */
+  async latest(query: LatestBarsQuery, request: FastifyRequest, reply: FastifyReply): Promise<void> {
+    const format = query.format ?? acceptedFormat(request.headers.accept);
+    const limit = query.limit ?? DEFAULT_LIMIT;
+    const behind = query.page_token === undefined ? undefined : decodeSeriesToken(query.page_token);
+    const { pieces, last } = await withDatabaseProblem(() =>
+      this.reader.latest(query, format, limit, behind),
+    );
+    const token = last === undefined ? null : encodeSeriesToken(last);
+    sendPage(reply, format, AGED_LAYOUTS[format].header, pieces, token);
+  }
+}
+
+/** Sends a page; the token of the next one is in the document or, where that holds bars only, in a header. */
+function sendPage(
+  reply: FastifyReply,
+  format: Format,
+  header: string,
+  pieces: readonly Buffer[],
+  token: string | null,
+): void {
+  void reply.type(CONTENT_TYPES[format]);
+  if (format === 'json') {
+    void reply.send(jsonOf(pieces, `],"next_page_token":${JSON.stringify(token)}}`));
+  } else {
+    if (token !== null) void reply.header('x-next-page-token', token);
+    void reply.send(Buffer.concat([Buffer.from(header), ...pieces]));
   }
 }
 

@@ -1,4 +1,5 @@
 import { ProblemError } from '../../http/problem.error.js';
+import type { SeriesKey } from '../series.key.js';
 import { END_TS_US, FIRST_TS_US } from '../timestamp.js';
 
 const NAME = /^[!-~]{1,64}$/;
@@ -31,6 +32,20 @@ export function decodePageToken(token: string, shape: readonly PartKind[]): (str
     if (!(error instanceof SyntaxError)) throw error;
   }
   throw new ProblemError('invalid-parameter', 'page_token is not one that a former answer gave.');
+}
+
+/** The token of the page behind a series, in an order of symbol, provider, interval. */
+export function encodeSeriesToken({ symbol, provider, interval }: SeriesKey): string {
+  return encodePageToken([symbol, provider, interval]);
+}
+
+/**
+ * The series that a token of encodeSeriesToken() names.
+ * @throws ProblemError `invalid-parameter` for a token that this service did not make
+ */
+export function decodeSeriesToken(token: string): SeriesKey {
+  const [symbol, provider, interval] = decodePageToken(token, ['name', 'name', 'name']);
+  return { symbol: String(symbol), provider: String(provider), interval: String(interval) };
 }
 
 const isPartOf =

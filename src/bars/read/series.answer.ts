@@ -1,9 +1,8 @@
 import type { SeriesPageDto } from '../dto/series.dto.js';
 import type { SeriesListQuery } from '../dto/series-list.query.js';
 import { withDatabaseProblem } from '../ingest/write.problems.js';
-import type { SeriesKey } from '../series.key.js';
 import { formatTimestamp } from '../timestamp.js';
-import { decodePageToken, encodePageToken } from './page.token.js';
+import { decodeSeriesToken, encodeSeriesToken } from './page.token.js';
 import type { SeriesReader } from './series.reader.js';
 
 const DEFAULT_LIMIT = 100;
@@ -15,7 +14,7 @@ export class SeriesAnswer {
   /** A page of series. */
   async list(query: SeriesListQuery): Promise<SeriesPageDto> {
     const limit = query.limit ?? DEFAULT_LIMIT;
-    const after = query.page_token === undefined ? undefined : keyOf(query.page_token);
+    const after = query.page_token === undefined ? undefined : decodeSeriesToken(query.page_token);
     // One more than asked for tells whether there is a next page.
     const counted = query.rows === 'true';
     const found = await withDatabaseProblem(() => this.series.list(query, limit + 1, after, counted));
@@ -31,15 +30,7 @@ export class SeriesAnswer {
         last_ts: formatTimestamp(lastTs),
         ...(rows !== undefined && { rows }),
       })),
-      next_page_token:
-        found.length > limit && last !== undefined
-          ? encodePageToken([last.symbol, last.provider, last.interval])
-          : null,
+      next_page_token: found.length > limit && last !== undefined ? encodeSeriesToken(last) : null,
     };
   }
-}
-
-function keyOf(token: string): SeriesKey {
-  const [symbol, provider, interval] = decodePageToken(token, ['name', 'name', 'name']);
-  return { symbol: String(symbol), provider: String(provider), interval: String(interval) };
 }

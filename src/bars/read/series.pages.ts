@@ -9,39 +9,47 @@ export interface StoredSeries extends SeriesKey {
   readonly id: number | undefined;
 }
 
-/** The next series from the symbol $4 on: at least $5 when there are so many, and of each symbol all. */
+/**
+ * The next series from the symbol $4 on, and behind the one of provider $6 and interval $7 if they are given: at least $5
+ * when there are so many, and of each symbol all.
+ */
 const NEXT_SERIES = `
   SELECT id, provider, symbol, interval FROM (
     SELECT id, provider, symbol, interval FROM series
      WHERE ${MATCHES_FILTER} AND symbol COLLATE "C" >= $4
+       AND ($6::text IS NULL OR (symbol COLLATE "C", provider, interval) > ($4, $6, $7))
      ORDER BY symbol COLLATE "C" FETCH FIRST ($5) ROWS WITH TIES
   ) AS page
   ORDER BY symbol COLLATE "C", provider, interval`;
 
 /**
- * The series that match, sorted by symbol, provider, interval, from a symbol on; a symbol is never on two pages. Their ids
- * hold in the transaction in which they were read.
+ * The series that match, sorted by symbol, provider, interval, from a symbol on or behind a series; a symbol is never on
+ * two pages. Their ids hold in the transaction in which they were read.
  */
 export async function* seriesPages(
   client: ClientBase,
   filter: SeriesFilter,
   pageSize: number,
-  from = '',
+  start: string | SeriesKey = '',
 ): AsyncGenerator<StoredSeries[], void> {
+  let behind = typeof start === 'string' ? undefined : start;
+  let from = typeof start === 'string' ? start : start.symbol;
   const only = onlyKey(filter);
-  if (only !== undefined) {
+  // How providers sort is the database's to say.
+  if (only !== undefined && behind === undefined) {
     // Symbols are ASCII: here they sort as there.
     if (only.symbol >= from) yield [{ ...only, id: undefined }];
     return;
   }
   for (;;) {
-    const values: unknown[] = [...filterValues(filter), from, pageSize];
+    const values = [...filterValues(filter), from, pageSize, behind?.provider, behind?.interval];
     const { rows }: { rows: StoredSeries[] } = await client.query<StoredSeries>(NEXT_SERIES, values);
     yield rows;
     const last = rows.at(-1);
     if (last === undefined || rows.length < pageSize) return;
     // A space, which no symbol has, sorts behind the symbol and before all that are behind it.
     from = `${last.symbol} `;
+    behind = undefined;
   }
 }
 
