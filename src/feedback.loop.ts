@@ -31,6 +31,14 @@ export class FeedbackLoop implements OnApplicationBootstrap {
       stream.send('feedback', event.coordinator_id, feedbackMessage(event));
     });
     buckets.onAdjustment((adjustment) => stream.send('adjustment', adjustment.provider, adjustment));
+    // Told once also at full rate: who reads of a provider's scale need not guess it.
+    const introduce = (provider: string) => {
+      const { scale = 1, pressure: reason = 'ok' } = buckets.entry(provider) ?? {};
+      if (scale === 1 && reason === 'ok')
+        stream.send('adjustment', provider, { provider, scale, reason, ts: Date.now() / 1000 });
+    };
+    buckets.names().forEach(introduce);
+    buckets.onRegistration(introduce);
     readOnScrape(metrics.feedbackQueueDepth, () => this.exposeDepths());
     readOnScrape(metrics.rateScale, () => this.exposeRates());
     readOnScrape(metrics.backpressureState, () => this.exposeRates());

@@ -31,13 +31,13 @@ export interface FeedbackSettings {
 export interface RateSettings {
   /** Whether events change the rate of providers. */
   readonly enabled: boolean;
-  /** Providers that follow the level; `*`: every registered one. */
+  /** Providers that follow the level; `*`: every one that has sent bars or has a rate. */
   readonly providers: readonly string[] | '*';
   /** Share of the full rate at each level, from 0 to 1. */
   readonly policy: Readonly<Record<BackpressureLevel, number>>;
   /** False: older events are taken too, an object with a `level` in any case. */
   readonly useCoreContracts: boolean;
-  /** Buckets that exist from the start. */
+  /** Providers whose rate is set from the start, and enforced. */
   readonly registered: readonly ConfiguredProvider[];
 }
 
@@ -77,7 +77,7 @@ export function readFeedback(env: Environment, problems: string[]): FeedbackSett
 export function readRates(env: Environment, problems: string[]): RateSettings {
   return {
     enabled: env.MDP_FB_ENABLE_FEEDBACK ?? true,
-    providers: readFollowers(env.MDP_FB_PROVIDER_NAME ?? 'ibkr', problems),
+    providers: readFollowers(env.MDP_FB_PROVIDER_NAME ?? '*', problems),
     policy: {
       ok: env.MDP_FB_SCALE_OK ?? 1,
       soft: env.MDP_FB_SCALE_SOFT ?? 0.5,

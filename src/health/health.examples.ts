@@ -20,7 +20,7 @@ const HEALTHY = {
       details: { machine_ahead_seconds: '-0.002', receipt_ahead_seconds: '0.000', read_seconds_ago: '21' },
     },
     { name: 'feedback_bus', state: 'healthy', details: { readers: '0' } },
-    { name: 'rate_control', state: 'healthy', details: { level: 'ok', providers: '1' } },
+    { name: 'rate_control', state: 'healthy', details: { level: 'ok', providers: '1', with_rate: '0' } },
   ],
   version: '0.4.0',
   ts: 1767312000.25,

@@ -3,7 +3,7 @@ import { HealthIndicatorService, type HealthIndicatorResult } from '@nestjs/term
 
 import { FeedbackHandler, TokenBucketRateController } from '../rate-control/index.js';
 
-/** At which level providers are held. */
+/** Which level providers are told, and for how many it is enforced. */
 @Injectable()
 export class RateControlIndicator {
   constructor(
@@ -14,9 +14,11 @@ export class RateControlIndicator {
 
   check(): HealthIndicatorResult {
     const { level } = this.handler;
-    const details = { level, providers: this.buckets.names().length };
+    const entries = this.buckets.entries();
+    const limited = entries.filter(({ refill_rate }) => refill_rate !== null).length;
+    const details = { level, providers: entries.length, with_rate: limited };
     const indicator = this.indicators.check('rate_control');
     if (level === 'ok') return indicator.up(details);
-    return indicator.degraded({ ...details, message: `providers are held at the ${level} scale` });
+    return indicator.degraded({ ...details, message: `providers are told the ${level} scale` });
   }
 }

@@ -10,7 +10,7 @@ export const PROBLEMS = {
   forbidden: { status: 403, title: 'The token lacks the scope' },
   'provider-forbidden': { status: 403, title: 'The token is bound to other providers' },
   'not-found': { status: 404, title: 'There is nothing at this address' },
-  'unknown-provider': { status: 404, title: 'The provider is not registered' },
+  'unknown-provider': { status: 404, title: 'The provider is not known' },
   'unknown-record': { status: 404, title: 'There is no such record in the dead-letter queue' },
   'method-not-allowed': { status: 405, title: 'The address does not take this method' },
   'upload-too-slow': { status: 408, title: 'The body came too slowly' },

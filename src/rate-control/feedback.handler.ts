@@ -63,8 +63,7 @@ export class FeedbackHandler implements Disposable {
   }
 
   /**
-   * Gives each provider that has not got it the scale of the level that holds now: call it at the start and when
-   * a provider is new. Resolves when all were told, but for those whose controller still works on an earlier
+   * Gives each provider that has not got it the scale of the level that holds now: call it at the start. Resolves when all were told, but for those whose controller still works on an earlier
    * change: they get the newest level afterwards, and levels between are left out. Failures of the controller go to `onError`.
    */
   async refresh(): Promise<void> {
@@ -72,6 +71,12 @@ export class FeedbackHandler implements Disposable {
     const names = new Set(providers === '*' ? providersOf?.() : providers);
     for (const [name, { busy }] of this.progress) if (!names.has(name) && !busy) this.progress.delete(name);
     await Promise.all([...names].map((name) => this.bringUpToDate(name)));
+  }
+
+  /** Gives one provider that is new the scale of the level that holds now, if it follows the level. */
+  async follow(provider: string): Promise<void> {
+    const { providers } = this.options;
+    if (providers === '*' || providers.includes(provider)) await this.bringUpToDate(provider);
   }
 
   /** Does nothing by itself any more, on expiry or failure; an aggregator that it was given goes on. */

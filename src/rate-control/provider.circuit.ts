@@ -35,6 +35,11 @@ export class ProviderCircuit {
     return this.advance().name;
   }
 
+  /** True when it is closed and nothing failed since the last success. */
+  get isUnharmed(): boolean {
+    return this.current.name === 'closed' && this.current.failures === 0;
+  }
+
   /** Milliseconds until it may grant, as far as is known; 0 when it would now. */
   get retryAfterMs(): number {
     const state = this.advance();

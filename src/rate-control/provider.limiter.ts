@@ -15,7 +15,10 @@ export interface ProviderLimiterOptions {
   readonly now?: (() => number) | undefined;
 }
 
-/** What one provider may send: its bucket, its circuit, and the acquires that wait, served in order. */
+/**
+ * What one provider may send: its bucket, its circuit, and the acquires that wait, served in order. Without a rate only
+ * a cooldown and the circuit refuse.
+ */
 export class ProviderLimiter {
   private readonly bucket: TokenBucket;
   private readonly circuit: ProviderCircuit;
@@ -26,27 +29,36 @@ export class ProviderLimiter {
   private cooldownEnds = 0;
   private closed = false;
 
-  constructor(rate: ProviderRate, { circuit, maxWaiting = 1_000, now }: ProviderLimiterOptions = {}) {
+  constructor(
+    rate: ProviderRate | undefined,
+    { circuit, maxWaiting = 1_000, now }: ProviderLimiterOptions = {},
+  ) {
     this.bucket = new TokenBucket({ ...rate, now });
     this.circuit = new ProviderCircuit({ ...circuit, now });
     this.maxWaiting = maxWaiting;
   }
 
+  /** True when rows need not be asked for: nothing limits it, and no pause was reported since it last delivered. */
+  get isFree(): boolean {
+    return !this.bucket.hasRate && this.circuit.isUnharmed && this.bucket.cooldownMs === 0;
+  }
+
   /** How it stands now, under the name it is registered with. */
   entry(provider: string): ProviderEntry {
+    const { hasRate, refillRate, burst, tokens } = this.bucket;
     return {
       provider,
-      refill_rate: this.bucket.refillRate,
-      burst: this.bucket.burst,
+      refill_rate: hasRate ? refillRate : null,
+      burst: hasRate ? burst : null,
       scale: this.bucket.scale,
       pressure: this.pressure,
-      tokens: Math.floor(this.bucket.tokens),
+      tokens: hasRate ? Math.floor(tokens) : null,
       circuit_state: this.circuit.state,
       cooldown_until: this.bucket.cooldownMs > 0 ? this.cooldownEnds : null,
     };
   }
 
-  /** Changes rate and burst; what was earned so far stays, as far as it fits. */
+  /** Changes rate and burst; what was earned so far stays, as far as it fits; a first rate begins with a full burst. */
   update(rate: ProviderRate): void {
     this.bucket.update(rate);
     this.serve();

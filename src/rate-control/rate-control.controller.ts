@@ -58,10 +58,15 @@ export class RateControlController {
 
   @Get('providers')
   @RequiresScope('read')
-  @ApiOperation({ operationId: 'getProviders', summary: 'Registered providers and their buckets' })
+  @ApiOperation({
+    operationId: 'getProviders',
+    summary: 'Providers, their scales and their rates',
+    description:
+      'A provider has an entry from its first bars on. A rate that is set is enforced; without one the scale is told, and no bars are refused for it.',
+  })
   @ApiOkResponse({
     type: ProviderListDto,
-    description: 'Every registered provider.',
+    description: 'Every provider that has sent bars or has a rate.',
     example: PROVIDERS_EXAMPLE,
   })
   @ApiProblems('unauthorized', 'forbidden')
@@ -70,7 +75,7 @@ export class RateControlController {
   }
 
   @Put('providers/:name')
-  @ApiOperation({ operationId: 'putProvider', summary: 'Register a provider, or change its rate' })
+  @ApiOperation({ operationId: 'putProvider', summary: 'Set the rate of a provider, which is then enforced' })
   @ApiParam(PROVIDER)
   @ApiBody({ type: ProviderRateDto, examples: RATE_EXAMPLES })
   @ApiOkResponse({ type: ProviderDto, description: 'The provider as it is now.', example: PROVIDER_EXAMPLE })
@@ -114,7 +119,7 @@ export class RateControlController {
   ): AcquiredDto {
     requireProvider(grant?.providers, name);
     const { burst } = this.entry(name);
-    if (tokens > burst) {
+    if (burst !== null && tokens > burst) {
       const detail = `must not be above the burst of ${burst} rows`;
       throw new ProblemError('invalid-document', `/tokens ${detail}.`, {
         members: { errors: [{ pointer: '/tokens', detail }] },
@@ -126,7 +131,7 @@ export class RateControlController {
         retryAfterMs: result.retryAfterMs,
       });
     }
-    return { granted: tokens, remaining: result.remaining ?? 0 };
+    return { granted: tokens, remaining: result.remaining };
   }
 
   @Post('providers/:name/cooldown')
@@ -136,7 +141,7 @@ export class RateControlController {
     operationId: 'coolDown',
     summary: 'Pause a provider for a time, as after a pacing violation',
     description:
-      'Five pauses with no bars taken between them open the circuit of the provider: after the pause one batch is let in, and the rest when that was taken.',
+      'Holds also for a provider without a rate. Five pauses with no bars taken between them open the circuit of the provider: after the pause one batch is let in, and the rest when that was taken.',
   })
   @ApiParam(PROVIDER)
   @ApiBody({ type: CooldownDto, examples: COOLDOWN_EXAMPLES })
@@ -174,7 +179,8 @@ export class RateControlController {
 
   private entry(name: string): ProviderDto {
     const entry = this.buckets.entry(name);
-    if (entry === undefined) throw new ProblemError('unknown-provider', `${name} is not registered.`);
+    if (entry === undefined)
+      throw new ProblemError('unknown-provider', `${name} has sent no bars and no rate.`);
     return entry;
   }
 }

@@ -35,8 +35,13 @@ export class AcquiredDto {
   @ApiProperty({ example: 5_000, description: 'Rows that may be sent now.' })
   granted!: number;
 
-  @ApiProperty({ example: 395_000, description: 'Rows left.' })
-  remaining!: number;
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: 395_000,
+    description: 'Rows left; null when no rate is set.',
+  })
+  remaining!: number | null;
 }
 
 /** A pause asked for. */
@@ -58,20 +63,41 @@ export class ProviderDto {
   @ApiProperty({ example: 'ibkr' })
   provider!: string;
 
-  @ApiProperty({ example: 200_000, description: 'Rows per second at full rate.' })
-  refill_rate!: number;
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: 200_000,
+    description:
+      'Rows per second at full rate; null when none is set: then the scale is told and not enforced.',
+  })
+  refill_rate!: number | null;
 
-  @ApiProperty({ example: 400_000, description: 'Rows at once.' })
-  burst!: number;
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: 400_000,
+    description: 'Rows at once; null without a rate.',
+  })
+  burst!: number | null;
 
-  @ApiProperty({ example: 1, minimum: 0, maximum: 1, description: 'Share of the full rate; 0 pauses.' })
+  @ApiProperty({
+    example: 1,
+    minimum: 0,
+    maximum: 1,
+    description: 'Share of the full rate; 0 pauses, and asks a provider without a rate to pause.',
+  })
   scale!: number;
 
   @ApiProperty({ enum: BACKPRESSURE_LEVELS, example: 'ok', description: 'The level that set the scale.' })
   pressure!: BackpressureLevel;
 
-  @ApiProperty({ example: 400_000, description: 'Rows that may be sent now.' })
-  tokens!: number;
+  @ApiProperty({
+    type: Number,
+    nullable: true,
+    example: 400_000,
+    description: 'Rows that may be sent now; null without a rate.',
+  })
+  tokens!: number | null;
 
   @ApiProperty({ enum: ['closed', 'open', 'half_open'], example: 'closed' })
   circuit_state!: string;
@@ -85,7 +111,7 @@ export class ProviderDto {
   cooldown_until!: number | null;
 }
 
-/** The registered providers. */
+/** The providers. */
 export class ProviderListDto {
   @ApiProperty({ type: [ProviderDto] })
   providers!: ProviderDto[];

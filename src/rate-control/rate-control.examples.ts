@@ -12,8 +12,17 @@ const PROVIDER = {
 /** What a question about one provider answers. */
 export const PROVIDER_EXAMPLE = PROVIDER;
 
+/** One that sends bars and for which no rate is set. */
+const PROVIDER_WITHOUT_RATE = {
+  ...PROVIDER,
+  provider: 'polygon',
+  refill_rate: null,
+  burst: null,
+  tokens: null,
+};
+
 /** What GET /v1/rate-control/providers answers. */
-export const PROVIDERS_EXAMPLE = { providers: [PROVIDER] };
+export const PROVIDERS_EXAMPLE = { providers: [PROVIDER, PROVIDER_WITHOUT_RATE] };
 
 /** A body of PUT /v1/rate-control/providers/{name}. */
 export const RATE_EXAMPLES = { rate: { value: { refill_rate: 200_000, burst: 400_000 } } };

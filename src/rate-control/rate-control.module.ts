@@ -3,6 +3,7 @@ import { Global, Logger, Module } from '@nestjs/common';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../config/settings.config.js';
 import { RATE_CONTROLLER, type RateController } from '../core/index.js';
+import { AdjustmentLog } from './adjustment.log.js';
 import { FeedbackHandler } from './feedback.handler.js';
 import { LevelAggregator } from './level.aggregator.js';
 import { RateControlController } from './rate-control.controller.js';
@@ -17,7 +18,14 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
       provide: TokenBucketRateController,
       inject: [SETTINGS],
       useFactory: ({ rates }: Settings) => {
-        const controller = new TokenBucketRateController();
+        const logger = new Logger('rate-control');
+        const controller = new TokenBucketRateController({
+          onFull: (provider, limit) =>
+            logger.warn(
+              `${limit} providers have sent bars; ${provider} and others that are new get no entry: their bars are taken, ` +
+                'and their scale is not told. Set a rate for those that are to have one (MDP_RATE_PROVIDERS)',
+            ),
+        });
         for (const { provider, ...rate } of rates.registered) controller.register(provider, rate);
         return controller;
       },
@@ -48,10 +56,12 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
           onError: (error, { provider }) =>
             logger.error(`${provider}: an adjustment failed: ${String(error)}`),
         });
-        buckets.onRegistration(() => handler.refresh());
-        buckets.onAdjustment(({ provider, scale, reason }) =>
-          logger.log(`${provider} may send at ${scale} of its rate (${reason})`),
+        buckets.onRegistration((provider) => handler.follow(provider));
+        const log = new AdjustmentLog(
+          (provider) => typeof buckets.entry(provider)?.refill_rate === 'number',
+          (line) => logger.log(line),
         );
+        buckets.onAdjustment((adjustment) => log.note(adjustment));
         // Providers from the settings were registered before anybody listened.
         void handler.refresh();
         return handler;

@@ -9,12 +9,12 @@ export class ProviderNameError extends RangeError {
   }
 }
 
-/** A request about a provider that is not registered. */
+/** A request about a provider that has no entry. */
 export class UnknownProviderError extends Error {
   override readonly name = 'UnknownProviderError';
 
   constructor(readonly provider: string) {
-    super(`the provider ${JSON.stringify(provider.slice(0, 80))} is not registered`);
+    super(`the provider ${JSON.stringify(provider.slice(0, 80))} is not known`);
   }
 }
 

@@ -11,6 +11,10 @@ import { assertScale } from './rate.scale.js';
 export interface TokenBucketRateControllerOptions {
   /** Most providers registered, and most unregistered ones whose adjustment is remembered; default 10,000. */
   readonly maxProviders?: number | undefined;
+  /** Most providers that have an entry only because they were met; default 1,000. */
+  readonly maxMet?: number | undefined;
+  /** Hears, once, that as many were met as are allowed, and the first that has no entry for it. */
+  readonly onFull?: ((provider: string, limit: number) => void) | undefined;
   /** Most acquires of one provider that wait at once; default 1,000. */
   readonly maxWaiting?: number | undefined;
   /** Of each provider's circuit. */
@@ -21,7 +25,11 @@ export interface TokenBucketRateControllerOptions {
 
 const UNLIMITED: AcquireResult = { granted: true, remaining: null };
 
-/** Limits each registered provider to its rate, scaled by adjustments; others are not limited. */
+/**
+ * Limits each registered provider to its rate, scaled by adjustments. One that was only met has an entry with a scale,
+ * which it is told, and no rate: its rows are granted whatever the scale, unless it cools down or its circuit is open.
+ * Others are not limited.
+ */
 export class TokenBucketRateController implements RateController {
   private readonly providers = new Map<string, ProviderLimiter>();
   /** The last adjustment of providers that are not registered (yet), the one changed longest ago first. */
@@ -29,10 +37,15 @@ export class TokenBucketRateController implements RateController {
   private readonly adjustments = new OrderedListeners<RateAdjustment>();
   private readonly registrations = new OrderedListeners<string>();
   private readonly maxProviders: number;
+  private readonly maxMet: number;
+  /** Entries that providers got by being met: clients make up names, and entries are never forgotten. */
+  private met = 0;
+  private isFull = false;
   private closed = false;
 
   constructor(private readonly options: TokenBucketRateControllerOptions = {}) {
     this.maxProviders = options.maxProviders ?? 10_000;
+    this.maxMet = options.maxMet ?? 1_000;
   }
 
   /**
@@ -45,42 +58,55 @@ export class TokenBucketRateController implements RateController {
       known.update(rate);
       return false;
     }
-    if (!isProviderName(provider)) throw new ProviderNameError(provider);
-    if (this.providers.size >= this.maxProviders)
+    if (this.providers.size - this.met >= this.maxProviders)
       throw new TooManyProvidersError(provider, this.maxProviders);
-    const limiter = new ProviderLimiter(rate, this.options);
-    const adjustment = this.remembered.get(provider);
-    if (adjustment) limiter.apply(adjustment);
-    if (this.closed) limiter.close();
-    this.remembered.delete(provider);
-    this.providers.set(provider, limiter);
-    this.registrations.emit(provider);
+    this.enter(provider, rate);
     return true;
   }
 
-  /** True when the provider is limited. */
+  /**
+   * Gives a provider that has no entry one without a rate, unless too many were met before. Like a registered one it
+   * starts with the scale of the last adjustment that was made for it. Throws ProviderNameError.
+   */
+  meet(provider: string): void {
+    if (this.providers.has(provider)) return;
+    if (this.met < this.maxMet) {
+      this.enter(provider, undefined);
+      this.met++;
+    } else if (!this.isFull) {
+      this.isFull = true;
+      this.options.onFull?.(provider, this.maxMet);
+    }
+  }
+
+  /** True when nothing may refuse the provider's rows now, and nobody need be told that they were taken. */
+  isFree(provider: string): boolean {
+    return this.providers.get(provider)?.isFree ?? true;
+  }
+
+  /** True when the provider has an entry. */
   has(provider: string): boolean {
     return this.providers.has(provider);
   }
 
-  /** The names of the registered providers, in order of registration. */
+  /** The names of the providers that have an entry, in the order in which they got it. */
   names(): string[] {
     return [...this.providers.keys()];
   }
 
-  /** How a registered provider stands; undefined for others. */
+  /** How a provider with an entry stands; undefined for others. */
   entry(provider: string): ProviderEntry | undefined {
     return this.providers.get(provider)?.entry(provider);
   }
 
-  /** How every registered provider stands. */
+  /** How every provider with an entry stands. */
   entries(): ProviderEntry[] {
     return [...this.providers].map(([provider, limiter]) => limiter.entry(provider));
   }
 
   /**
-   * Scales the provider's rate; in effect when the call returns. For one that is not registered it is remembered
-   * until it is. Rejects with a RangeError when the scale is not from 0 to 1.
+   * Scales the provider's rate; in effect when the call returns. For one that has no entry it is remembered
+   * until it has. Rejects with a RangeError when the scale is not from 0 to 1.
    */
   apply(adjustment: RateAdjustment): Promise<void> {
     return new Promise((resolve) => {
@@ -113,7 +139,7 @@ export class TokenBucketRateController implements RateController {
   /**
    * Pauses a provider for so many seconds from now; a longer cooldown that is on stays, 0 ends it. Nothing is
    * earned meanwhile, and a pause counts as a failure to the provider's circuit. Throws UnknownProviderError when it
-   * is not registered.
+   * has no entry.
    */
   cooldown(provider: string, seconds: number): void {
     const limiter = this.providers.get(provider);
@@ -136,7 +162,7 @@ export class TokenBucketRateController implements RateController {
     return this.adjustments.add(listener);
   }
 
-  /** Hears the name of each new provider, before `register` returns. Dispose to unsubscribe. */
+  /** Hears the name of each provider that got an entry, before `register` or `meet` returns. Dispose to unsubscribe. */
   onRegistration(listener: RateListener<string>): Disposable {
     return this.registrations.add(listener);
   }
@@ -145,6 +171,17 @@ export class TokenBucketRateController implements RateController {
   close(): void {
     this.closed = true;
     for (const limiter of this.providers.values()) limiter.close();
+  }
+
+  private enter(provider: string, rate: ProviderRate | undefined): void {
+    if (!isProviderName(provider)) throw new ProviderNameError(provider);
+    const limiter = new ProviderLimiter(rate, this.options);
+    const adjustment = this.remembered.get(provider);
+    if (adjustment) limiter.apply(adjustment);
+    if (this.closed) limiter.close();
+    this.remembered.delete(provider);
+    this.providers.set(provider, limiter);
+    this.registrations.emit(provider);
   }
 
   private remember(adjustment: RateAdjustment): boolean {

@@ -76,6 +76,27 @@ describe('admission', () => {
     expect(() => admission.admit(batchOf({ ibkr: 1 }))).not.toThrow();
   });
 
+  it('meets providers that are new, and lets them in whatever their scale', async () => {
+    admission.admit(batchOf({ polygon: 1, ibkr: 1, other: 1 }));
+    admission.admit(batchOf({ single: 1 }));
+    expect(buckets.names()).toEqual(['ibkr', 'polygon', 'other', 'single']);
+    await buckets.apply(adjustment('single', 0, 'hard'));
+    expect(() => admission.admit(batchOf({ single: 1_000 }))).not.toThrow();
+  });
+
+  it('refuses one without a rate for as long as it cools down, and notes that it delivered after', () => {
+    admission.admit(batchOf({ polygon: 1 }));
+    for (let pause = 1; pause <= 4; pause++) buckets.cooldown('polygon', 1);
+    expect(refusalOf({ polygon: 1 })).toMatchObject({
+      detail: 'polygon may not send 1 bars now (cooldown).',
+      extras: { retryAfterMs: 1_000 },
+    });
+    clock.ms = 1_000;
+    admission.admit(batchOf({ polygon: 1 })).taken();
+    for (let pause = 1; pause <= 4; pause++) buckets.cooldown('polygon', 1);
+    expect(buckets.entry('polygon')?.circuit_state).toBe('closed');
+  });
+
   it('gives the rows back when the batch is not taken', () => {
     const { giveBack } = admission.admit(batchOf({ ibkr: 30 }));
     giveBack();

@@ -64,7 +64,8 @@ beforeEach(async () => {
   coordinator.start();
   Object.assign(bucket, { rows: 1_000, successes: 0 });
   const buckets = {
-    has: () => true,
+    meet: () => undefined,
+    isFree: () => false,
     tryAcquire: (_: string, rows: number) => (
       (bucket.rows -= rows),
       { granted: true as const, remaining: null }

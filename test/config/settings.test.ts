@@ -34,6 +34,7 @@ describe('the settings', () => {
     });
     expect(settings.breaker).toEqual({ failureThreshold: 5, halfOpenAfterMs: 10_000 });
     expect(settings.tokens).toEqual({ admin: 'changeme', others: [] });
+    expect(settings.rates).toMatchObject({ enabled: true, providers: '*', registered: [] });
   });
 
   it('treat a variable that is set to nothing as unset', () => {

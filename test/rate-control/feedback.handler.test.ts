@@ -177,6 +177,18 @@ describe('FeedbackHandler with a controller that is slow or fails', () => {
     expect(controller.begun).toEqual(['ibkr 0.5', 'ibkr 1']);
   });
 
+  it('gives one that is new the level that holds, unless it does not follow the level', async () => {
+    const controller = new SlowController();
+    const every = handlerOf({ controller, providers: '*', providersOf: () => [] });
+    void every.handle(event('a', 'hard'));
+    void every.follow('ibkr');
+    expect(controller.begun).toEqual(['ibkr 0']);
+    await controller.end();
+    const some = handlerOf({ controller, providers: ['polygon'] });
+    void some.follow('ibkr');
+    expect(controller.begun).toEqual(['ibkr 0']);
+  });
+
   it('does not let one provider wait for another', async () => {
     const controller = new SlowController();
     const handler = handlerOf({ controller, providers: ['stuck', 'ibkr'], onError: () => undefined });

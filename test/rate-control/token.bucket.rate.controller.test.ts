@@ -225,3 +225,87 @@ describe('the circuit of a provider', () => {
     expect(controller.tryAcquire('ibkr', 1)).toMatchObject({ granted: false, reason: 'circuit_open' });
   });
 });
+
+describe('a provider that was only met', () => {
+  let clock: ManualClock;
+  let controller: TokenBucketRateController;
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    controller = new TokenBucketRateController({ now: clock.now });
+  });
+
+  it('has an entry without a rate, once, and is told of as a new one', () => {
+    const heard: string[] = [];
+    controller.onRegistration((name) => heard.push(name));
+    controller.meet('ibkr');
+    controller.meet('ibkr');
+    expect(heard).toEqual(['ibkr']);
+    expect(controller.entries()).toEqual([
+      {
+        provider: 'ibkr',
+        refill_rate: null,
+        burst: null,
+        scale: 1,
+        pressure: 'ok',
+        tokens: null,
+        circuit_state: 'closed',
+        cooldown_until: null,
+      },
+    ]);
+    expect(() => controller.meet('a b')).toThrow(ProviderNameError);
+  });
+
+  it('takes over the scale that it was given before, shows each new one, and is granted all the same', async () => {
+    await controller.apply(adjustment('ibkr', 0.5, 'soft'));
+    controller.meet('ibkr');
+    expect(controller.entry('ibkr')).toMatchObject({ scale: 0.5, pressure: 'soft' });
+    await controller.apply(adjustment('ibkr', 0, 'hard'));
+    expect(controller.entry('ibkr')).toMatchObject({ scale: 0, pressure: 'hard' });
+    expect(controller.isFree('ibkr')).toBe(true);
+    expect(controller.tryAcquire('ibkr', 1e9)).toEqual({ granted: true, remaining: null });
+  });
+
+  it('is limited once a rate is set, at the scale that it has', async () => {
+    controller.meet('ibkr');
+    await controller.apply(adjustment('ibkr', 0.5, 'soft'));
+    expect(controller.register('ibkr', { refillRate: 100, burst: 50 })).toBe(false);
+    expect(controller.isFree('ibkr')).toBe(false);
+    expect(controller.tryAcquire('ibkr', 50).granted).toBe(true);
+    expect(controller.tryAcquire('ibkr', 10)).toMatchObject({ granted: false, retryAfterMs: 200 });
+  });
+
+  it('is free but for a cooldown, until it has delivered again', () => {
+    expect(controller.isFree('ibkr')).toBe(true);
+    controller.meet('ibkr');
+    controller.cooldown('ibkr', 1);
+    expect(controller.isFree('ibkr')).toBe(false);
+    expect(controller.tryAcquire('ibkr', 1)).toMatchObject({ granted: false, reason: 'cooldown' });
+    // Bars that were let in before say nothing of the pause.
+    controller.recordSuccess('ibkr');
+    expect(controller.isFree('ibkr')).toBe(false);
+    controller.cooldown('ibkr', 1);
+    clock.ms = 1_000;
+    expect(controller.isFree('ibkr')).toBe(false);
+    expect(controller.tryAcquire('ibkr', 1).granted).toBe(true);
+    controller.recordSuccess('ibkr');
+    expect(controller.isFree('ibkr')).toBe(true);
+  });
+
+  it('is one of a bounded number, beyond which it is said once and rates can still be set', () => {
+    const full: string[] = [];
+    const small = new TokenBucketRateController({
+      maxMet: 2,
+      maxProviders: 2,
+      onFull: (provider, limit) => full.push(`${provider} ${limit}`),
+    });
+    for (const name of ['a', 'b', 'c', 'd', 'a']) small.meet(name);
+    expect([small.names(), full]).toEqual([['a', 'b'], ['c 2']]);
+    expect(small.tryAcquire('c', 5)).toEqual({ granted: true, remaining: null });
+    const rate = { refillRate: 1, burst: 1 };
+    small.register('c', rate);
+    small.register('d', rate);
+    expect(() => small.register('e', rate)).toThrow(TooManyProvidersError);
+    expect(small.names()).toEqual(['a', 'b', 'c', 'd']);
+  });
+});

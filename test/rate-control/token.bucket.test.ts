@@ -131,3 +131,41 @@ describe('TokenBucket', () => {
     expect(call).toThrow(RangeError);
   });
 });
+
+describe('a TokenBucket without a rate', () => {
+  it('grants whatever is asked for at every scale, and nothing while it cools down', () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket({ now: clock.now });
+    expect(bucket.hasRate).toBe(false);
+    for (const scale of [1, 0.5, 0]) {
+      bucket.scale = scale;
+      expect(bucket.tryTake(1e9)).toEqual({ granted: true, remaining: null });
+    }
+    bucket.coolDown(1_000);
+    clock.ms = 400;
+    expect(bucket.tryTake(1)).toEqual({ granted: false, retryAfterMs: 600, reason: 'cooldown' });
+    clock.ms = 1_000;
+    bucket.giveBack(5);
+    expect(bucket.tryTake(1).granted).toBe(true);
+  });
+
+  it('keeps scale and cooldown when a rate is set, and begins with a full burst', () => {
+    const clock = new ManualClock();
+    const bucket = new TokenBucket({ now: clock.now });
+    bucket.scale = 0.5;
+    bucket.tryTake(1_000);
+    bucket.coolDown(1_000);
+    clock.ms = 500;
+    bucket.update({ refillRate: 100, burst: 50 });
+    expect([bucket.hasRate, bucket.tokens, bucket.scale, bucket.cooldownMs]).toEqual([true, 50, 0.5, 500]);
+    clock.ms = 1_000;
+    bucket.tryTake(50);
+    clock.ms = 1_100;
+    expect(bucket.tokens).toBe(5);
+  });
+
+  it('does not come of half a rate', () => {
+    expect(() => new TokenBucket({ burst: 5 })).toThrow('refill rate');
+    expect(() => new TokenBucket({ refillRate: 5 })).toThrow('burst');
+  });
+});

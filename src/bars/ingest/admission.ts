@@ -5,7 +5,10 @@ import { providerOf } from '../series.key.js';
 import { OFFSET, TUPLE_BYTES } from '../tuple.js';
 
 /** What the buckets must be able to do. */
-export type Buckets = Pick<TokenBucketRateController, 'has' | 'tryAcquire' | 'giveBack' | 'recordSuccess'>;
+export type Buckets = Pick<
+  TokenBucketRateController,
+  'meet' | 'isFree' | 'tryAcquire' | 'giveBack' | 'recordSuccess'
+>;
 
 /** Rows that were let in; it is told what became of them. Who was given back too early may be taken after all. */
 export interface Admitted {
@@ -18,7 +21,10 @@ export interface Admitted {
 const NONE: ReadonlyMap<string, number> = new Map();
 const NOT_LIMITED: Admitted = { taken: () => undefined, giveBack: () => undefined };
 
-/** Lets a batch in when each provider in it may send its rows now; providers that are not registered always may. */
+/**
+ * Lets a batch in when each provider in it may send its rows now, and meets those that are new. One without a rate may,
+ * whatever its scale, unless a cooldown was asked for it.
+ */
 export class Admission {
   /** `drainMs` tells how long the queue needs to recover: a paused provider cannot go on before. */
   constructor(
@@ -55,15 +61,15 @@ export class Admission {
     return { taken: () => granted.forEach(([provider]) => this.buckets.recordSuccess(provider)), giveBack };
   }
 
-  /** Rows of each registered provider. */
+  /** Rows of each provider that may be refused. */
   private limitedRows({ series, rows, tuples }: BarBatch): ReadonlyMap<string, number> {
     // The usual batch is of one provider: its rows are known without looking at any.
     const only = providerOf(series[0] ?? '');
     if (series.every((name) => name.startsWith(`${only} `)))
-      return this.buckets.has(only) ? new Map([[only, rows]]) : NONE;
+      return this.isLimited(only) ? new Map([[only, rows]]) : NONE;
     const providers = series.map(providerOf);
     const limited = new Map(
-      [...new Set(providers)].filter((name) => this.buckets.has(name)).map((name) => [name, 0]),
+      [...new Set(providers)].filter((name) => this.isLimited(name)).map((name) => [name, 0]),
     );
     if (limited.size === 0) return limited;
     for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
@@ -72,5 +78,10 @@ export class Admission {
       if (count !== undefined) limited.set(provider, count + 1);
     }
     return limited;
+  }
+
+  private isLimited(provider: string): boolean {
+    this.buckets.meet(provider);
+    return !this.buckets.isFree(provider);
   }
 }
