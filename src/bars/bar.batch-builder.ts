@@ -1,5 +1,7 @@
 import type { BarBatch } from './bar.batch.js';
 import { seriesName } from './series.key.js';
+import { type SymbolCase, UPPER_CASE } from './symbol.case.js';
+import { SymbolSpellings } from './symbol.spellings.js';
 import { yearOf } from './timestamp.js';
 import { TooManyBarsError } from './too-many-bars.error.js';
 import { tuplePool } from './tuple.pool.js';
@@ -35,13 +37,17 @@ export class BarBatchBuilder {
   readonly #series: string[] = [];
   readonly #lastTs: number[] = [];
   readonly #indexes = new Map<string, number>();
+  readonly #spellings = new SymbolSpellings();
   readonly #years = new Set<number>();
   #yearStart = Infinity;
   #yearEnd = -Infinity;
   #ascending = true;
 
-  /** `maxLines` is the most that may be added. */
-  constructor(maxLines = Infinity) {
+  /** `maxLines` is the most that may be added; `symbolCase` tells how symbols are stored. */
+  constructor(
+    maxLines = Infinity,
+    readonly symbolCase: SymbolCase = UPPER_CASE,
+  ) {
     this.#maxLines = maxLines;
     const { tuples, view } = spare ?? roomFor(KEPT_ROWS);
     spare = undefined;
@@ -110,7 +116,11 @@ export class BarBatchBuilder {
     this.#room = this.#lines;
   }
 
-  /** Appends one bar of the series whose key has these parts, in their stored form; the rest as append takes it. */
+  /**
+   * Appends one bar of the series whose key has these parts, the interval in its stored form and the symbol as it is
+   * written; the rest as append takes it. False when an earlier bar has the symbol in another spelling that would be
+   * stored alike: it is not added then.
+   */
   add(
     provider: string,
     symbol: string,
@@ -121,28 +131,32 @@ export class BarBatchBuilder {
     low: number,
     close: number,
     volume: number,
-  ): void {
-    this.append(
-      this.seriesIndex(seriesName(provider, symbol, interval)),
-      tsMicros,
-      open,
-      high,
-      low,
-      close,
-      volume,
-    );
+  ): boolean {
+    const stored = this.symbolCase.stored(provider, symbol);
+    const name = seriesName(provider, stored, interval);
+    const series = this.seriesIndex(name, stored === symbol ? name : seriesName(provider, symbol, interval));
+    if (series < 0) return false;
+    this.append(series, tsMicros, open, high, low, close, volume);
+    return true;
   }
 
   /**
-   * Index of the series of this name (see seriesName); it is added when it is new. The name may not be a slice of a
+   * Index of the series of this name (see seriesName); it is added when it is new. `written` is the name with the symbol
+   * as it is written; -1 when an earlier series has the symbol in another spelling. The name may not be a slice of a
    * longer string, which it would keep in memory for as long as the batch waits.
    */
-  seriesIndex(name: string): number {
+  seriesIndex(name: string, written = name): number {
+    if (!this.#spellings.take(name, written, this.#series)) return -1;
     const known = this.#indexes.get(name);
     if (known !== undefined) return known;
     const index = this.#series.push(name) - 1;
     this.#indexes.set(name, index);
     return index;
+  }
+
+  /** How an earlier bar has the symbol, of a series whose symbol was refused in another spelling. */
+  spellingOf(provider: string, symbol: string, interval: string): string {
+    return this.#spellings.firstOf(seriesName(provider, this.symbolCase.stored(provider, symbol), interval));
   }
 
   /** Whether it works in the room that goes from batch to batch; one that has grown is longer. */

@@ -1,5 +1,7 @@
 import { Logger, Module } from '@nestjs/common';
 
+import type { Settings } from '../config/settings.js';
+import { SETTINGS } from '../config/settings.config.js';
 import { SECOND } from '../config/units.js';
 import { DurableCoordinator } from '../coordinator/index.js';
 import { Database } from '../database/database.js';
@@ -9,6 +11,7 @@ import { BarSinkModule } from './bar-sink.module.js';
 import type { BarBatch } from './bar.batch.js';
 import { BarsController } from './bars.controller.js';
 import { Admission } from './ingest/admission.js';
+import { BodyDecoder } from './ingest/body.decoder.js';
 import { IngestService } from './ingest/ingest.service.js';
 import { BarExport } from './read/bar.export.js';
 import { BarReader } from './read/bar.reader.js';
@@ -19,6 +22,7 @@ import { SeriesReader } from './read/series.reader.js';
 import { ReceiptClockModule } from './receipt-clock.module.js';
 import { ReceiptClock } from './receipt.clock.js';
 import { SeriesController } from './series.controller.js';
+import { SymbolCase } from './symbol.case.js';
 import type { WriteCounts } from './write.counts.js';
 
 const STALL_LIMIT_MS = 60 * SECOND;
@@ -29,25 +33,32 @@ const STALL_LIMIT_MS = 60 * SECOND;
   controllers: [BarsController, SeriesController],
   providers: [
     {
+      provide: SymbolCase,
+      inject: [SETTINGS],
+      useFactory: (settings: Settings) => new SymbolCase(settings.caseSensitiveProviders),
+    },
+    {
       provide: IngestService,
-      inject: [DurableCoordinator, ReceiptClock, DrainState, TokenBucketRateController],
+      inject: [DurableCoordinator, ReceiptClock, DrainState, TokenBucketRateController, SymbolCase],
       useFactory: (
         coordinator: DurableCoordinator<BarBatch, WriteCounts>,
         clock: ReceiptClock,
         drain: DrainState,
         buckets: TokenBucketRateController,
+        symbolCase: SymbolCase,
       ) =>
         new IngestService(
           coordinator,
           clock,
           drain,
           new Admission(buckets, () => coordinator.retryAfterMs()),
+          new BodyDecoder(symbolCase),
         ),
     },
     {
       provide: BarsAnswer,
-      inject: [Database],
-      useFactory: (database: Database) =>
+      inject: [Database, SymbolCase],
+      useFactory: (database: Database, symbolCase: SymbolCase) =>
         new BarsAnswer(
           new BarReader(database),
           new BarsStream(new BarExport(database), {
@@ -55,12 +66,14 @@ const STALL_LIMIT_MS = 60 * SECOND;
             onStalled: () =>
               new Logger('bars').warn(`an export of which nothing moved for ${STALL_LIMIT_MS} ms was cut`),
           }),
+          symbolCase,
         ),
     },
     {
       provide: SeriesAnswer,
-      inject: [Database],
-      useFactory: (database: Database) => new SeriesAnswer(new SeriesReader(database)),
+      inject: [Database, SymbolCase],
+      useFactory: (database: Database, symbolCase: SymbolCase) =>
+        new SeriesAnswer(new SeriesReader(database), symbolCase),
     },
   ],
 })

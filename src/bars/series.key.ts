@@ -1,4 +1,4 @@
-/** What identifies a series of bars. Every part is in its stored form (symbol upper-case, interval as `5m`). */
+/** What identifies a series of bars. Every part is in its stored form (symbol as SymbolCase has it, interval as `5m`). */
 export interface SeriesKey {
   readonly provider: string;
   readonly symbol: string;
@@ -14,7 +14,7 @@ export function isProvider(text: string): boolean {
   return PROVIDER.test(text);
 }
 
-/** Whether a symbol may be written so; it is stored in upper case. */
+/** Whether a symbol may be written so. */
 export function isSymbol(text: string): boolean {
   return SYMBOL.test(text);
 }

@@ -41,6 +41,8 @@ export class Environment {
   @TextVariable() READ_TOKEN?: string;
   @TextVariable() READ_TOKEN_FILE?: string;
 
+  @TextVariable() MDS_CASE_SENSITIVE_PROVIDERS?: string;
+
   @PatternVariable(NAME, 'one line of at most 256 characters') MDS_COORDINATOR_ID?: string;
   @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_CAPACITY?: number;
   @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_HIGH_WATERMARK?: number;

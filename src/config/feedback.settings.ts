@@ -1,6 +1,6 @@
 import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { Environment } from './environment.js';
-import { type ConfiguredProvider, readFollowers, readRateProviders } from './rate.providers.setting.js';
+import { type ConfiguredProvider, readProviderNames, readRateProviders } from './rate.providers.setting.js';
 import { SECOND } from './units.js';
 
 /** How the queue's level is told to producers. Durations are milliseconds. */
@@ -77,7 +77,7 @@ export function readFeedback(env: Environment, problems: string[]): FeedbackSett
 export function readRates(env: Environment, problems: string[]): RateSettings {
   return {
     enabled: env.MDP_FB_ENABLE_FEEDBACK ?? true,
-    providers: readFollowers(env.MDP_FB_PROVIDER_NAME ?? '*', problems),
+    providers: readProviderNames('MDP_FB_PROVIDER_NAME', env.MDP_FB_PROVIDER_NAME ?? '*', problems),
     policy: {
       ok: env.MDP_FB_SCALE_OK ?? 1,
       soft: env.MDP_FB_SCALE_SOFT ?? 0.5,

@@ -31,17 +31,21 @@ export function readRateProviders(
 }
 
 /**
- * Reads `name,name,...` or `*`, the value of MDP_FB_PROVIDER_NAME; appends to `problems` which entry is no provider's
- * name, by its place in the list.
+ * Reads `name,name,...` or `*`, the value of the variable; appends to `problems` which entry is no provider's name, by
+ * its place in the list.
  */
-export function readFollowers(list: string, problems: string[]): readonly string[] | '*' {
+export function readProviderNames(
+  variable: string,
+  list: string,
+  problems: string[],
+): readonly string[] | '*' {
   if (list === '*') return '*';
   const names = list.split(',').map((name) => name.trim());
   for (const [index, name] of names.entries()) {
     if (isProviderName(name)) continue;
     const what =
       name === '*' ? '* stands for every provider and must be alone' : `it must be ${PROVIDER_NAME_FORM}`;
-    problems.push(`MDP_FB_PROVIDER_NAME entry ${index + 1}: ${what}`);
+    problems.push(`${variable} entry ${index + 1}: ${what}`);
   }
   return names;
 }

@@ -7,6 +7,7 @@ import { validateSync } from 'class-validator';
 import { dataDirectoryPath } from './data-directory.path.js';
 import { Environment } from './environment.js';
 import { readFeedback, readRates, type FeedbackSettings, type RateSettings } from './feedback.settings.js';
+import { readProviderNames } from './rate.providers.setting.js';
 import { SettingsError } from './settings.error.js';
 import { readTokens, type TokenSettings } from './token.settings.js';
 import { SECOND } from './units.js';
@@ -28,6 +29,8 @@ export interface Settings {
   /** Absolute path of the directory for the spool, the dead letters and the embedded database. */
   readonly dataDirectory: string;
   readonly tokens: TokenSettings;
+  /** Providers whose symbols keep their case; `*`: all. */
+  readonly caseSensitiveProviders: readonly string[] | '*';
   readonly coordinator: {
     readonly id: string;
     /** Rows. */
@@ -96,6 +99,10 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
   if (env.ADMIN_DATABASE_URL !== undefined && env.DATABASE_URL === undefined) {
     problems.push('ADMIN_DATABASE_URL needs DATABASE_URL: without it the service runs its own database');
   }
+  const caseSensitiveProviders =
+    env.MDS_CASE_SENSITIVE_PROVIDERS === undefined
+      ? []
+      : readProviderNames('MDS_CASE_SENSITIVE_PROVIDERS', env.MDS_CASE_SENSITIVE_PROVIDERS, problems);
   const feedback = readFeedback(env, problems);
   const rates = readRates(env, problems);
   if (problems.length > 0) throw new SettingsError(problems);
@@ -107,6 +114,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
     database: { url: env.DATABASE_URL, adminUrl: env.ADMIN_DATABASE_URL, poolMax },
     dataDirectory: dataDirectoryPath(env.MDS_DATA_DIR),
     tokens,
+    caseSensitiveProviders,
     coordinator: {
       id: env.MDS_COORDINATOR_ID ?? `bars-${hostname()}`,
       capacity,

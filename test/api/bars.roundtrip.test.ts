@@ -113,10 +113,7 @@ describe('a bar', () => {
   });
 
   it('sent twice in one body is stored once, as the later line has it', async () => {
-    const body = write(
-      [bar({ close: 1 }), bar({ symbol: 'QQQ' }), bar({ symbol: 'spy', close: 1.25 })],
-      'csv',
-    );
+    const body = write([bar({ close: 1 }), bar({ symbol: 'QQQ' }), bar({ close: 1.25 })], 'csv');
     const { json } = await served.service.post(body, TYPES.csv);
     expect(json).toMatchObject({ accepted: 3, inserted: 2, updated: 0, unchanged: 0, superseded: 1 });
     expect(await readBack('json', 'symbols=SPY')).toEqual([bar({ close: 1.25 })]);

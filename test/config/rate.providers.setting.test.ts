@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { readFollowers, readRateProviders } from '../../src/config/rate.providers.setting.js';
+import { readProviderNames, readRateProviders } from '../../src/config/rate.providers.setting.js';
 
 function problemsOf(list: string): readonly string[] {
   const problems: string[] = [];
@@ -52,14 +52,14 @@ describe('MDP_RATE_PROVIDERS', () => {
 describe('MDP_FB_PROVIDER_NAME', () => {
   it('lists the providers that follow the level, or is * for all of them', () => {
     const problems: string[] = [];
-    expect(readFollowers('ibkr, a.b_c-9', problems)).toEqual(['ibkr', 'a.b_c-9']);
-    expect(readFollowers('*', problems)).toBe('*');
+    expect(readProviderNames('MDP_FB_PROVIDER_NAME', 'ibkr, a.b_c-9', problems)).toEqual(['ibkr', 'a.b_c-9']);
+    expect(readProviderNames('MDP_FB_PROVIDER_NAME', '*', problems)).toBe('*');
     expect(problems).toEqual([]);
   });
 
   it('is refused with the place of each name that no provider can have', () => {
     const problems: string[] = [];
-    readFollowers(`ibkr,*,,a b,${'x'.repeat(65)}`, problems);
+    readProviderNames('MDP_FB_PROVIDER_NAME', `ibkr,*,,a b,${'x'.repeat(65)}`, problems);
     expect(problems).toEqual([
       'MDP_FB_PROVIDER_NAME entry 2: * stands for every provider and must be alone',
       'MDP_FB_PROVIDER_NAME entry 3: it must be 1 to 64 characters of A-Za-z0-9._-',

@@ -1,8 +1,10 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 
+import { eventually } from '../support/eventually.js';
 import { bar, type Bar, read, rowErrors, ServedDatabase, TYPES, write } from '../api/api.samples.js';
 
-const served = new ServedDatabase();
+/** Of polygon, not of ibkr, symbols keep their case. */
+const served = new ServedDatabase({ MDS_CASE_SENSITIVE_PROVIDERS: 'polygon' });
 beforeEach(() => served.clear());
 
 const HEADER = 'provider,symbol,interval,ts,open,high,low,close,volume';
@@ -56,6 +58,93 @@ describe('A1: a calendar date is no number of seconds', () => {
       code: 'invalid-parameter',
       detail: expect.stringMatching(detail) as unknown,
     });
+  });
+});
+
+describe('A4: symbols that differ only in case', () => {
+  const preferred = bar({ provider: 'polygon', symbol: 'BCpC', open: 0.4, high: 0.5, low: 0.3, close: 0.4 });
+  const common = bar({ provider: 'polygon', symbol: 'BCPC', open: 157.1, high: 158, low: 157, close: 157.1 });
+  const namesOf = (bars: readonly Pick<Bar, 'provider' | 'symbol'>[]) =>
+    bars.map(({ provider, symbol }) => `${provider} ${symbol}`).toSorted();
+  const asked = async (query: string) => namesOf(read(await served.get(`/v1/bars?${query}`), 'json'));
+
+  it.each(['json', 'ndjson', 'csv'] as const)(
+    'stay two of a provider that tells them apart, as %s',
+    async (format) => {
+      const { status, json } = await served.service.post(write([preferred, common], format), TYPES[format]);
+      expect({ status, accepted: json['accepted'], inserted: json['inserted'] }).toEqual({
+        ...{ status: 200, accepted: 2, inserted: 2 },
+      });
+      expect(await stored()).toEqual([common, preferred]);
+      expect(read(await served.get('/v1/bars?format=csv'), 'csv')).toEqual([common, preferred]);
+    },
+  );
+
+  it('are kept apart for one small body after the other', async () => {
+    for (const one of [preferred, common]) {
+      const answer = await served.service.fetch('/v1/bars', {
+        method: 'POST',
+        headers: { 'content-type': TYPES.ndjson },
+        body: write([one], 'ndjson'),
+      });
+      expect(answer.status).toBe(202);
+    }
+    await eventually('both are stored', 30_000, async () => (await stored()).length === 2);
+    expect(await stored()).toEqual([common, preferred]);
+  });
+
+  it('are found as they are written, and in upper case of other providers', async () => {
+    const others = [bar({ symbol: 'bcpc' }), bar({ provider: 'polygon', symbol: 'bcpc' })];
+    await served.service.post(write([preferred, common, ...others], 'ndjson'));
+    expect(await asked('symbols=BCpC&provider=polygon&interval=1d')).toEqual(['polygon BCpC']);
+    expect(await asked('symbols=BCpC&provider=polygon')).toEqual(['polygon BCpC']);
+    expect(await asked('symbols=BCPC&provider=polygon')).toEqual(['polygon BCPC']);
+    expect(await asked('symbols=BCpC&provider=ibkr')).toEqual(['ibkr BCPC']);
+    expect(await asked('symbols=BCpC')).toEqual(['ibkr BCPC', 'polygon BCpC']);
+    expect(await asked('symbols=BCPC')).toEqual(['ibkr BCPC', 'polygon BCPC']);
+    expect(await asked('symbols=BCPC,BCpC')).toEqual(['ibkr BCPC', 'polygon BCPC', 'polygon BCpC']);
+    const latest = read(await served.get('/v1/bars/latest?symbols=BCpC'), 'json');
+    expect(namesOf(latest)).toEqual(['ibkr BCPC', 'polygon BCpC']);
+    const { series } = JSON.parse(await served.get('/v1/series?symbols=BCpC')) as { series: Bar[] };
+    expect(namesOf(series)).toEqual(['ibkr BCPC', 'polygon BCpC']);
+  });
+
+  it('are all on some page', async () => {
+    const symbols = ['BCPC', 'BCpC', 'bcpc'];
+    await served.service.post(
+      write(
+        symbols.map((symbol) => bar({ provider: 'polygon', symbol })),
+        'ndjson',
+      ),
+    );
+    const seen: string[] = [];
+    let token = '';
+    do {
+      const text = await served.get(`/v1/bars?symbols=${symbols.join(',')}&limit=1${token}`);
+      const page = JSON.parse(text) as { bars: Bar[]; next_page_token: string | null };
+      seen.push(...page.bars.map(({ symbol }) => symbol));
+      token = page.next_page_token === null ? '' : `&page_token=${page.next_page_token}`;
+    } while (token !== '');
+    expect(seen).toEqual(symbols);
+  });
+
+  it.each(['json', 'ndjson', 'csv'] as const)('are refused of another provider, as %s', async (format) => {
+    const body = write(
+      [
+        bar({ symbol: 'BCpC' }),
+        bar({ symbol: 'BCPC', interval: '1m' }),
+        bar({ symbol: 'BCpC', ts: '2026-01-03' }),
+      ],
+      format,
+    );
+    const answer = await served.service.post(body, TYPES[format]);
+    expect([answer.status, ...rowErrors(answer)]).toEqual([422, '2 /symbol symbol-case-conflict']);
+    expect(answer.json.errors?.[0]?.['detail']).toMatch(
+      /^symbol "BCPC" is "BCpC" in an earlier row.* MDS_CASE_SENSITIVE_PROVIDERS/,
+    );
+    expect(await stored()).toEqual([]);
+    const skipped = await served.service.post(body, TYPES[format], '?on_error=skip');
+    expect([skipped.status, skipped.json['accepted'], skipped.json['rejected']]).toEqual([200, 2, 1]);
   });
 });
 

@@ -1,5 +1,6 @@
 import type { BarBatch } from '../bar.batch.js';
 import { BarBatchBuilder } from '../bar.batch-builder.js';
+import { type SymbolCase, UPPER_CASE } from '../symbol.case.js';
 import { checkedBody } from './body.text.js';
 import { decodeCsv } from './csv.decoder.js';
 import { decodeJson, withoutBlanks } from './json.decoder.js';
@@ -41,7 +42,7 @@ const shape = new RowShape();
 
 /**
  * Decodes and validates a request body of at most `maxBars` good rows: the usual rows by scanners that read the bytes
- * where they lie, the others as decodeStrictly does.
+ * where they lie, the others as decodeStrictly does. `symbolCase` tells how symbols are stored.
  * @throws MalformedBodyError when it cannot be read as a whole
  * @throws TooManyBarsError when it has more good rows
  */
@@ -50,8 +51,9 @@ export function decodeBars(
   format: BodyFormat,
   onError: OnRowError,
   maxBars = Infinity,
+  symbolCase = UPPER_CASE,
 ): DecodeResult {
-  return atOnce(scan(body, format, onError, maxBars));
+  return atOnce(scan(body, format, onError, maxBars, symbolCase));
 }
 
 /** The same, with pauses in which others are served; other bodies may be decoded meanwhile. */
@@ -60,8 +62,9 @@ export function decodeBarsInTurns(
   format: BodyFormat,
   onError: OnRowError,
   maxBars = Infinity,
+  symbolCase = UPPER_CASE,
 ): Promise<DecodeResult> {
-  return inTurns(scan(body, format, onError, maxBars));
+  return inTurns(scan(body, format, onError, maxBars, symbolCase));
 }
 
 /** The same as decodeBars, with every row parsed and checked field by field: it is what the scanners must agree with. */
@@ -70,13 +73,20 @@ export function decodeStrictly(
   format: BodyFormat,
   onError: OnRowError,
   maxBars = Infinity,
+  symbolCase = UPPER_CASE,
 ): DecodeResult {
-  return atOnce(parse(checkedBody(body), format, onError, maxBars));
+  return atOnce(parse(checkedBody(body), format, onError, maxBars, symbolCase));
 }
 
-function* scan(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: number): Slices<DecodeResult> {
+function* scan(
+  body: Buffer,
+  format: BodyFormat,
+  onError: OnRowError,
+  maxBars: number,
+  symbolCase: SymbolCase,
+): Slices<DecodeResult> {
   const text = checkedBody(body);
-  const builder = new BarBatchBuilder(maxBars);
+  const builder = new BarBatchBuilder(maxBars, symbolCase);
   const errors = new RowErrorList(onError === 'skip');
   const rows = new RowValidator(builder, errors);
   try {
@@ -89,7 +99,7 @@ function* scan(body: Buffer, format: BodyFormat, onError: OnRowError, maxBars: n
       const scanner = new JsonRowScanner(bars, shape, document, false, builder);
       if (!(yield* scanJson(document, scanner, rows, errors))) {
         builder.discard();
-        return yield* parse(text, format, onError, maxBars);
+        return yield* parse(text, format, onError, maxBars, symbolCase);
       }
     }
     return result(builder, errors, onError);
@@ -104,8 +114,9 @@ function* parse(
   format: BodyFormat,
   onError: OnRowError,
   maxBars: number,
+  symbolCase: SymbolCase,
 ): Slices<DecodeResult> {
-  const builder = new BarBatchBuilder(maxBars);
+  const builder = new BarBatchBuilder(maxBars, symbolCase);
   const errors = new RowErrorList(onError === 'skip');
   try {
     yield* DECODERS[format](text, new RowValidator(builder, errors), errors);

@@ -7,6 +7,8 @@ export const ROW_ERROR_CODES = {
   'wrong-type': 'A field is not of its JSON type, or is text that is not a JSON number.',
   'invalid-provider': 'The provider is not 1 to 64 characters of A-Z, a-z, 0-9, dot, underscore and hyphen.',
   'invalid-symbol': 'The symbol is not 1 to 64 printable ASCII characters without spaces and commas.',
+  'symbol-case-conflict':
+    'An earlier row has the symbol in another case, and symbols of the provider are stored in upper case.',
   'invalid-interval': 'The interval is not a count from 1 to 9999 followed by s, m, min, h, d, w or mo.',
   'invalid-ts': 'The time is neither RFC 3339 nor a date, or no such day or time of day exists.',
   'ts-without-zone': 'The time has neither Z nor an offset from UTC.',

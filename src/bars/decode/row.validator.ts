@@ -15,7 +15,6 @@ export class RowValidator {
   // Neighbouring rows are mostly of one series: a part equal to the last good one is not checked again. Empty at
   // first, which is safe as an empty part never gets that far.
   #rawProvider = '';
-  #rawSymbol = '';
   #symbol = '';
   #rawInterval = '';
   #interval = '';
@@ -60,7 +59,9 @@ export class RowValidator {
       const detail = `low ${low} is above ${Math.min(open, close)}, the lower of open and close`;
       this.#refuse(line, 'low', 'prices-inconsistent', detail);
     } else {
-      this.#batch.add(provider, this.#symbol, this.#interval, micros, open, high, low, close, volume);
+      const stored = this.#interval;
+      if (!this.#batch.add(provider, symbol, stored, micros, open, high, low, close, volume))
+        this.#refuseSpelling(line, provider, symbol);
     }
   }
 
@@ -79,7 +80,7 @@ export class RowValidator {
   }
 
   #acceptsSymbol(line: number, symbol: string): boolean {
-    if (symbol === this.#rawSymbol) return true;
+    if (symbol === this.#symbol) return true;
     if (!isSymbol(symbol)) {
       return this.#refuse(
         line,
@@ -88,8 +89,7 @@ export class RowValidator {
         `symbol ${describeValue(symbol)} is not 1 to 64 printable ASCII characters without spaces and commas`,
       );
     }
-    this.#rawSymbol = symbol;
-    this.#symbol = symbol.toUpperCase();
+    this.#symbol = symbol;
     return true;
   }
 
@@ -138,6 +138,17 @@ export class RowValidator {
         'not-finite',
         `${field} is larger than a 64-bit floating point number can hold`,
       )
+    );
+  }
+
+  #refuseSpelling(line: number, provider: string, symbol: string): void {
+    const earlier = this.#batch.spellingOf(provider, symbol, this.#interval);
+    this.#refuse(
+      line,
+      'symbol',
+      'symbol-case-conflict',
+      `symbol ${describeValue(symbol)} is ${describeValue(earlier)} in an earlier row, and both are stored in upper case: ` +
+        `write it alike, or name ${describeValue(provider)} in MDS_CASE_SENSITIVE_PROVIDERS if they are two symbols`,
     );
   }
 

@@ -12,7 +12,8 @@ class BarFieldsDto {
   @ApiProperty({
     example: 'AAPL',
     pattern: SYMBOL.source,
-    description: '1 to 64 printable ASCII characters without spaces and commas; stored upper-case.',
+    description:
+      '1 to 64 printable ASCII characters without spaces and commas; stored in upper case, but for providers whose symbols keep their case (`MDS_CASE_SENSITIVE_PROVIDERS`).',
   })
   symbol!: string;
 

@@ -28,10 +28,10 @@ function timeOrReason(text: string): number | string {
   return `${describeValue(text)} ${time.reason}`;
 }
 
-/** A comma list of symbols, in any case. */
+/** A comma list of symbols, in the case in which they were written. */
 export const SymbolsParameter = (): PropertyDecorator =>
   applyDecorators(
-    parsed((text) => text.toUpperCase().split(',')),
+    parsed((text) => text.split(',')),
     IsString({ each: true, message: 'must be a comma list of symbols' }),
     Matches(SYMBOL, {
       each: true,

@@ -6,7 +6,8 @@ import { IntervalParameter, ProviderParameter, SymbolsParameter } from './query.
 export class SeriesFilterQuery {
   @ApiPropertyOptional({
     type: String,
-    description: 'Comma list of symbols, in any case. All when absent.',
+    description:
+      'Comma list of symbols, in any case; of providers whose symbols keep their case only as written. All when absent.',
     example: 'AAPL,BTC/USD',
   })
   @SymbolsParameter()

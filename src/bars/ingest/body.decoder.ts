@@ -9,6 +9,7 @@ import {
   type OnRowError,
 } from '../decode/bars.decoder.js';
 import { MalformedBodyError } from '../decode/malformed-body.error.js';
+import type { SymbolCase } from '../symbol.case.js';
 import { TooManyBarsError } from '../too-many-bars.error.js';
 
 /** The longest body that is decoded without a pause, bytes: some 10,000 bars. */
@@ -20,6 +21,8 @@ const SHORT_BODY = 2 * MIB;
  */
 export class BodyDecoder {
   private readonly longOnes = new Turnstile(1);
+
+  constructor(private readonly symbolCase: SymbolCase) {}
 
   /**
    * Takes at most `maxBars` good rows.
@@ -33,7 +36,7 @@ export class BodyDecoder {
   ): DecodeResult | Promise<DecodeResult> {
     if (body.length > SHORT_BODY) return this.decodeLong(body, format, onError, maxBars);
     try {
-      return decodeBars(body, format, onError, maxBars);
+      return decodeBars(body, format, onError, maxBars, this.symbolCase);
     } catch (error) {
       throw decodingProblem(error);
     }
@@ -47,7 +50,7 @@ export class BodyDecoder {
   ): Promise<DecodeResult> {
     await this.longOnes.enter();
     try {
-      return await decodeBarsInTurns(body, format, onError, maxBars);
+      return await decodeBarsInTurns(body, format, onError, maxBars, this.symbolCase);
     } catch (error) {
       throw decodingProblem(error);
     } finally {

@@ -15,7 +15,7 @@ import type { ReceiptClock } from '../receipt.clock.js';
 import { providerOf } from '../series.key.js';
 import type { WriteCounts } from '../write.counts.js';
 import type { Admission, Admitted } from './admission.js';
-import { BodyDecoder } from './body.decoder.js';
+import type { BodyDecoder } from './body.decoder.js';
 import { bodyFormat } from './body.format.js';
 import { inflateBody } from './body.inflater.js';
 import { unconfirmed, writeProblem } from './write.problems.js';
@@ -54,13 +54,12 @@ export interface IngestResult {
 
 /** Takes bodies of bars and answers when they are safe on disk, or committed. */
 export class IngestService {
-  private readonly decoder = new BodyDecoder();
-
   constructor(
     private readonly coordinator: DurableCoordinator<BarBatch, WriteCounts>,
     private readonly clock: ReceiptClock,
     private readonly drain: DrainState,
     private readonly admission: Admission,
+    private readonly decoder: BodyDecoder,
     private readonly longestWaitMs = LONGEST_WAIT_MS,
   ) {}
 

@@ -4,6 +4,7 @@ import { ProblemError } from '../../http/problem.error.js';
 import type { BarsQuery } from '../dto/bars.query.js';
 import type { LatestBarsQuery } from '../dto/latest-bars.query.js';
 import { withDatabaseProblem } from '../ingest/write.problems.js';
+import type { SymbolCase } from '../symbol.case.js';
 import { AGED_LAYOUTS, BAR_LAYOUTS, CONTENT_TYPES, type Format } from './bar.layout.js';
 import type { BarPosition, BarQuery } from './bar.query.js';
 import type { BarReader } from './bar.reader.js';
@@ -17,12 +18,13 @@ export class BarsAnswer {
   constructor(
     private readonly reader: BarReader,
     private readonly whole: BarsStream,
+    private readonly symbolCase: SymbolCase,
   ) {}
 
   /** A page, or with CSV and NDJSON and no limit the whole range as a stream. */
   async bars(query: BarsQuery, request: FastifyRequest, reply: FastifyReply): Promise<void> {
     const format = query.format ?? acceptedFormat(request.headers.accept);
-    const range = rangeOf(query);
+    const range = { ...rangeOf(query), ...this.symbolCase.asked(query) };
     if (format !== 'json' && query.limit === undefined && query.page_token === undefined) {
       await this.whole.send(range, format, request, reply);
       return;
@@ -41,8 +43,10 @@ export class BarsAnswer {
     const format = query.format ?? acceptedFormat(request.headers.accept);
     const limit = query.limit ?? DEFAULT_LIMIT;
     const behind = query.page_token === undefined ? undefined : decodeSeriesToken(query.page_token);
+    const { provider, interval } = query;
+    const filter = { provider, interval, ...this.symbolCase.asked(query) };
     const { pieces, last } = await withDatabaseProblem(() =>
-      this.reader.latest(query, format, limit, behind),
+      this.reader.latest(filter, format, limit, behind),
     );
     const token = last === undefined ? null : encodeSeriesToken(last);
     sendPage(reply, format, AGED_LAYOUTS[format].header, pieces, token);
@@ -92,8 +96,8 @@ function rangeOf(query: BarsQuery): BarQuery {
   if (start !== undefined && end !== undefined && start > end) {
     throw new ProblemError('invalid-parameter', 'start must not be after end.');
   }
-  const { symbols, provider, sort = 'asc' } = query;
-  return { symbols, provider, interval: interval ?? timeframe, start, end, sort };
+  const { provider, sort = 'asc' } = query;
+  return { provider, interval: interval ?? timeframe, start, end, sort };
 }
 
 function positionOf(token: string): BarPosition {

@@ -10,15 +10,15 @@ export interface StoredSeries extends SeriesKey {
 }
 
 /**
- * The next series from the symbol $4 on, and behind the one of provider $6 and interval $7 if they are given: at least $5
+ * The next series from the symbol $6 on, and behind the one of provider $8 and interval $9 if they are given: at least $7
  * when there are so many, and of each symbol all.
  */
 const NEXT_SERIES = `
   SELECT id, provider, symbol, interval FROM (
     SELECT id, provider, symbol, interval FROM series
-     WHERE ${MATCHES_FILTER} AND symbol COLLATE "C" >= $4
-       AND ($6::text IS NULL OR (symbol COLLATE "C", provider, interval) > ($4, $6, $7))
-     ORDER BY symbol COLLATE "C" FETCH FIRST ($5) ROWS WITH TIES
+     WHERE ${MATCHES_FILTER} AND symbol COLLATE "C" >= $6
+       AND ($8::text IS NULL OR (symbol COLLATE "C", provider, interval) > ($6, $8, $9))
+     ORDER BY symbol COLLATE "C" FETCH FIRST ($7) ROWS WITH TIES
   ) AS page
   ORDER BY symbol COLLATE "C", provider, interval`;
 

@@ -21,13 +21,13 @@ const epochMicros = (column: string): string => `(extract(epoch FROM ${column}) 
 const LIST = `
   SELECT id, provider, symbol, interval, ${epochMicros('first_ts')} AS "firstTs",
          ${epochMicros('last_ts')} AS "lastTs",
-         CASE WHEN $8 THEN (SELECT count(*) FROM bars WHERE series_id = series.id)::text END AS rows
+         CASE WHEN $10 THEN (SELECT count(*) FROM bars WHERE series_id = series.id)::text END AS rows
     FROM series CROSS JOIN LATERAL (
       SELECT min(ts) AS first_ts, max(ts) AS last_ts FROM bars WHERE series_id = series.id
     ) AS extent
    WHERE ${MATCHES_FILTER} AND first_ts IS NOT NULL
-     AND ($4::text IS NULL OR (symbol COLLATE "C", provider, interval) > ($4, $5, $6))
-   ORDER BY symbol COLLATE "C", provider, interval LIMIT $7`;
+     AND ($6::text IS NULL OR (symbol COLLATE "C", provider, interval) > ($6, $7, $8))
+   ORDER BY symbol COLLATE "C", provider, interval LIMIT $9`;
 
 /** Reads which series there are. */
 export class SeriesReader {

@@ -1,6 +1,7 @@
 import type { BarBatchBuilder } from '../../bar.batch-builder.js';
 import { parseInterval } from '../../interval.js';
 import { isProvider, isSymbol, seriesName } from '../../series.key.js';
+import { UPPER_CASE } from '../../symbol.case.js';
 import { NO_BYTE, NO_BYTES, QUOTE, SPACE } from '../byte.codes.js';
 
 const LAST_PRINTABLE = 0x7e;
@@ -41,7 +42,9 @@ export class SeriesScanner {
   #slots = emptySlots(FIRST_ENTRIES);
   #entries = new Int32Array(FIRST_ENTRIES * ENTRY_SIZE);
   /** By entry. */
-  #names: string[] = [];
+  #names: SpelledName[] = [];
+  /** How symbols are stored: of another rule the names would be others. */
+  #symbolCase = UPPER_CASE;
   /** Bytes of the spellings, one after the other. */
   #spellings = Buffer.allocUnsafeSlow(FIRST_ENTRIES * 16);
   #spellingsEnd = 0;
@@ -53,7 +56,9 @@ export class SeriesScanner {
     this.#delimiter = delimiter;
     this.#batch = batch;
     this.#text = (this.#text + 1) | 0;
-    if (this.#names.length > MOST_ENTRIES) this.#forget();
+    const { symbolCase } = batch ?? { symbolCase: this.#symbolCase };
+    if (this.#names.length > MOST_ENTRIES || symbolCase !== this.#symbolCase) this.#forget();
+    this.#symbolCase = symbolCase;
   }
 
   /** Reads a part of the key (0 to 2, in the order of ROW_FIELDS); returns the offset of the first byte behind it. */
@@ -73,7 +78,10 @@ export class SeriesScanner {
     return at;
   }
 
-  /** Index in the batch of the series whose parts were read last; -1 when they are no key. */
+  /**
+   * Index in the batch of the series whose parts were read last; -1 when they are no key, or when the text has the symbol
+   * in another spelling before.
+   */
   index(): number {
     const [provider = 0, symbol = 0, interval = 0] = this.#hashes;
     const hash = Math.imul(Math.imul(provider, 31) ^ interval, FNV_PRIME) ^ symbol;
@@ -90,7 +98,7 @@ export class SeriesScanner {
       slot = (slot + 1) & mask;
     }
     const name = this.#name();
-    return name === undefined ? -1 : (this.#batch?.seriesIndex(name) ?? -1);
+    return name === undefined ? -1 : this.#indexInBatch(name);
   }
 
   /** Equal hashes only make it worth while to compare the bytes. */
@@ -118,9 +126,16 @@ export class SeriesScanner {
     const at = entry * ENTRY_SIZE;
     if (this.#entries[at + TEXT] !== this.#text) {
       this.#entries[at + TEXT] = this.#text;
-      this.#entries[at + INDEX] = this.#batch?.seriesIndex(this.#names[entry] ?? '') ?? -1;
+      const name = this.#names[entry];
+      this.#entries[at + INDEX] = name === undefined ? -1 : this.#indexInBatch(name);
     }
     return this.#entries[at + INDEX] ?? -1;
+  }
+
+  #indexInBatch(name: SpelledName): number {
+    const batch = this.#batch;
+    if (batch === undefined) return -1;
+    return typeof name === 'string' ? batch.seriesIndex(name) : batch.seriesIndex(name.stored, name.written);
   }
 
   #add(slot: number, hash: number): number {
@@ -169,12 +184,14 @@ export class SeriesScanner {
   }
 
   /** The name of the series whose parts were read last; undefined when they are no key. */
-  #name(): string | undefined {
+  #name(): SpelledName | undefined {
     const provider = this.#part(0);
     const symbol = this.#part(1);
     const interval = parseInterval(this.#part(2));
     if (!isProvider(provider) || !isSymbol(symbol) || interval === undefined) return undefined;
-    return seriesName(provider, symbol.toUpperCase(), interval);
+    const storedSymbol = this.#symbolCase.stored(provider, symbol);
+    const stored = seriesName(provider, storedSymbol, interval);
+    return storedSymbol === symbol ? stored : { stored, written: seriesName(provider, symbol, interval) };
   }
 
   #part(part: number): string {
@@ -182,6 +199,9 @@ export class SeriesScanner {
     return this.#bytes.toString('latin1', start, start + (this.#lengths[part] ?? 0));
   }
 }
+
+/** The name of a series (see seriesName); where it is not stored as it is written, both. */
+type SpelledName = string | { readonly stored: string; readonly written: string };
 
 function emptySlots(entries: number): Int32Array {
   return new Int32Array(2 * entries).fill(-1);
