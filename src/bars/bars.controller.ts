@@ -141,7 +141,7 @@ export class BarsController {
     operationId: 'getBars',
     summary: 'Read bars',
     description:
-      'Sorted by symbol, then time. What is exported as CSV or NDJSON can be posted back unchanged.',
+      'Sorted by symbol, then time. What is exported as CSV or NDJSON can be posted back unchanged, in parts of at most 64 MiB and 500,000 bars (`MDS_COORDINATOR_CAPACITY`): cut between lines, with the header line of CSV in each part.',
   })
   @ApiOkResponse({
     description: 'The bars of the range.',

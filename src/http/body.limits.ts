@@ -3,6 +3,10 @@ import { KIB, MIB } from '../config/units.js';
 /** The largest body of bars taken, as sent and when inflated, bytes. */
 export const BODY_LIMIT = 64 * MIB;
 
+/** What to do with bars that are too many or too long for one body. */
+export const IN_PARTS =
+  'Send it in parts: cut NDJSON between lines, and CSV too, with its header line again in each part.';
+
 /** The largest body of anything else, bytes: many times what any document of the control plane needs. */
 export const DOCUMENT_LIMIT = 64 * KIB;
 

@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 
 import { SECOND } from '../config/units.js';
 import { ProblemError } from './problem.error.js';
+import { BODY_LIMIT, IN_PARTS } from './body.limits.js';
 import { BODY_SILENCE_MS, LEAST_BODY_RATE } from './time.limits.js';
 
 /**
@@ -72,7 +73,8 @@ export function inflationOf({ headers }: FastifyRequest): number {
 }
 
 function tooLarge(limit: number): ProblemError {
-  return new ProblemError('body-too-large', `A body may have ${limit} bytes here; send it in parts.`);
+  const allowed = `A body may have ${limit.toLocaleString('en')} bytes here.`;
+  return new ProblemError('body-too-large', limit === BODY_LIMIT ? `${allowed} ${IN_PARTS}` : allowed);
 }
 
 /** Ends an upload that is silent or too slow. */

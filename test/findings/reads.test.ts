@@ -1,3 +1,5 @@
+import { gzipSync } from 'node:zlib';
+
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Client, type PoolClient } from 'pg';
 
@@ -176,5 +178,59 @@ describe('A7: the newest bars', () => {
         code: 'invalid-parameter',
       });
     }
+  });
+});
+
+describe('A10: an export that is too much for one body', () => {
+  const small = new ServedDatabase({ MDS_COORDINATOR_CAPACITY: '1000', MDS_COORDINATOR_BATCH_SIZE: '1000' });
+  const bars = Array.from({ length: 1_500 }, (_, at) =>
+    bar({ symbol: 'MANY', interval: '1m', ts: minuteAt(at) }),
+  );
+
+  it.each(['ndjson', 'csv'] as const)(
+    'of %s is refused with the limit and the way, and goes back so',
+    async (format) => {
+      for (const part of [bars.slice(0, 1_000), bars.slice(1_000)])
+        await small.service.post(write(part, format), TYPES[format]);
+      const exported = await small.get(`/v1/bars?format=${format}`);
+      const { status, json } = await small.service.post(exported, TYPES[format]);
+      expect([status, json.code]).toEqual([413, 'body-too-large']);
+      expect(json['detail']).toBe(
+        'The body has more than 1,000 bars, the most that one body may have. Send it in parts: cut NDJSON between lines, and CSV too, with its header line again in each part.',
+      );
+
+      const [header = '', ...rows] = format === 'csv' ? exported.split('\n') : ['', ...exported.split('\n')];
+      for (const part of [rows.slice(0, 1_000), rows.slice(1_000)]) {
+        const again = await small.service.post([header, ...part].join('\n'), TYPES[format]);
+        expect(again.json).toMatchObject({ rejected: 0, inserted: 0, updated: 0, superseded: 0 });
+      }
+      expect(await small.stored()).toMatchObject({ bars: 1_500, revisions: 0 });
+    },
+  );
+
+  it.each([
+    [{}, 'A body may have 67,108,864 bytes here. Send it in parts: cut NDJSON between lines'],
+    [
+      { 'content-encoding': 'gzip' },
+      'The body has more than 67,108,864 bytes when it is inflated. Send it in parts',
+    ],
+  ])('and one of too many bytes names that limit: %j', async (headers, detail) => {
+    const blank = Buffer.alloc(64 * 1024 * 1024 + 1, '\n');
+    const body = 'content-encoding' in headers ? gzipSync(blank, { level: 1 }) : blank;
+    const { status, json } = await small.service.post(body, TYPES.ndjson, '', headers);
+    expect([status, json.code]).toEqual([413, 'body-too-large']);
+    expect(json['detail']).toContain(detail);
+  });
+
+  it('while a document that is too long is not told how to cut bars', async () => {
+    const answer = await small.service.fetch('/v1/feedback', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: ' '.repeat(64 * 1024 + 1),
+    });
+    expect([answer.status, ((await answer.json()) as { detail: string }).detail]).toEqual([
+      413,
+      'A body may have 65,536 bytes here.',
+    ]);
   });
 });

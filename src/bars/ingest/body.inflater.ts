@@ -1,7 +1,7 @@
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 
-import { BODY_LIMIT } from '../../http/body.limits.js';
+import { BODY_LIMIT, IN_PARTS } from '../../http/body.limits.js';
 import { ProblemError } from '../../http/problem.error.js';
 
 const inflate = promisify(gunzip);
@@ -28,7 +28,10 @@ async function inflateGzip(body: Buffer): Promise<Buffer> {
     return await inflate(body, { maxOutputLength: BODY_LIMIT });
   } catch (error) {
     if (error instanceof RangeError) {
-      throw new ProblemError('body-too-large', `The inflated body has more than ${BODY_LIMIT} bytes.`);
+      throw new ProblemError(
+        'body-too-large',
+        `The body has more than ${BODY_LIMIT.toLocaleString('en')} bytes when it is inflated. ${IN_PARTS}`,
+      );
     }
     throw new ProblemError('malformed-body', 'The body is not complete gzip data.', { cause: error });
   }
