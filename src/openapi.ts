@@ -1,8 +1,10 @@
 import type { INestApplication } from '@nestjs/common';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject } from '@nestjs/swagger';
 
 import { BARS_EXAMPLE_CSV, BARS_EXAMPLE_NDJSON } from './bars/dto/bar.examples.js';
 import { VERSION } from './config/version.js';
+import { serveDocsPage } from './docs.page.js';
 import { ProblemDto } from './http/problem.dto.js';
 import { withCommonParts } from './openapi.common.js';
 
@@ -12,25 +14,15 @@ back.
 Send \`Authorization: Bearer <token>\`. Errors are RFC 9457 problem details with a stable \`code\`. Every answer has an
 \`X-Request-Id\`, which is yours when you send one.`;
 
-/** Swagger UI's own bar leaves the light switch in the middle of nowhere. */
-const PAGE_STYLE = '.swagger-ui .topbar .topbar-wrapper { justify-content: space-between }';
-
 /** Serves the description of the API at /openapi.json and as a page at /docs. */
-export function serveOpenApi(app: INestApplication): void {
-  SwaggerModule.setup('docs', app, () => createOpenApi(app), {
-    raw: ['json'],
-    jsonDocumentUrl: 'openapi.json',
-    customSiteTitle: 'market-data-store',
-    customCss: PAGE_STYLE,
-    swaggerOptions: {
-      persistAuthorization: true,
-      displayRequestDuration: true,
-      tryItOutEnabled: true,
-      defaultModelsExpandDepth: 0,
-      // The badge would have somebody else's server judge a document that it may not reach.
-      validatorUrl: 'none',
-    },
+export function serveOpenApi(app: NestFastifyApplication): void {
+  const server = app.getHttpAdapter().getInstance();
+  let text: string | undefined;
+  server.get('/openapi.json', (_request, reply) => {
+    text ??= JSON.stringify(createOpenApi(app));
+    return reply.type('application/json; charset=utf-8').send(text);
   });
+  serveDocsPage(server);
 }
 
 function createOpenApi(app: INestApplication): OpenAPIObject {

@@ -47,12 +47,30 @@ describe('the page at /docs', () => {
     },
   );
 
-  it('shows the document of /openapi.json, keeps the token, and asks no other host to judge the document', async () => {
-    const document = await (await fetch(`${service.url}/openapi.json`)).text();
-    const script = await (await fetch(`${service.url}/docs/swagger-ui-init.js`)).text();
-    const [, shown = ''] = /let options = (\{[^]*?\n\});/.exec(script) ?? [];
-    const options = JSON.parse(shown) as { swaggerDoc: unknown; customOptions: Record<string, unknown> };
-    expect(options.swaggerDoc).toEqual(JSON.parse(document));
-    expect(options.customOptions).toMatchObject({ persistAuthorization: true, validatorUrl: 'none' });
+  it('may run and load only what the service gives it, and has nothing in it that such a policy forbids', async () => {
+    const answer = await fetch(`${service.url}/docs`);
+    const policy = answer.headers.get('content-security-policy') ?? '';
+    expect(policy).toMatch(/^default-src 'none'; script-src 'self'; style-src 'self'; /);
+    expect(policy).not.toMatch(/unsafe|\*/);
+    const html = await answer.text();
+    expect(html).not.toMatch(/<style| style=| on\w+=|javascript:/i);
+    for (const [, script] of html.matchAll(/<script[^>]*>([^]*?)<\/script>/g)) expect(script).toBe('');
+  });
+
+  it('shows the document of /openapi.json, and asks no other host to judge it', async () => {
+    const script = await (await fetch(`${service.url}/docs/page.js`)).text();
+    expect(script).toContain("new URL('../openapi.json', document.currentScript.src)");
+    expect(script).toContain("validatorUrl: 'none'");
+  });
+
+  it('keeps the token for the tab, and not on the disk of the machine', async () => {
+    const script = await (await fetch(`${service.url}/docs/page.js`)).text();
+    expect(script).toContain('sessionStorage');
+    expect(script).not.toMatch(/localStorage|persistAuthorization:/);
+  });
+
+  it('gives nothing else of Swagger UI away', async () => {
+    for (const file of ['index.html', 'swagger-ui.css.map', 'package.json', '..%2Fpackage.json'])
+      expect([file, (await fetch(`${service.url}/docs/${file}`)).status]).toEqual([file, 404]);
   });
 });
