@@ -1,3 +1,5 @@
+import type { OutgoingHttpHeaders } from 'node:http';
+
 import { Controller, Get, Headers, HttpCode, Post, Req, Res } from '@nestjs/common';
 import {
   ApiAcceptedResponse,
@@ -80,11 +82,11 @@ export class FeedbackController {
     }
     reply.hijack();
     reply.raw.writeHead(200, {
+      ...(reply.getHeaders() as OutgoingHttpHeaders),
       'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       // Or a proxy such as nginx holds events back until its buffer is full.
       'x-accel-buffering': 'no',
-      'x-request-id': request.id,
     });
     if (request.method === 'HEAD') reply.raw.end();
     else this.stream.add(reply.raw, lastEventId);

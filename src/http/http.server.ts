@@ -11,9 +11,11 @@ import { AllowedMethods } from './allowed.methods.js';
 import type { BodyRoom } from './body.budget.js';
 import { BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
 import { readBody } from './body.reader.js';
+import { answerClientErrors, assertAnswerable } from './client.errors.js';
 import type { DrainState } from './drain.state.js';
 import { ProblemFilter } from './problem.filter.js';
 import { requestIdOf } from './request.id.js';
+import { SECURITY_HEADERS } from './security.headers.js';
 import { HEAD_MS, KEEP_ALIVE_MS } from './time.limits.js';
 
 /** The HTTP server below Nest. */
@@ -23,14 +25,18 @@ export function createHttpAdapter(): FastifyAdapter {
     keepAliveTimeout: KEEP_ALIVE_MS,
     // Nest's own 503 is not a problem document; the hooks below answer during drain.
     return503OnClosing: false,
+    // Node's refusal has no body; `assertAnswerable` refuses such a request.
+    http: { requireHostHeader: false },
     genReqId: (request: IncomingMessage) => requestIdOf(request.headers['x-request-id']),
     // A path with a broken percent-encoding is refused before there is a route, a hook or Nest's filter.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
-      void reply.header('x-request-id', request.id);
+      void reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
       new ProblemFilter(new AllowedMethods()).send(error, request, reply);
     },
   });
 }
+
+const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json/;
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -53,6 +59,7 @@ interface HttpParts {
 export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   const { allowedMethods, authenticator, drain, filter } = parts;
   server.server.headersTimeout = HEAD_MS;
+  answerClientErrors(server.server, filter);
 
   server.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat()) allowedMethods.add(one, url);
@@ -64,22 +71,31 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.decorateRequest('grant', undefined);
   server.decorateRequest('bodyRoom', undefined);
   server.addHook('onRequest', (request, reply, done) => {
-    void reply.header('x-request-id', request.id);
+    void reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
     if (drain.draining) void reply.header('connection', 'close');
-    if (!carriesBody(request)) {
-      done();
-      return;
-    }
-    // The guard would refuse it too, but only after a body had been taken in that nobody may send.
     try {
-      request.grant = authenticator.authenticate(request.headers.authorization);
-      assertWanted(request);
+      assertAnswerable(request.raw);
+      // The guard would refuse it too, but only after a body had been taken in that nobody may send.
+      if (carriesBody(request)) {
+        request.grant = authenticator.authenticate(request.headers.authorization);
+        assertWanted(request);
+      }
     } catch (error) {
       filter.send(error, request, reply);
       return;
     }
     done();
   });
+
+  server.addHook('onSend', (_request, reply, payload, done) => {
+    done(null, withLineEnd(payload, reply));
+  });
+}
+
+/** JSON ends with a line end, so that the prompt of who asked with curl comes on a line of its own. */
+function withLineEnd(payload: unknown, reply: FastifyReply): unknown {
+  if (typeof payload !== 'string' || payload.endsWith('\n')) return payload;
+  return JSON_TYPE.test(String(reply.getHeader('content-type'))) ? `${payload}\n` : payload;
 }
 
 /** True when a body would be read. Those of GET and HEAD are not. */

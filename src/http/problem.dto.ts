@@ -42,7 +42,10 @@ export class ProblemDto {
   @ApiProperty({ example: 'Nothing was stored; see `errors` for each bad bar.' })
   detail!: string;
 
-  @ApiProperty({ example: '/v1/bars', description: 'The path that was asked.' })
+  @ApiProperty({
+    example: '/v1/bars',
+    description: 'The path that was asked; the request id as a URN where none could be read.',
+  })
   instance!: string;
 
   @ApiProperty({ enum: Object.keys(PROBLEMS), example: 'invalid-bars', description: 'Stable; for programs.' })

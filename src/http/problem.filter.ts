@@ -53,7 +53,7 @@ export class ProblemFilter implements ExceptionFilter {
     return {
       status: problem.status,
       headers: { ...retryAfter, ...headers, 'content-type': 'application/problem+json; charset=utf-8' },
-      body: JSON.stringify({
+      body: `${JSON.stringify({
         type: `${TYPE_PREFIX}${problem.code}`,
         title: PROBLEMS[problem.code].title,
         status: problem.status,
@@ -62,7 +62,7 @@ export class ProblemFilter implements ExceptionFilter {
         code: problem.code,
         request_id: request.id,
         ...members,
-      }),
+      })}\n`,
     };
   }
 

@@ -9,6 +9,9 @@ export const KEEP_ALIVE_MS = 72 * SECOND;
 /** A client may take this long to send the head of a request, milliseconds. */
 export const HEAD_MS = 30 * SECOND;
 
+/** What a client still sends is read this long after its connection was refused, milliseconds. */
+export const LINGER_MS = 2 * SECOND;
+
 /** An upload may be silent this long, milliseconds: what has come of it is held meanwhile. */
 export const BODY_SILENCE_MS = 30 * SECOND;
 

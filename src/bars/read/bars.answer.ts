@@ -63,7 +63,7 @@ function sendPage(
 ): void {
   void reply.type(CONTENT_TYPES[format]);
   if (format === 'json') {
-    void reply.send(jsonOf(pieces, `],"next_page_token":${JSON.stringify(token)}}`));
+    void reply.send(jsonOf(pieces, `],"next_page_token":${JSON.stringify(token)}}\n`));
   } else {
     if (token !== null) void reply.header('x-next-page-token', token);
     void reply.send(Buffer.concat([Buffer.from(header), ...pieces]));

@@ -1,0 +1,79 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Duplex } from 'node:stream';
+
+import { KIB, SECOND } from '../config/units.js';
+import { wireText } from './answer.js';
+import { ProblemError } from './problem.error.js';
+import type { ProblemFilter } from './problem.filter.js';
+import { requestIdOf } from './request.id.js';
+import { HEAD_MS, LINGER_MS } from './time.limits.js';
+
+/** The largest head of a request, bytes: Node's default (`--max-http-header-size`). */
+const HEAD_LIMIT = 16 * KIB;
+
+/** Answers what Node's parser refuses, before there is a request, with the problem that every other refusal is. */
+export function answerClientErrors(server: Server, filter: ProblemFilter): void {
+  /** The newest request of each connection: answers go out in the order of their requests. */
+  const newest = new WeakMap<Duplex, ServerResponse>();
+  const refused = new WeakSet<Duplex>();
+
+  const refuse = (error: Error, socket: Duplex): void => {
+    const due = newest.get(socket);
+    if (!socket.writable) socket.destroy();
+    else if (due === undefined) send(socket, problemOf(error), filter);
+    // The fault is in a later request.
+    else if (due.req.complete && !due.writableFinished) due.once('close', () => refuse(error, socket));
+    // The fault is in the body of a request that is being answered, or was.
+    else if (!due.req.complete && due.headersSent) socket.destroy();
+    else send(socket, problemOf(error), filter);
+  };
+
+  server.on('request', ({ socket }: IncomingMessage, answer: ServerResponse) => newest.set(socket, answer));
+  // Fastify's own answers are no problem documents.
+  server.removeAllListeners('clientError');
+  server.on('clientError', (error: Error, socket: Duplex) => {
+    // The parser complains of every piece that comes after the first bad one.
+    if (refused.has(socket)) return;
+    refused.add(socket);
+    refuse(error, socket);
+  });
+  // Node would answer an unknown `Expect` itself; here `assertAnswerable` refuses it.
+  server.on('checkExpectation', (request, answer) => server.emit('request', request, answer));
+}
+
+/** @throws ProblemError for a request that RFC 9110 and 9112 do not let be answered */
+export function assertAnswerable({ headers, httpVersion }: IncomingMessage): void {
+  if (headers.host === undefined && httpVersion === '1.1')
+    throw new ProblemError('bad-request', 'A request of HTTP/1.1 must name its Host.', CLOSE);
+  if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
+    throw new ProblemError('expectation-failed', 'The only Expect met is 100-continue.', CLOSE);
+}
+
+/** How the rest of such a request reads is not certain. */
+const CLOSE = { headers: { connection: 'close' } };
+
+function send(socket: Duplex, problem: ProblemError, filter: ProblemFilter): void {
+  const id = requestIdOf(undefined);
+  // What was asked for is not known: the occurrence is named by its id.
+  socket.end(wireText(filter.answer(problem, { id, method: '', url: `urn:uuid:${id}` }), id, true));
+  // What still comes is read and dropped for a while: a reset would take the answer away from the client.
+  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+  socket.once('close', () => clearTimeout(timer));
+}
+
+function problemOf(error: Error): ProblemError {
+  switch ('code' in error ? error.code : undefined) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new ProblemError(
+        'head-too-large',
+        `The request line and the header fields may have ${HEAD_LIMIT} bytes; ask for less at once.`,
+      );
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new ProblemError('head-too-slow', `The head must come within ${HEAD_MS / SECOND} s.`);
+    default:
+      return new ProblemError(
+        'bad-request',
+        `The request is no HTTP/1.1: ${error.message.replace(/^Parse Error: /, '')}.`,
+      );
+  }
+}

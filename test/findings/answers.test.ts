@@ -1,0 +1,186 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+
+import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
+import { post, RawClient } from '../support/raw.client.js';
+import { TOKENS } from '../support/service.js';
+
+const served = new ServedDatabase();
+const clients: RawClient[] = [];
+afterEach(() => {
+  for (const { socket } of clients.splice(0)) socket.destroy();
+});
+
+async function client(): Promise<RawClient> {
+  const one = await RawClient.to(served.service.url);
+  clients.push(one);
+  return one;
+}
+
+/** What the bytes are answered with, on a connection of their own. */
+async function answerTo(...pieces: readonly (string | Buffer)[]): Promise<RawAnswer> {
+  const one = await client();
+  await one.send(...pieces);
+  const [text = ''] = await one.answers();
+  return parse(text);
+}
+
+interface RawAnswer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+}
+
+function parse(text: string): RawAnswer {
+  const [head = '', ...rest] = text.split('\r\n\r\n');
+  const [start = '', ...lines] = head.split('\r\n');
+  const headers = lines.map((line) => /^([^:]+): *(.*)$/.exec(line) ?? []);
+  return {
+    status: Number(start.split(' ')[1]),
+    headers: Object.fromEntries(headers.map(([, name = '', value = '']) => [name.toLowerCase(), value])),
+    body: rest.join('\r\n\r\n'),
+  };
+}
+
+const SECURITY = {
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'x-frame-options': 'DENY',
+  'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+};
+const USUAL = { authorization: `Bearer ${TOKENS.ingest}`, 'content-type': TYPES.csv };
+const GET = (path: string, ...fields: string[]): string =>
+  [`GET ${path} HTTP/1.1`, 'host: x', ...fields, '', ''].join('\r\n');
+
+/** Requests that no handler of ours is asked for, with the status and code that they are answered with. */
+const UNHANDLED: [string, string, number, string][] = [
+  ['a head beyond 16 KiB', GET(`/v1/bars/latest?symbols=${'ABCDEF,'.repeat(2_500)}`), 431, 'head-too-large'],
+  ['a head of a mebibyte', GET('/livez', `x-note: ${'y'.repeat(1024 * 1024)}`), 431, 'head-too-large'],
+  ['no HTTP', 'hello\r\n\r\n', 400, 'bad-request'],
+  ['a field without a name', GET('/livez', ': value'), 400, 'bad-request'],
+  ['two lengths', GET('/livez', 'content-length: 1', 'content-length: 2'), 400, 'bad-request'],
+  ['no Host', 'GET /livez HTTP/1.1\r\n\r\n', 400, 'bad-request'],
+  ['an unknown Expect', GET('/livez', 'expect: the-best'), 417, 'expectation-failed'],
+  ['a broken percent-encoding', GET('/v1/bars/%ZZ'), 400, 'bad-request'],
+  [
+    'a chunk that is none',
+    `POST /v1/bars HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${TOKENS.ingest}\r\ncontent-type: text/csv\r\ntransfer-encoding: chunked\r\n\r\nzz\r\n`,
+    400,
+    'bad-request',
+  ],
+];
+
+describe('B8: every answer says that it is no page to be framed, guessed at or run', () => {
+  it.each(['/livez', '/readyz', '/readyz?verbose', '/metrics', '/openapi.json', '/', '/v1/bars'])(
+    'GET %s does',
+    async (path) => {
+      expect((await answerTo(GET(path, `authorization: Bearer ${TOKENS.read}`))).headers).toMatchObject(
+        SECURITY,
+      );
+    },
+  );
+
+  it.each([
+    ['GET /nothing', 404],
+    ['GET /v1/bars', 401],
+    ['PUT /v1/bars', 405],
+    ['POST /v1/feedback', 403],
+  ])('and so does the refusal of %s with %d', async (target, status) => {
+    const token = status === 401 ? 'wrong' : TOKENS.read;
+    const answer = await answerTo(
+      `${target} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}\r\ncontent-length: 0\r\n\r\n`,
+    );
+    expect(answer).toMatchObject({ status, headers: SECURITY });
+  });
+
+  it('a small body of bars, taken or refused, is answered with them too', async () => {
+    const answers = [
+      await answerTo(post('/v1/bars', USUAL, write([bar()], 'csv'))),
+      await answerTo(post('/v1/bars', USUAL, 'no bars')),
+      await answerTo(post('/v1/bars', { ...USUAL, 'x-note': 'é' }, write([bar()], 'csv'))),
+    ];
+    expect(answers.map(({ status }) => status)).toEqual([202, 400, 202]);
+    for (const { headers } of answers) expect(headers).toMatchObject(SECURITY);
+  });
+
+  it.each(['/v1/bars?format=csv', '/v1/feedback/stream'])('and so is the stream %s', async (path) => {
+    const gone = new AbortController();
+    const answer = await served.service.fetch(path, { signal: gone.signal });
+    expect(answer.status).toBe(200);
+    expect(Object.fromEntries(answer.headers)).toMatchObject({
+      ...SECURITY,
+      'x-request-id': expect.any(String),
+    });
+    gone.abort();
+  });
+
+  it.each(UNHANDLED)('and so is %s', async (_what, request) => {
+    expect((await answerTo(request)).headers).toMatchObject(SECURITY);
+  });
+});
+
+describe('B9: whatever is refused is refused with a problem document', () => {
+  it.each(UNHANDLED)('%s too', async (_what, request, status, code) => {
+    const { headers, body, ...answer } = await answerTo(request);
+    expect(answer.status).toBe(status);
+    expect(headers['content-type']).toBe('application/problem+json; charset=utf-8');
+    const problem = JSON.parse(body) as Record<string, unknown>;
+    expect(problem).toMatchObject({ status, code, request_id: headers['x-request-id'] });
+    for (const member of ['type', 'title', 'detail', 'instance'])
+      expect(problem[member]).toEqual(expect.stringMatching(/./));
+  });
+
+  it('a request of HTTP/1.0 needs no Host', async () => {
+    expect((await answerTo('GET /livez HTTP/1.0\r\n\r\n')).status).toBe(200);
+  });
+
+  it('what cannot be read does not cut or change the answers that are due before it', async () => {
+    await served.service.post(write([bar()], 'csv'), TYPES.csv);
+    const one = await client();
+    await one.send(`${GET('/v1/bars', `authorization: Bearer ${TOKENS.read}`)}rubbish\r\n\r\n`);
+    const [first, second] = (await one.answers(2)).map(parse);
+    expect([first?.status, second?.status]).toEqual([200, 400]);
+    expect(JSON.parse(first?.body ?? '')).toMatchObject({ bars: [expect.anything()] });
+    await one.ended();
+  });
+
+  it('a request that was answered before its body was whole gets no second answer', async () => {
+    const one = await client();
+    await one.send(
+      `POST /v1/bars HTTP/1.1\r\nhost: x\r\ncontent-type: text/csv\r\ntransfer-encoding: chunked\r\n\r\n`,
+    );
+    expect((await one.answers()).map((text) => parse(text).status)).toEqual([401]);
+    await one.send('zz\r\n');
+    await one.ended();
+    expect(one.has('HTTP/1.1')).toBe(false);
+  });
+});
+
+describe('D5: what a person sees', () => {
+  it('JSON answers end with a line end', async () => {
+    const { service } = served;
+    const paths = ['/livez', '/healthz', '/readyz', '/v1/coordinator', '/v1/bars', '/v1/bars/latest'];
+    const more = ['/v1/series', '/v1/dlq', '/v1/feedback', '/v1/rate-control/providers', '/openapi.json'];
+    const contract = '/contracts/telemetry.FeedbackEvent.schema.json';
+    for (const path of [...paths, ...more, contract, '/nothing', '/v1/bars?limit=0']) {
+      const text = await (await service.fetch(path)).text();
+      expect([path, text.endsWith('}\n')]).toEqual([path, true]);
+    }
+  });
+
+  it('and so do the answers to bars, by either way, and to what is no HTTP', async () => {
+    for (const [headers, body] of [
+      [USUAL, write([bar()], 'csv')],
+      [USUAL, 'no bars'],
+      [{}, 'x'],
+      [{ ...USUAL, 'x-note': 'é' }, write([bar()], 'csv')],
+      [{ ...USUAL, 'x-note': 'é' }, 'no bars'],
+    ] as [Record<string, string>, string][])
+      expect((await answerTo(post('/v1/bars', headers, body))).body).toMatch(/\}\n$/);
+    for (const [, request] of UNHANDLED) expect((await answerTo(request)).body).toMatch(/\}\n$/);
+  });
+
+  it('the address of the service leads to its documentation', async () => {
+    const answer = await answerTo(GET('/'));
+    expect([answer.status, answer.headers['location']]).toEqual([302, '/docs']);
+  });
+});
