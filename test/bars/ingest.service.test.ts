@@ -24,6 +24,8 @@ let directory: string;
 let release = (): void => undefined;
 let breakDisk: () => void;
 let hung: Promise<void> | undefined;
+/** What a write to the database waits for. */
+let committing: Promise<void> | undefined;
 let coordinator: DurableCoordinator<BarBatch, WriteCounts>;
 let ingest: IngestService;
 let written: BarBatch[];
@@ -47,11 +49,10 @@ beforeEach(async () => {
     batchSize: 100,
     flushIntervalMs: 0,
     sink: {
-      write: (batches) => {
+      write: async (batches) => {
+        await committing;
         written.push(...batches);
-        return Promise.resolve(
-          batches.map(({ rows }) => ({ inserted: rows, updated: 0, unchanged: 0, superseded: 0 })),
-        );
+        return batches.map(({ rows }) => ({ inserted: rows, updated: 0, unchanged: 0, superseded: 0 }));
       },
     },
     codec: barBatchCodec,
@@ -179,4 +180,21 @@ describe('a disk that does not confirm in time', () => {
       expect(bucket).toEqual({ rows: 1_000, successes: 0 });
     },
   );
+});
+
+describe('a commit that is not confirmed in time', () => {
+  it('leaves the rows taken from the bucket, for the bars are safe and will be stored', async () => {
+    let commit = (): void => undefined;
+    committing = new Promise((resolve) => {
+      commit = () => {
+        committing = undefined;
+        resolve();
+      };
+    });
+    await expect(post(true)).rejects.toMatchObject({ code: 'commit-unconfirmed' });
+    expect(bucket).toEqual({ rows: 999, successes: 1 });
+    commit();
+    await until(() => coordinator.snapshot().rows.committed === 1);
+    expect(bucket).toEqual({ rows: 999, successes: 1 });
+  });
 });
