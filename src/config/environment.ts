@@ -67,6 +67,8 @@ export class Environment {
   @NumberVariable({ min: 0.05, max: AN_HOUR_S }) MDS_FB_HEARTBEAT_SEC?: number;
   @BooleanVariable() MDS_FB_ENABLE_HTTP_BROADCAST?: boolean;
   @CheckedVariable(isHttpUrl, 'an http or https URL') MDS_FB_HTTP_ENDPOINT?: string;
+  @TextVariable() MDS_FB_HTTP_TOKEN?: string;
+  @TextVariable() MDS_FB_HTTP_TOKEN_FILE?: string;
   @NumberVariable({ min: 0.05, max: 600 }) MDS_FB_HTTP_TIMEOUT?: number;
   @IntegerVariable({ min: 1, max: 100 }) MDS_FB_HTTP_MAX_RETRIES?: number;
   @NumberVariable({ min: 0, max: 600 }) MDS_FB_HTTP_BACKOFF?: number;

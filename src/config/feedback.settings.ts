@@ -1,6 +1,8 @@
 import type { BackpressureLevel } from '../core/backpressure.level.js';
 import type { Environment } from './environment.js';
+import { readGiven } from './given.setting.js';
 import { type ConfiguredProvider, readProviderNames, readRateProviders } from './rate.providers.setting.js';
+import { PRINTABLE } from './token.settings.js';
 import { SECOND } from './units.js';
 
 /** How the queue's level is told to producers. Durations are milliseconds. */
@@ -11,6 +13,8 @@ export interface FeedbackSettings {
   readonly http:
     | {
         readonly endpoint: string;
+        /** Sent as `Authorization: Bearer`; undefined: none is. */
+        readonly token: string | undefined;
         readonly timeoutMs: number;
         readonly maxTries: number;
         readonly backoffMs: number;
@@ -42,11 +46,16 @@ export interface RateSettings {
 }
 
 /** Reads the settings of the feedback loop; appends to `problems` what is wrong with them. */
-export function readFeedback(env: Environment, problems: string[]): FeedbackSettings {
+export function readFeedback(
+  env: Environment,
+  readFile: (path: string) => string,
+  problems: string[],
+): FeedbackSettings {
   const broadcast = env.MDS_FB_ENABLE_HTTP_BROADCAST ?? false;
   if (broadcast && env.MDS_FB_HTTP_ENDPOINT === undefined) {
     problems.push('MDS_FB_HTTP_ENDPOINT must be set when MDS_FB_ENABLE_HTTP_BROADCAST is true');
   }
+  const token = readBroadcastToken(env, readFile, problems);
   const publish = env.MDS_FB_ENABLE_REDIS ?? false;
   const subscribe = env.MDP_FB_REDIS_SUBSCRIBE ?? false;
   return {
@@ -56,6 +65,7 @@ export function readFeedback(env: Environment, problems: string[]): FeedbackSett
       broadcast && env.MDS_FB_HTTP_ENDPOINT !== undefined
         ? {
             endpoint: env.MDS_FB_HTTP_ENDPOINT,
+            token,
             timeoutMs: (env.MDS_FB_HTTP_TIMEOUT ?? 2.5) * SECOND,
             maxTries: env.MDS_FB_HTTP_MAX_RETRIES ?? 3,
             backoffMs: (env.MDS_FB_HTTP_BACKOFF ?? 0.5) * SECOND,
@@ -71,6 +81,24 @@ export function readFeedback(env: Environment, problems: string[]): FeedbackSett
           }
         : undefined,
   };
+}
+
+function readBroadcastToken(
+  env: Environment,
+  readFile: (path: string) => string,
+  problems: string[],
+): string | undefined {
+  const given = readGiven(env, 'MDS_FB_HTTP_TOKEN', readFile, problems);
+  if (given === undefined) return undefined;
+  if (!PRINTABLE.test(given.text))
+    problems.push(`${given.variable} must be one token (printable ASCII without blanks)`);
+  if (URL.canParse(env.MDS_FB_HTTP_ENDPOINT ?? '') && hasUser(new URL(env.MDS_FB_HTTP_ENDPOINT ?? '')))
+    problems.push(`${given.variable} and a user in MDS_FB_HTTP_ENDPOINT are both set; set one of them`);
+  return given.text;
+}
+
+function hasUser({ username, password }: URL): boolean {
+  return username !== '' || password !== '';
 }
 
 /** Reads the settings of rate control; appends to `problems` what is wrong with them. */

@@ -103,7 +103,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
     env.MDS_CASE_SENSITIVE_PROVIDERS === undefined
       ? []
       : readProviderNames('MDS_CASE_SENSITIVE_PROVIDERS', env.MDS_CASE_SENSITIVE_PROVIDERS, problems);
-  const feedback = readFeedback(env, problems);
+  const feedback = readFeedback(env, readFile, problems);
   const rates = readRates(env, problems);
   if (problems.length > 0) throw new SettingsError(problems);
 

@@ -1,4 +1,5 @@
 import type { Environment } from './environment.js';
+import { type Given, readGiven } from './given.setting.js';
 import type { KnownToken, Scope } from './grant.js';
 import { isProviderName, PROVIDER_NAME_FORM } from './provider.rate.js';
 
@@ -10,12 +11,10 @@ const PRODUCTION_TOKEN_LENGTH = 16;
 const TOKEN = /^[A-Za-z0-9._~+/-]+=*$/;
 const TOKEN_FORM = 'letters, digits and -._~+/=';
 /** An admin token in a file stands alone: what a client can send without a blank is good. */
-const PRINTABLE = /^[!-~]+$/;
+export const PRINTABLE = /^[!-~]+$/;
 
 /** The lists of tokens, by what their tokens may do. */
 const LISTS = { INGEST_TOKEN: 'ingest', FEEDBACK_TOKEN: 'feedback', READ_TOKEN: 'read' } as const;
-
-type TokenVariable = 'ADMIN_TOKEN' | keyof typeof LISTS;
 
 /** The bearer tokens. */
 export interface TokenSettings {
@@ -23,12 +22,6 @@ export interface TokenSettings {
   readonly admin: string;
   /** Those that may do less. */
   readonly others: readonly KnownToken[];
-}
-
-/** Text that was set, and by which variable. */
-interface Given {
-  readonly variable: string;
-  readonly text: string;
 }
 
 /** Reads the tokens; appends to `problems` what is wrong with them, without quoting any. */
@@ -43,35 +36,11 @@ export function readTokens(
   const admin = adminToken(given, problems) ?? DEFAULT_ADMIN_TOKEN;
   setters.add(admin, given?.variable ?? 'ADMIN_TOKEN');
   const others = Object.entries(LISTS).flatMap(([name, scope]) => {
-    const list = readGiven(env, name as TokenVariable, readFile, problems);
+    const list = readGiven(env, name as keyof typeof LISTS, readFile, problems);
     return list === undefined ? [] : readList(list, scope, setters, problems);
   });
   if (production) setters.tellWeak();
   return { admin, others };
-}
-
-/** The text of a variable, or of the file that its twin with `_FILE` names. */
-function readGiven(
-  env: Environment,
-  name: TokenVariable,
-  readFile: (path: string) => string,
-  problems: string[],
-): Given | undefined {
-  const text = env[name];
-  const variable = `${name}_FILE` as const;
-  const path = env[variable];
-  if (path === undefined) return text === undefined ? undefined : { variable: name, text };
-  if (text !== undefined) {
-    problems.push(`${name} and ${variable} are both set; set one of them`);
-    return undefined;
-  }
-  try {
-    return { variable, text: readFile(path).trim() };
-  } catch (error) {
-    const reason = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-    problems.push(`${variable} must name a readable file (${reason})`);
-    return undefined;
-  }
 }
 
 function adminToken(given: Given | undefined, problems: string[]): string | undefined {

@@ -75,6 +75,26 @@ describe('what is posted', () => {
   });
 });
 
+describe('an event whose try fails', () => {
+  it('is not sent again when a newer one of its coordinator was published meanwhile', async () => {
+    let fail: () => unknown = () => undefined;
+    const receiver = await receiving((response, call) => {
+      if (call === 0) fail = () => response.writeHead(503).end();
+      else response.writeHead(204).end();
+    });
+    const { broadcaster } = broadcasting(receiver.url);
+    await broadcaster.publish(event(900, { level: 'hard' }));
+    await until(() => receiver.requests.length === 1);
+    await broadcaster.publish(event(10, { level: 'ok', reason: 'queue_recovered' }));
+    fail();
+    await until(() => receiver.requests.length === 2);
+    // What comes after is a sign that nothing else came before it.
+    await broadcaster.publish(event(11, { level: 'ok' }));
+    await until(() => receiver.sizes.at(-1) === 11);
+    expect(receiver.levels).toEqual(['hard', 'ok', 'ok']);
+  });
+});
+
 describe('the endpoint', () => {
   it('must be http or https, and is not told when it is not', () => {
     for (const endpoint of ['ftp://user:secret@host/', 'file:///secret', 'secret', '', 'javascript:secret']) {
@@ -91,6 +111,31 @@ describe('the endpoint', () => {
     const expected = `Basic ${Buffer.from('user:p@ss%zz').toString('base64')}`;
     expect(receiver.requests[0]?.headers.authorization).toBe(expected);
     expect(JSON.stringify([warnings, broadcaster.health()])).not.toMatch(/user|ss%zz|secret-key/);
+  });
+});
+
+describe('a token', () => {
+  it('is sent as a bearer token to the endpoint, is told nobody else, and is asked for when it is wrong', async () => {
+    const elsewhere = await receiving();
+    const receiver = await receiving((response, call) =>
+      response.writeHead(call === 0 ? 307 : 401, { location: elsewhere.url }).end(),
+    );
+    const token = 'token-of-the-other-store';
+    const { broadcaster, warnings } = broadcasting(receiver.url, { token });
+    await broadcaster.publish(event(1));
+    await until(() => warnings.length === 1);
+    expect(receiver.requests.map(({ headers }) => headers.authorization)).toEqual(
+      Array(2).fill(`Bearer ${token}`),
+    );
+    expect(elsewhere.requests).toEqual([]);
+    expect(warnings).toEqual([expect.stringContaining('answered 401: it wants another token')]);
+    expect(JSON.stringify([warnings, broadcaster.health()])).not.toContain(token);
+  });
+
+  it('cannot be sent beside a user in the URL', () => {
+    const options = { endpoint: 'http://user:secret@host/', token: 'secret' };
+    expect(() => new HttpFeedbackBroadcaster(options)).toThrow(TypeError);
+    expect(() => new HttpFeedbackBroadcaster(options)).not.toThrow(/secret/);
   });
 });
 

@@ -1,9 +1,14 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+
+import { Client } from 'pg';
 
 import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
 import { readExposition } from '../contract/exposition.js';
 import { follow } from '../feedback/followed.stream.js';
+import { createDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
+import { freePort } from '../support/redis.js';
+import { startService, type TestService, TOKENS } from '../support/service.js';
 
 interface Entry {
   readonly provider: string;
@@ -136,3 +141,128 @@ describe('C3: providers that a client makes up', () => {
     await eventually('it is a line', 10_000, () => served.service.output().includes('and 995 more may send'));
   });
 });
+
+describe('C2: two stores that post their events to each other', () => {
+  const FEEDBACK_TOKEN = 'token-for-the-other-store';
+  const urls: string[] = [];
+  const stores: TestService[] = [];
+  const endings: (() => Promise<unknown>)[] = [];
+
+  beforeAll(async () => {
+    const ports = [await freePort(), await freePort()] as const;
+    for (const [at, id] of (['first', 'second'] as const).entries()) {
+      const database = await createDatabase();
+      urls.push(database.url);
+      endings.push(() => database.drop());
+      const store = await startService({
+        DATABASE_URL: database.url,
+        APP_PORT: String(ports[at]),
+        FEEDBACK_TOKEN,
+        MDS_COORDINATOR_ID: id,
+        MDS_COORDINATOR_CAPACITY: '1000',
+        MDS_COORDINATOR_WORKERS: '1',
+        // Long enough that only what is posted counts.
+        MDS_FB_HEARTBEAT_SEC: '600',
+        MDS_FB_ENABLE_HTTP_BROADCAST: 'true',
+        MDS_FB_HTTP_ENDPOINT: `http://127.0.0.1:${ports[1 - at]}/v1/feedback`,
+        MDS_FB_HTTP_TOKEN: FEEDBACK_TOKEN,
+      });
+      stores.push(store);
+      endings.push(() => store.stop());
+    }
+  }, 120_000);
+  afterAll(async () => {
+    for (const end of endings.reverse()) await end();
+  }, 60_000);
+
+  const storeAt = (at: number): TestService => {
+    const store = stores[at];
+    if (store === undefined) throw new Error('the store is not started');
+    return store;
+  };
+  const [first, second] = [() => storeAt(0), () => storeAt(1)];
+  const scaleIn = async (store: TestService) => {
+    const answer = await store.fetch('/v1/rate-control/providers');
+    const { providers } = (await answer.json()) as { providers: Entry[] };
+    return providers.find(({ provider }) => provider === 'ibkr')?.scale;
+  };
+  const eventsOf = async (store: TestService) =>
+    readExposition(await (await store.fetch('/metrics')).text()).sum('mds_feedback_events_total');
+  const take = (store: TestService, from: number, rows: number) => {
+    const bars = Array.from({ length: rows }, (_, row) =>
+      bar({ ts: new Date((from + row) * 86_400_000).toISOString() }),
+    );
+    return store.post(write(bars, 'csv'), TYPES.csv, '?ack=durable');
+  };
+
+  it('hear each other, obey, and send nothing on', async () => {
+    expect((await take(second(), 0, 1)).status).toBe(202);
+    expect(await scaleIn(second())).toBe(1);
+    const lock = await lockedBars(urls[0]);
+    expect((await take(first(), 0, 900)).status).toBe(202);
+    await eventually('the second holds its provider', 20_000, async () => (await scaleIn(second())) === 0);
+    const { events } = (await (await second().fetch('/v1/feedback')).json()) as {
+      events: Record<string, unknown>[];
+    };
+    expect(events).toEqual([
+      expect.objectContaining({ coordinator_id: 'first', level: 'hard', capacity: 1000, utilization: 0.9 }),
+    ]);
+    // An event that was sent back would come in the first's own name, and be warned of.
+    await lock.release();
+    await eventually('the second is released', 20_000, async () => (await scaleIn(second())) === 1);
+    expect(await scaleIn(first())).toBe(1);
+    // Its own crossings and nothing that came back.
+    const told = await eventsOf(first());
+    expect(await eventsOf(second())).toBe(told);
+    expect(first().output()).not.toContain('own name');
+    for (const store of [first(), second()]) {
+      const health = await (await store.fetch('/healthz')).text();
+      const config = await (await store.fetch('/v1/config')).text();
+      expect([store.output(), health, config].join()).not.toContain(FEEDBACK_TOKEN);
+    }
+  }, 90_000);
+});
+
+describe('C2: a store whose token for another is wrong', () => {
+  const served = new ServedDatabase();
+
+  it('says what to change, and not the token', async () => {
+    const database = await createDatabase();
+    const store = await startService({
+      DATABASE_URL: database.url,
+      MDS_COORDINATOR_ID: 'other',
+      MDS_COORDINATOR_CAPACITY: '10',
+      MDS_FB_ENABLE_HTTP_BROADCAST: 'true',
+      MDS_FB_HTTP_ENDPOINT: `${served.service.url}/v1/feedback`,
+      MDS_FB_HTTP_TOKEN: TOKENS.read,
+    });
+    try {
+      const lock = await lockedBars(database.url);
+      const bars = Array.from({ length: 9 }, (_, at) => bar({ symbol: `S${at}` }));
+      await store.post(write(bars, 'csv'), TYPES.csv, '?ack=durable');
+      await eventually('it is logged', 20_000, () =>
+        store.output().includes('answered 403: it wants another token (MDS_FB_HTTP_TOKEN)'),
+      );
+      expect(store.output()).not.toContain(TOKENS.read);
+      await lock.release();
+    } finally {
+      await store.stop();
+      await database.drop();
+    }
+  }, 90_000);
+});
+
+/** Holds every write of bars up until it is released. */
+async function lockedBars(url: string | undefined): Promise<{ release(): Promise<void> }> {
+  const client = new Client({ connectionString: url });
+  // A failed test drops the database under it.
+  client.on('error', () => undefined);
+  await client.connect();
+  await client.query('BEGIN; LOCK TABLE bars IN EXCLUSIVE MODE');
+  return {
+    release: async () => {
+      await client.query('COMMIT');
+      await client.end();
+    },
+  };
+}

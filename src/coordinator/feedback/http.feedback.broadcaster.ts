@@ -16,6 +16,8 @@ const SECOND = 1000;
 export interface HttpFeedbackBroadcasterOptions {
   /** An http or https URL; a user and password in it are sent as Basic authentication. */
   readonly endpoint: string;
+  /** Sent as `Authorization: Bearer`, as another store wants it; not together with a user in the URL. */
+  readonly token?: string | undefined;
   /** Milliseconds for one try; default 2,500. */
   readonly timeoutMs?: number | undefined;
   /** Tries in a row after which the endpoint counts as away; default 3. */
@@ -53,10 +55,13 @@ export class HttpFeedbackBroadcaster implements FeedbackPublisher {
   private delivering: Promise<void> | undefined;
   private repeat: NodeJS.Timeout | undefined;
 
-  /** Throws a TypeError, without the address in it, when the endpoint is not an http or https URL. */
+  /**
+   * Throws a TypeError, without address and token in it, when the endpoint is not an http or https URL, or has a user
+   * beside the token.
+   */
   constructor(options: HttpFeedbackBroadcasterOptions) {
     const url = parseEndpoint('the feedback endpoint', options.endpoint, ['http:', 'https:']);
-    this.headers = basicAuthentication(url);
+    this.headers = authentication(url, options.token);
     // fetch refuses a URL with credentials.
     url.username = '';
     url.password = '';
@@ -150,11 +155,17 @@ function outcomeOf(status: number): Outcome {
     return { kind: 'failed', cause: new Error(`answered ${status}, and redirects are not followed`) };
   }
   const lasting = status >= 400 && status < 500 && status !== 408 && status !== 429;
-  return { kind: lasting ? 'refused' : 'failed', cause: new Error(`answered ${status}`) };
+  const hint = status === 401 || status === 403 ? ': it wants another token (MDS_FB_HTTP_TOKEN)' : '';
+  return { kind: lasting ? 'refused' : 'failed', cause: new Error(`answered ${status}${hint}`) };
 }
 
-function basicAuthentication({ username, password }: URL): Record<string, string> {
-  if (username === '' && password === '') return {};
+function authentication({ username, password }: URL, token: string | undefined): Record<string, string> {
+  const hasUser = username !== '' || password !== '';
+  if (token !== undefined) {
+    if (hasUser) throw new TypeError('the feedback endpoint has both a user in its URL and a token');
+    return { authorization: `Bearer ${token}` };
+  }
+  if (!hasUser) return {};
   const credentials = `${unescape(username)}:${unescape(password)}`;
   return { authorization: `Basic ${Buffer.from(credentials).toString('base64')}` };
 }
