@@ -74,6 +74,16 @@ export class ProblemDto {
   })
   errors_truncated?: boolean;
 
+  @ApiProperty({
+    required: false,
+    type: [String],
+    description: 'Names of fields or columns of a body that no bar has, the first 20 that were read.',
+  })
+  ignored_fields?: string[];
+
+  @ApiProperty({ required: false, description: 'Whether there were more than `ignored_fields` tells of.' })
+  ignored_fields_truncated?: boolean;
+
   /** A document with this code. */
   static example(code: ProblemCode): ProblemDto {
     const { status, title } = PROBLEMS[code];
@@ -103,6 +113,8 @@ const FURTHER_MEMBERS: Partial<Record<ProblemCode, Partial<ProblemDto>>> = {
       },
     ],
     errors_truncated: false,
+    ignored_fields: [],
+    ignored_fields_truncated: false,
   },
   'invalid-parameter': {
     errors: [{ parameter: 'limit', detail: 'must be a whole number from 1 to 10000' }],

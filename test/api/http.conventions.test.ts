@@ -149,6 +149,8 @@ describe('an answer to bars', () => {
       rejected: 0,
       errors: [],
       errors_truncated: false,
+      ignored_fields: [],
+      ignored_fields_truncated: false,
       queue: { size: 0, capacity: 500_000, utilization: 0, level: 'ok' },
       inserted: 1,
       updated: 0,

@@ -131,6 +131,7 @@ const extra = fc.tuple(
     'bars',
     'é',
     'opens',
+    '7',
   ),
   fc.oneof(
     fc.constantFrom(

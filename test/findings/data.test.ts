@@ -148,6 +148,47 @@ describe('A4: symbols that differ only in case', () => {
   });
 });
 
+describe('A9: fields and columns that no bar has', () => {
+  const extended = { ...bar(), vwap: 1.75, trade_count: 12 };
+  const names = ['vwap', 'trade_count'];
+  const bodies = {
+    csv: csv('ibkr,SPY,1d,2026-01-02,1,2,1,2,10')
+      .replace('\n', ',vwap,trade_count\n')
+      .replace(',10\n', ',10,1.75,12\n'),
+    json: JSON.stringify({ bars: [extended, bar({ symbol: 'QQQ' })] }),
+    ndjson: `${JSON.stringify(bar())}\n${JSON.stringify(extended)}\n`,
+  };
+
+  it.each(['json', 'ndjson', 'csv'] as const)('are named once, as %s', async (format) => {
+    const { status, json } = await served.service.post(bodies[format], TYPES[format]);
+    expect([status, json['ignored_fields'], json['ignored_fields_truncated']]).toEqual([200, names, false]);
+    const durable = await served.service.post(bodies[format], TYPES[format], '?ack=durable');
+    expect([durable.status, durable.json['ignored_fields']]).toEqual([202, names]);
+  });
+
+  it('are named to the sender of one small body, and none to the next', async () => {
+    for (const [body, ignored] of [
+      [extended, names],
+      [extended, names],
+      [bar(), []],
+    ] as const) {
+      const answer = await served.service.fetch('/v1/bars', {
+        method: 'POST',
+        headers: { 'content-type': TYPES.json },
+        body: JSON.stringify(body),
+      });
+      expect([answer.status, await answer.json()]).toMatchObject([202, { ignored_fields: ignored }]);
+    }
+  });
+
+  it('are named where a field is missing for a typing error', async () => {
+    const { status, json } = await served.service.post(
+      write([bar()], 'ndjson').replace('"close"', '"colse"'),
+    );
+    expect([status, json['ignored_fields']]).toEqual([422, ['colse']]);
+  });
+});
+
 describe('A6: a symbol with a comma, which could not be asked for', () => {
   it.each(['json', 'ndjson', 'csv'] as const)('is refused as %s', async (format) => {
     const { status, json } = await served.service.post(

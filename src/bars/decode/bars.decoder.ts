@@ -4,6 +4,7 @@ import { type SymbolCase, UPPER_CASE } from '../symbol.case.js';
 import { checkedBody } from './body.text.js';
 import { decodeCsv } from './csv.decoder.js';
 import { decodeJson, withoutBlanks } from './json.decoder.js';
+import type { IgnoredFields } from './ignored.fields.js';
 import { scanJson } from './json.scan.js';
 import { decodeNdjson } from './ndjson.decoder.js';
 import { RowErrorList } from './row-error.list.js';
@@ -34,6 +35,10 @@ export interface DecodeResult {
   readonly errors: readonly RowError[];
   /** Whether more rows were refused than `errors` tells of. */
   readonly errorsTruncated: boolean;
+  /** The names of fields that were read and that no bar has, at most 20. */
+  readonly ignoredFields: readonly string[];
+  /** Whether there were more than `ignoredFields` tells of. */
+  readonly ignoredFieldsTruncated: boolean;
 }
 
 /** They know the series and the JSON of the bodies before. Bodies that are decoded in turns share them, too. */
@@ -93,16 +98,21 @@ function* scan(
     if (format === 'csv') {
       yield* decodeCsv(text, rows, errors, (fields) => new CsvRowScanner(bars, text, fields, builder));
     } else if (format === 'ndjson') {
-      yield* decodeNdjson(text, rows, errors, new JsonRowScanner(bars, shape, text, true, builder));
+      yield* decodeNdjson(
+        text,
+        rows,
+        errors,
+        new JsonRowScanner(bars, shape, text, true, builder, rows.ignored),
+      );
     } else {
       const document = withoutBlanks(text);
-      const scanner = new JsonRowScanner(bars, shape, document, false, builder);
+      const scanner = new JsonRowScanner(bars, shape, document, false, builder, rows.ignored);
       if (!(yield* scanJson(document, scanner, rows, errors))) {
         builder.discard();
         return yield* parse(text, format, onError, maxBars, symbolCase);
       }
     }
-    return result(builder, errors, onError);
+    return result(builder, errors, rows.ignored, onError);
   } finally {
     bars.end();
     builder.discard();
@@ -119,20 +129,28 @@ function* parse(
   const builder = new BarBatchBuilder(maxBars, symbolCase);
   const errors = new RowErrorList(onError === 'skip');
   try {
-    yield* DECODERS[format](text, new RowValidator(builder, errors), errors);
-    return result(builder, errors, onError);
+    const rows = new RowValidator(builder, errors);
+    yield* DECODERS[format](text, rows, errors);
+    return result(builder, errors, rows.ignored, onError);
   } finally {
     builder.discard();
   }
 }
 
-function result(builder: BarBatchBuilder, errors: RowErrorList, onError: OnRowError): DecodeResult {
+function result(
+  builder: BarBatchBuilder,
+  errors: RowErrorList,
+  ignored: IgnoredFields,
+  onError: OnRowError,
+): DecodeResult {
   const batch = errors.count > 0 && onError === 'abort' ? null : builder.finish();
   return {
     batch: batch === null || batch.rows === 0 ? null : batch,
     rejected: errors.count,
     errors: errors.kept,
     errorsTruncated: errors.truncated,
+    ignoredFields: ignored.names,
+    ignoredFieldsTruncated: ignored.truncated,
   };
 }
 

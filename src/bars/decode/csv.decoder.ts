@@ -27,6 +27,7 @@ export function* decodeCsv(
   }
   const names = fields.map((name) => name.trim());
   const at = columns(names);
+  rows.ignored.addUnknown(names);
   const scanner = scannerOf?.(names.map(fieldOf));
 
   const pace = new SlicePace();

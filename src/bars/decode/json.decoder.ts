@@ -1,7 +1,7 @@
 import { LINE_FEED, NO_BYTE, RETURN, SPACE, TAB } from './byte.codes.js';
 import { decodeLargeJson } from './json.large.js';
 import { parseJson } from './json.parse.js';
-import { addJsonRow, isJsonObject } from './json.row.js';
+import { addJsonRow, hasBars, ignoreOthers, isJsonObject } from './json.row.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
 import { MAX_ROW_BYTES } from './row.limits.js';
@@ -25,10 +25,12 @@ export function* decodeJson(
     return;
   }
   let line = 0;
-  for (const row of rowsOf(parseJson(text))) {
+  const document = parseJson(text);
+  for (const row of rowsOf(document)) {
     if (errors.enough) return;
     addJsonRow(++line, row, rows, errors);
   }
+  ignoreOthers(document, rows);
 }
 
 function rowsOf(document: unknown): readonly unknown[] {
@@ -37,7 +39,7 @@ function rowsOf(document: unknown): readonly unknown[] {
     throw new MalformedBodyError(`The body must be a JSON object or array, not ${describeValue(document)}.`);
   }
   // A row may have an unknown field of that name: only an array makes the object a list of rows.
-  return Object.hasOwn(document, 'bars') && Array.isArray(document['bars']) ? document['bars'] : [document];
+  return hasBars(document) ? document.bars : [document];
 }
 
 /** The text without the blanks of JSON around it. */

@@ -1,7 +1,7 @@
 import { CLOSE_ARRAY, OPEN_ARRAY, OPEN_OBJECT } from './byte.codes.js';
 import { findElements } from './json.elements.js';
 import { parseJson } from './json.parse.js';
-import { addJsonRow } from './json.row.js';
+import { addJsonRow, ignoreOthers } from './json.row.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
 import { limitText } from './row.limits.js';
@@ -49,7 +49,7 @@ export function* decodeLargeJson(
   });
   // The rows are JSON; what is left when they are taken out must be so, too.
   const frame = Buffer.concat([text.subarray(0, array + 1), text.subarray(end)]);
-  if (!errors.enough) parse(frame, 'text around the rows');
+  if (!errors.enough) ignoreOthers(parse(frame, 'text around the rows'), rows);
 }
 
 /** Offset of the value of the object's last member `bars`, which is the one that counts; -1 when it has none. */

@@ -10,12 +10,23 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** Whether a document is an object of which the member `bars` is the rows. */
+export function hasBars(document: unknown): document is JsonObject & { bars: unknown[] } {
+  return isJsonObject(document) && Object.hasOwn(document, 'bars') && Array.isArray(document['bars']);
+}
+
+/** Notes what such an object has besides the rows. */
+export function ignoreOthers(document: unknown, rows: RowValidator): void {
+  if (hasBars(document)) rows.ignored.addUnknown(Object.keys(document).filter((name) => name !== 'bars'));
+}
+
 /** Passes one parsed row on, whatever it is. */
 export function addJsonRow(line: number, row: unknown, rows: RowValidator, errors: RowErrorList): void {
   if (!isJsonObject(row)) {
     errors.add(line, '', 'not-an-object', `the row must be a JSON object, not ${describeValue(row)}`);
     return;
   }
+  rows.ignored.addUnknown(Object.keys(row));
   rows.add(
     line,
     own(row, 'provider'),

@@ -40,7 +40,7 @@ export function* scanJson(
       if (!addElement(text.subarray(start, end), line, rows, errors)) return false;
     }
     if (end === text.length || errors.enough) return false;
-    if (text[end] === CLOSE_ARRAY) return isEnd(text.subarray(end + 1), head !== null);
+    if (text[end] === CLOSE_ARRAY) return isEnd(text.subarray(end + 1), head !== null, rows);
     start = end + 1;
   }
 }
@@ -53,12 +53,15 @@ function addElement(element: Buffer, line: number, rows: RowValidator, errors: R
   return true;
 }
 
-/** Whether what follows the rows ends the document, without naming other bars that would count instead. */
-function isEnd(rest: Buffer, inObject: boolean): boolean {
+/** Whether what follows the rows ends the document, without naming other bars that would count instead. Notes the rest. */
+function isEnd(rest: Buffer, inObject: boolean, rows: RowValidator): boolean {
   if (!inObject) return rest.length === 0;
-  if (rest.length > MAX_ROW_BYTES - HEAD_BYTES) return false;
+  // A member without a name would take the place of the one that stands for the rows.
+  if (rest.length > MAX_ROW_BYTES - HEAD_BYTES || rest.includes('""')) return false;
   const others = jsonOrUndefined(Buffer.concat([Buffer.from('{"":[]'), rest]));
-  return isJsonObject(others) && !Object.hasOwn(others, 'bars');
+  if (!isJsonObject(others) || Object.hasOwn(others, 'bars')) return false;
+  rows.ignored.addUnknown(Object.keys(others).filter((name) => name !== ''));
+  return true;
 }
 
 function jsonOrUndefined(text: Buffer): unknown {

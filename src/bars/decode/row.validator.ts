@@ -2,6 +2,7 @@ import type { BarBatchBuilder } from '../bar.batch-builder.js';
 import { parseInterval } from '../interval.js';
 import { isProvider, isSymbol } from '../series.key.js';
 import { parseEpochSeconds, parseTimestamp, type TimestampProblem } from '../timestamp.js';
+import { IgnoredFields } from './ignored.fields.js';
 import type { RowErrorCode } from './row-error.codes.js';
 import type { RowErrorList } from './row-error.list.js';
 import type { RowField } from './row.fields.js';
@@ -18,6 +19,9 @@ export class RowValidator {
   #symbol = '';
   #rawInterval = '';
   #interval = '';
+
+  /** What rows have besides. */
+  readonly ignored = new IgnoredFields();
 
   readonly #batch: BarBatchBuilder;
   readonly #errors: RowErrorList;

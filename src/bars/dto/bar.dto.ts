@@ -41,7 +41,10 @@ class BarFieldsDto {
 }
 
 /** A bar as it is sent. */
-@ApiSchema({ name: 'NewBar', description: 'A bar as it is sent. Unknown fields are ignored.' })
+@ApiSchema({
+  name: 'NewBar',
+  description: 'A bar as it is sent. Other fields are ignored; the answer names them.',
+})
 export class NewBarDto extends BarFieldsDto {
   @ApiProperty({
     oneOf: [{ type: 'string' }, { type: 'number' }],

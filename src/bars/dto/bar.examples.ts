@@ -43,6 +43,8 @@ const ACCEPTED = {
   rejected: 0,
   errors: [],
   errors_truncated: false,
+  ignored_fields: [],
+  ignored_fields_truncated: false,
   queue: { size: 1, capacity: 500000, utilization: 0.000002, level: 'ok' },
 };
 

@@ -84,6 +84,17 @@ export class IngestResultDto {
   @ApiProperty({ example: false, description: 'Whether there were more bad bars than `errors` tells of.' })
   errors_truncated!: boolean;
 
+  @ApiProperty({
+    type: [String],
+    example: [],
+    description:
+      'Names of fields or columns of the body that no bar has; nothing is stored of them. The first 20.',
+  })
+  ignored_fields!: readonly string[];
+
+  @ApiProperty({ example: false, description: 'Whether there were more than `ignored_fields` tells of.' })
+  ignored_fields_truncated!: boolean;
+
   @ApiProperty({ type: QueueDto })
   queue!: QueueDto;
 
@@ -93,10 +104,13 @@ export class IngestResultDto {
   }
 }
 
-function membersOf({ batchId, accepted, rejected, errors, errorsTruncated, queue }: IngestResult): string {
-  const { queueSize, capacity, utilization, level } = queue;
+function membersOf(result: IngestResult): string {
+  const { batchId, accepted, rejected, errors, errorsTruncated, ignoredFields, ignoredFieldsTruncated } =
+    result;
+  const { queueSize, capacity, utilization, level } = result.queue;
+  const ignoredText = ignoredFields.length === 0 ? '[]' : JSON.stringify(ignoredFields);
   const errorsText = errors.length === 0 ? '[]' : JSON.stringify(errors);
-  return `"batch_id":"${batchId}","accepted":${accepted},"rejected":${rejected},"errors":${errorsText},"errors_truncated":${errorsTruncated},"queue":{"size":${queueSize},"capacity":${capacity},"utilization":${utilization},"level":"${level}"}`;
+  return `"batch_id":"${batchId}","accepted":${accepted},"rejected":${rejected},"errors":${errorsText},"errors_truncated":${errorsTruncated},"ignored_fields":${ignoredText},"ignored_fields_truncated":${ignoredFieldsTruncated},"queue":{"size":${queueSize},"capacity":${capacity},"utilization":${utilization},"level":"${level}"}`;
 }
 
 /** What became of the bars of a request that waited for their commit. */

@@ -47,6 +47,8 @@ export interface IngestResult {
   readonly rejected: number;
   readonly errors: readonly RowError[];
   readonly errorsTruncated: boolean;
+  readonly ignoredFields: readonly string[];
+  readonly ignoredFieldsTruncated: boolean;
   /** What the commit did; undefined when it was not waited for. */
   readonly counts: WriteCounts | undefined;
   readonly queue: QueueLoad;
@@ -108,6 +110,8 @@ export class IngestService {
       rejected: decoded.rejected,
       errors: decoded.errors,
       errorsTruncated: decoded.errorsTruncated,
+      ignoredFields: decoded.ignoredFields,
+      ignoredFieldsTruncated: decoded.ignoredFieldsTruncated,
       queue: this.coordinator.load,
     };
   }
@@ -138,11 +142,17 @@ export class IngestService {
     return inflated instanceof Promise ? inflated.then(decodeIt) : decodeIt(inflated);
   }
 
-  private requireBatch({ batch, rejected, errors, errorsTruncated }: DecodeResult): BarBatch {
+  private requireBatch({ batch, rejected, errors, ...rest }: DecodeResult): BarBatch {
     if (batch === null && rejected === 0) throw new ProblemError('no-bars', 'The body holds no bars.');
     if (batch === null) {
       throw new ProblemError('invalid-bars', 'Nothing was stored; see `errors` for each bad bar.', {
-        members: { rejected, errors, errors_truncated: errorsTruncated },
+        members: {
+          rejected,
+          errors,
+          errors_truncated: rest.errorsTruncated,
+          ignored_fields: rest.ignoredFields,
+          ignored_fields_truncated: rest.ignoredFieldsTruncated,
+        },
       });
     }
     return batch;

@@ -1,17 +1,20 @@
 import type { BarBatchBuilder } from '../../bar.batch-builder.js';
 import { viewOf } from '../../tuple.js';
+import type { IgnoredFields } from '../ignored.fields.js';
 import {
   BACKSLASH,
   CLOSE_OBJECT,
   COLON,
   COMMA,
   LINE_FEED,
+  NINE,
   NO_BYTE,
   OPEN_OBJECT,
   QUOTE,
   RETURN,
   SPACE,
   TAB,
+  ZERO,
 } from '../byte.codes.js';
 import {
   type BarScanner,
@@ -32,6 +35,9 @@ const LONGEST_KEY_BYTES = 9;
 /** Bytes of each key and its quotes, by field. */
 const KEY_BYTES = Int8Array.of(10, 8, 10, 4, 6, 6, 5, 7, 8);
 const ALL_FIELDS = (1 << (VOLUME + 1)) - 1;
+/** Fields that no bar has: of a row with more, or with a longer name, the row is unusual. */
+const MOST_UNKNOWN = 64;
+const LONGEST_UNKNOWN_BYTES = 256;
 const UNKNOWN = -1;
 const UNDECIDED = -2;
 const LITERALS = ['true', 'false', 'null'].map((text) => Buffer.from(text));
@@ -42,6 +48,9 @@ export class JsonRowScanner {
   readonly #view: DataView;
   readonly #shape: RowShape;
   readonly #linesEndRows: boolean;
+  /** Where the names of the unknown fields of the row read last start and end. */
+  readonly #unknown = new Int32Array(2 * MOST_UNKNOWN);
+  #unknownEnd = 0;
 
   /**
    * `shape` tells how a row was written that was read before, in this text or another. With `linesEndRows` a line feed is
@@ -53,6 +62,7 @@ export class JsonRowScanner {
     bytes: Buffer,
     linesEndRows: boolean,
     private readonly batch: BarBatchBuilder,
+    private readonly ignored: IgnoredFields,
   ) {
     this.#bytes = bytes;
     this.#view = viewOf(bytes);
@@ -64,6 +74,8 @@ export class JsonRowScanner {
   /** To be called when the bar's scanner may have turned to another text. */
   resume(): void {
     this.bar.begin(this.#bytes, BACKSLASH, this.batch);
+    // This text has not told the names of the fields that the rows of another are known to have.
+    if (this.#shape.hasUnknown) this.#shape.clear();
   }
 
   /**
@@ -71,6 +83,7 @@ export class JsonRowScanner {
    * first byte behind both, -1 when the row is not surely a good one or is written in an unusual way.
    */
   read(start: number): number {
+    this.#unknownEnd = 0;
     const end = this.#shape.known ? this.#readAlike(start) : -1;
     return end >= 0 ? end : this.#readMembers(start);
   }
@@ -93,6 +106,7 @@ export class JsonRowScanner {
   #readMembers(start: number): number {
     const bytes = this.#bytes;
     this.#shape.clear();
+    this.#unknownEnd = 0;
     const open = this.#skipBlanks(start);
     if (bytes[open] !== OPEN_OBJECT) return -1;
     let at = open;
@@ -125,12 +139,16 @@ export class JsonRowScanner {
     } while (bytes[at] === COMMA);
     if (bytes[at] !== CLOSE_OBJECT || found !== ALL_FIELDS) return -1;
     this.#shape.known = this.#shape.complete && at === behindValue;
+    this.#shape.hasUnknown = this.#unknownEnd > 0;
     return this.#skipBlanks(at + 1);
   }
 
   /** Adds the row read last to the batch; false when it is not a good one. */
   append(): boolean {
-    return this.bar.append();
+    if (!this.bar.append()) return false;
+    for (let at = 0; at < this.#unknownEnd; at += 2)
+      this.ignored.addFrom(this.#bytes, this.#unknown[at] ?? 0, this.#unknown[at + 1] ?? 0);
+    return true;
   }
 
   #skipBlanks(start: number): number {
@@ -174,7 +192,7 @@ export class JsonRowScanner {
   /** Skips a member whose key is not a field's: -1 when the key has escapes, or the value has or is not flat. */
   #skipMember(start: number): number {
     let at = this.#skipString(start);
-    if (at < 0) return -1;
+    if (at < 0 || !this.#noteUnknown(start + 1, at - 1)) return -1;
     at = this.#skipBlanks(at);
     if (this.#bytes[at] !== COLON) return -1;
     at = this.#skipBlanks(at + 1);
@@ -184,6 +202,16 @@ export class JsonRowScanner {
       if (this.#bytes[at] === literal[0]) return this.#bytes.subarray(at, end).equals(literal) ? end : -1;
     }
     return this.bar.skipNumber(at);
+  }
+
+  /** False when there are too many, or JSON.parse would give them in another order. */
+  #noteUnknown(start: number, end: number): boolean {
+    const first = this.#bytes[start] ?? NO_BYTE;
+    if (first >= ZERO && first <= NINE) return false;
+    if (this.#unknownEnd === this.#unknown.length || end - start > LONGEST_UNKNOWN_BYTES) return false;
+    this.#unknown[this.#unknownEnd++] = start;
+    this.#unknown[this.#unknownEnd++] = end;
+    return true;
   }
 
   #skipString(open: number): number {

@@ -19,6 +19,9 @@ export class RowShape {
   /** Whether the row read last had it, and was a good one. */
   known = false;
 
+  /** Whether there are fields between that no bar has. */
+  hasUnknown = false;
+
   /** Whether there is a member for each field, if none is there twice. */
   get complete(): boolean {
     return this.#members === FIELDS;
@@ -28,6 +31,7 @@ export class RowShape {
   clear(): void {
     this.#members = 0;
     this.known = false;
+    this.hasUnknown = false;
   }
 
   /** Adds a member: its field, and where the bytes before its value start and end; a key and a colon are at least a word. */
