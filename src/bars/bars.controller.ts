@@ -154,7 +154,14 @@ export class BarsController {
       'text/csv': { schema: { type: 'string' }, example: BARS_EXAMPLE_CSV },
     },
   })
-  @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable', 'too-many-readers')
+  @ApiProblems(
+    'invalid-parameter',
+    'unauthorized',
+    'forbidden',
+    'not-acceptable',
+    'database-unavailable',
+    'too-many-readers',
+  )
   async list(
     @Query(queryPipe) query: BarsQuery,
     @Req() request: FastifyRequest,
@@ -175,7 +182,7 @@ export class BarsController {
       'text/csv': { schema: { type: 'string' }, example: LATEST_BARS_EXAMPLE_CSV },
     },
   })
-  @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'database-unavailable')
+  @ApiProblems('invalid-parameter', 'unauthorized', 'forbidden', 'not-acceptable', 'database-unavailable')
   async latest(
     @Query(queryPipe) query: LatestBarsQuery,
     @Req() request: FastifyRequest,

@@ -8,7 +8,7 @@ import { DatabaseTimeoutError, DatabaseUnavailableError } from './database.error
 import type { PartitionStore } from './partition.store.js';
 import { leaseOf, type ReadLease } from './read.lease.js';
 import type { Migrated, SchemaMigrator } from './schema.migrator.js';
-import { Turnstile } from './turnstile.js';
+import { Turnstile } from '../concurrency/turnstile.js';
 
 const FIRST_RETRY_MS = 0.25 * SECOND;
 const LONGEST_RETRY_MS = 5 * SECOND;

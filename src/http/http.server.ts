@@ -12,6 +12,7 @@ import type { BodyRoom } from './body.budget.js';
 import { BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
 import { readBody } from './body.reader.js';
 import { answerClientErrors, assertAnswerable } from './client.errors.js';
+import { compressAnswers } from './compression.js';
 import type { DrainState } from './drain.state.js';
 import { ProblemFilter } from './problem.filter.js';
 import { requestIdOf } from './request.id.js';
@@ -90,6 +91,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.addHook('onSend', (_request, reply, payload, done) => {
     done(null, withLineEnd(payload, reply));
   });
+  compressAnswers(server);
 }
 
 /** JSON ends with a line end, so that the prompt of who asked with curl comes on a line of its own. */

@@ -13,6 +13,7 @@ export const PROBLEMS = {
   'unknown-provider': { status: 404, title: 'The provider is not known' },
   'unknown-record': { status: 404, title: 'There is no such record in the dead-letter queue' },
   'method-not-allowed': { status: 405, title: 'The address does not take this method' },
+  'not-acceptable': { status: 406, title: 'Accept takes no type that there is' },
   'head-too-slow': { status: 408, title: 'The head of the request came too slowly' },
   'upload-too-slow': { status: 408, title: 'The body came too slowly' },
   'damaged-record': { status: 410, title: 'The record was damaged on disk' },

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type IncomingMessage, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { createGunzip } from 'node:zlib';
 
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import Fastify, { type FastifyInstance } from 'fastify';
@@ -42,8 +43,11 @@ afterEach(() => {
 async function openExport(
   url = served.service.url,
   path = '/v1/bars?format=ndjson',
+  headers: Record<string, string> = {},
 ): Promise<IncomingMessage> {
-  const asked = request(`${url}${path}`, { headers: { authorization: `Bearer ${TOKENS.read}` } });
+  const asked = request(`${url}${path}`, {
+    headers: { authorization: `Bearer ${TOKENS.read}`, ...headers },
+  });
   asked.on('error', () => undefined);
   asked.end();
   const [answer] = (await once(asked, 'response')) as [IncomingMessage];
@@ -54,7 +58,7 @@ async function openExport(
 }
 
 /** Lines until the end; the error when the answer breaks off. */
-async function readOn(answer: IncomingMessage): Promise<number | Error> {
+async function readOn(answer: AsyncIterable<unknown>): Promise<number | Error> {
   let lines = 0;
   try {
     for await (const piece of answer) for (const byte of piece as Buffer) if (byte === 10) lines++;
@@ -78,6 +82,8 @@ async function exportsInDatabase(): Promise<number[]> {
   return rows.map(({ pid }) => pid);
 }
 
+const GZIP = { 'accept-encoding': 'gzip' };
+
 // Elsewhere there is no /proc to read the memory from.
 const onLinux = process.platform === 'linux' ? it : it.skip;
 
@@ -95,6 +101,20 @@ describe('an export', () => {
     expect(await readOn(answer)).toBe(SERIES * BARS_A_SERIES);
   });
 
+  onLinux('compressed waits for a slow reader in constant memory too, and is complete', async () => {
+    const before = residentBytes(served.service.process.pid);
+    const answer = await openExport(undefined, undefined, GZIP);
+    expect(answer.headers['content-encoding']).toBe('gzip');
+    let most = 0;
+    for (let look = 0; look < 20; look++) {
+      await sleep(100);
+      most = Math.max(most, residentBytes(served.service.process.pid));
+    }
+    expect((await exportsInDatabase()).length).toBe(1);
+    expect(most - before).toBeLessThan(64 * MIB);
+    expect(await readOn(answer.pipe(createGunzip()))).toBe(SERIES * BARS_A_SERIES);
+  });
+
   it('is of one moment: what is written meanwhile is not in it', async () => {
     const answer = await openExport();
     const late = Array.from({ length: SERIES }, (_, at) =>
@@ -107,26 +127,32 @@ describe('an export', () => {
     await served.database.query("DELETE FROM bars WHERE ts < '2021-01-01'");
   });
 
-  it('that loses its database breaks off instead of looking complete', async () => {
-    const answer = await openExport();
-    const [pid] = await exportsInDatabase();
-    expect(pid).toBeDefined();
-    await served.database.query('SELECT pg_terminate_backend($1)', [pid]);
-    expect(await readOn(answer)).toMatchObject({ code: 'ECONNRESET' });
-    expect((await served.service.fetch('/v1/bars?limit=1')).status).toBe(200);
-  });
+  it.each([{}, GZIP])(
+    'that loses its database breaks off instead of looking complete, asked with %j',
+    async (headers) => {
+      const answer = await openExport(undefined, undefined, headers);
+      const [pid] = await exportsInDatabase();
+      expect(pid).toBeDefined();
+      await served.database.query('SELECT pg_terminate_backend($1)', [pid]);
+      expect(await readOn(answer)).toMatchObject({ code: 'ECONNRESET' });
+      expect((await served.service.fetch('/v1/bars?limit=1')).status).toBe(200);
+    },
+  );
 
-  it('whose reader hangs up frees its connection at once', async () => {
-    const answer = await openExport();
-    expect(await exportsInDatabase()).toHaveLength(1);
-    answer.destroy();
-    await eventually(
-      'no export in the database',
-      10_000,
-      async () => (await exportsInDatabase()).length === 0,
-    );
-    expect(await readOn(await openExport())).toBe(SERIES * BARS_A_SERIES);
-  });
+  it.each([{}, GZIP])(
+    'whose reader hangs up frees its connection at once, asked with %j',
+    async (headers) => {
+      const answer = await openExport(undefined, undefined, headers);
+      expect(await exportsInDatabase()).toHaveLength(1);
+      answer.destroy();
+      await eventually(
+        'no export in the database',
+        10_000,
+        async () => (await exportsInDatabase()).length === 0,
+      );
+      expect(await readOn(await openExport())).toBe(SERIES * BARS_A_SERIES);
+    },
+  );
 
   it('that nobody reads leaves connections to writers and to other readers; another export is sent away', async () => {
     await openExport();

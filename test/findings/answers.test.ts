@@ -1,6 +1,9 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { gunzipSync } from 'node:zlib';
+
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
+import { eventually } from '../support/eventually.js';
 import { post, RawClient } from '../support/raw.client.js';
 import { TOKENS } from '../support/service.js';
 
@@ -184,3 +187,147 @@ describe('D5: what a person sees', () => {
     expect([answer.status, answer.headers['location']]).toEqual([302, '/docs']);
   });
 });
+
+/** The status, type, code and Vary of an answer to GET /v1/bars. */
+async function negotiated(fields: Record<string, string>, query = '') {
+  const lines = Object.entries(fields).map(([name, value]) => `${name}: ${value}`);
+  const { status, headers, body } = await answerTo(
+    GET(`/v1/bars?limit=1${query}`, `authorization: Bearer ${TOKENS.read}`, ...lines),
+  );
+  const type = headers['content-type']?.split(';', 1)[0];
+  return { status, type, vary: headers['vary'], encoding: headers['content-encoding'], body };
+}
+
+const { json: JSON_TYPE, ndjson: NDJSON, csv: CSV } = TYPES;
+
+describe('D3: Accept is read by the rules of RFC 9110', () => {
+  it.each([
+    [undefined, JSON_TYPE],
+    ['', JSON_TYPE],
+    ['*/*', JSON_TYPE],
+    ['application/json, text/csv;q=0.5', JSON_TYPE],
+    ['text/csv;q=0.5, application/json;q=0.4', CSV],
+    ['TEXT/CSV', CSV],
+    ['text/*', CSV],
+    ['application/*;q=0.5, text/csv;q=0.6', CSV],
+    ['text/csv;q=0, */*', JSON_TYPE],
+    ['application/json;q=0, */*;q=0.1', NDJSON],
+    ['text/csv; charset=UTF-8', CSV],
+    ['text/html, application/xhtml+xml, */*;q=0.8', JSON_TYPE],
+    ['application/x-ndjson', NDJSON],
+  ])('%s is answered with %s', async (accept, type) => {
+    expect(await negotiated(accept === undefined ? {} : { accept })).toMatchObject({
+      status: 200,
+      type,
+      vary: expect.stringMatching(/^Accept\b(?!-)/),
+    });
+  });
+
+  it.each(['text/csv;q=0', 'text/html', 'image/*, application/json;q=0.0'])(
+    '%s takes no type that there is, and is told which there are',
+    async (accept) => {
+      const { status, type, body } = await negotiated({ accept });
+      expect([status, type]).toEqual([406, 'application/problem+json']);
+      expect(JSON.parse(body)).toMatchObject({
+        code: 'not-acceptable',
+        detail:
+          'The answer can be application/json, application/x-ndjson, text/csv; Accept takes none of them.',
+      });
+    },
+  );
+
+  it('the parameter format is stronger', async () => {
+    expect(await negotiated({ accept: 'text/html' }, '&format=csv')).toMatchObject({
+      status: 200,
+      type: CSV,
+    });
+  });
+});
+
+describe('D3: answers are compressed for those who ask for it', () => {
+  const bars = Array.from({ length: 400 }, (_, at) => bar({ symbol: `GZ${at}`, close: 1 + at / 1_000 }));
+  beforeAll(async () => {
+    await served.service.post(write(bars, 'csv'), TYPES.csv);
+  });
+
+  /** The answer as it went over the wire, its pieces put together. */
+  async function get(path: string, encoding: string): Promise<RawAnswer & { bytes: Buffer }> {
+    const one = await client();
+    const fields = [`authorization: Bearer ${TOKENS.admin}`, `accept-encoding: ${encoding}`];
+    await one.send(GET(path, 'connection: close', ...fields));
+    await one.ended();
+    const answer = parse(one.rest());
+    const wire = Buffer.from(answer.body, 'latin1');
+    return { ...answer, bytes: answer.headers['transfer-encoding'] === 'chunked' ? unchunked(wire) : wire };
+  }
+
+  it.each([
+    '/v1/bars?format=csv',
+    '/v1/bars?format=ndjson',
+    '/v1/bars?format=csv&limit=300',
+    '/v1/bars?limit=300',
+    '/v1/bars/latest',
+    '/v1/series',
+    '/openapi.json',
+    '/metrics',
+    '/docs/swagger-ui-bundle.js',
+  ])('%s is', async (path) => {
+    const plain = await get(path, 'identity');
+    const small = await get(path, 'gzip, deflate, br');
+    expect([plain.status, small.status]).toEqual([200, 200]);
+    expect(plain.headers['content-encoding']).toBeUndefined();
+    expect(small.headers['content-encoding']).toBe('gzip');
+    for (const { headers } of [plain, small]) expect(headers['vary']).toMatch(/Accept-Encoding$/);
+    expect(small.bytes.length).toBeLessThan(plain.bytes.length / 2);
+    const text = gunzipSync(small.bytes).toString();
+    // Ages and samples change from one moment to the next.
+    if (path === '/metrics') expect(text).toContain('store_up 1');
+    else expect(withoutAges(text)).toBe(withoutAges(plain.bytes.toString()));
+  });
+
+  it.each([
+    ['gzip', true],
+    ['GZIP;q=0.5', true],
+    ['*', true],
+    ['gzip;q=0', false],
+    ['gzip;q=0, *', false],
+    ['identity, *;q=0', false],
+    ['gzip;q=0.4, identity', false],
+    ['br', false],
+    ['', false],
+  ])('Accept-Encoding: %s asks for it: %s', async (encoding, compressed) => {
+    const { headers } = await get('/v1/bars?limit=300', encoding);
+    expect(headers['content-encoding']).toBe(compressed ? 'gzip' : undefined);
+  });
+
+  it('a small answer, a problem and the stream of events are not', async () => {
+    for (const path of ['/livez', '/v1/bars?limit=1', '/v1/bars?limit=0'])
+      expect([path, (await get(path, 'gzip')).headers['content-encoding']]).toEqual([path, undefined]);
+    const events = await answerHead('/v1/feedback/stream');
+    expect([events.headers['content-type'], events.headers['content-encoding']]).toEqual([
+      'text/event-stream; charset=utf-8',
+      undefined,
+    ]);
+  });
+
+  async function answerHead(path: string): Promise<RawAnswer> {
+    const one = await client();
+    await one.send(GET(path, `authorization: Bearer ${TOKENS.read}`, 'accept-encoding: gzip'));
+    await eventually('the head has come', 10_000, () => one.has('\r\n\r\n'));
+    return parse(one.rest());
+  }
+});
+
+const withoutAges = (text: string): string => text.replaceAll(/"age_seconds":[\d.]+/g, '');
+
+/** A body in chunks (RFC 9112, 7.1), put together. */
+function unchunked(wire: Buffer): Buffer {
+  const pieces: Buffer[] = [];
+  for (let at = 0; ;) {
+    const end = wire.indexOf('\r\n', at);
+    const length = parseInt(wire.toString('latin1', at, end), 16);
+    if (!(length > 0)) return Buffer.concat(pieces);
+    pieces.push(wire.subarray(end + 2, end + 2 + length));
+    at = end + 2 + length + 2;
+  }
+}

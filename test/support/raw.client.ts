@@ -51,6 +51,11 @@ export class RawClient {
     return answers;
   }
 
+  /** All that came and was not given yet, as Latin-1. */
+  rest(): string {
+    return this.received;
+  }
+
   /** Whether the text came. */
   has(text: string): boolean {
     return this.received.includes(text);

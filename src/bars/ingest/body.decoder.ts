@@ -1,5 +1,5 @@
 import { MIB } from '../../config/units.js';
-import { Turnstile } from '../../database/turnstile.js';
+import { Turnstile } from '../../concurrency/turnstile.js';
 import { ProblemError } from '../../http/problem.error.js';
 import {
   type BodyFormat,

@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
+import { preferredType } from '../../http/negotiation.js';
 import { ProblemError } from '../../http/problem.error.js';
 import type { BarsQuery } from '../dto/bars.query.js';
 import type { LatestBarsQuery } from '../dto/latest-bars.query.js';
@@ -23,7 +24,7 @@ export class BarsAnswer {
 
   /** A page, or with CSV and NDJSON and no limit the whole range as a stream. */
   async bars(query: BarsQuery, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const format = query.format ?? acceptedFormat(request.headers.accept);
+    const format = query.format ?? acceptedFormat(request, reply);
     const range = { ...rangeOf(query), ...this.symbolCase.asked(query) };
     if (format !== 'json' && query.limit === undefined && query.page_token === undefined) {
       await this.whole.send(range, format, request, reply);
@@ -40,7 +41,7 @@ export class BarsAnswer {
 
   /** A page of the newest bars of the series that match. */
   async latest(query: LatestBarsQuery, request: FastifyRequest, reply: FastifyReply): Promise<void> {
-    const format = query.format ?? acceptedFormat(request.headers.accept);
+    const format = query.format ?? acceptedFormat(request, reply);
     const limit = query.limit ?? DEFAULT_LIMIT;
     const behind = query.page_token === undefined ? undefined : decodeSeriesToken(query.page_token);
     const { provider, interval } = query;
@@ -80,9 +81,10 @@ function jsonOf([first = Buffer.alloc(0), ...others]: readonly Buffer[], end: st
   ]);
 }
 
-function acceptedFormat(accept: string | undefined): Format {
-  if (accept?.includes('text/csv')) return 'csv';
-  return accept?.includes('application/x-ndjson') ? 'ndjson' : 'json';
+const FORMATS = new Map(Object.entries(CONTENT_TYPES).map(([format, type]) => [type, format as Format]));
+
+function acceptedFormat(request: FastifyRequest, reply: FastifyReply): Format {
+  return FORMATS.get(preferredType(request, reply, [...FORMATS.keys()])) ?? 'json';
 }
 
 function rangeOf(query: BarsQuery): BarQuery {
