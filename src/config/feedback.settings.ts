@@ -39,7 +39,7 @@ export interface RateSettings {
   readonly providers: readonly string[] | '*';
   /** Share of the full rate at each level, from 0 to 1. */
   readonly policy: Readonly<Record<BackpressureLevel, number>>;
-  /** False: older events are taken too, an object with a `level` in any case. */
+  /** False: the older way in, until 0.5.0: any object as an event, rates through the adapter, `status` in health. */
   readonly useCoreContracts: boolean;
   /** Providers whose rate is set from the start, and enforced. */
   readonly registered: readonly ConfiguredProvider[];

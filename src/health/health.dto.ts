@@ -45,6 +45,14 @@ export class HealthStatusDto implements HealthStatus {
 export class HealthzDto extends HealthStatusDto {
   @ApiProperty({ example: true, description: 'Always true: the process serves.' })
   ok!: true;
+
+  @ApiProperty({
+    enum: STATES,
+    required: false,
+    deprecated: true,
+    description: 'The same as `state`, with MDP_FB_USE_CORE_CONTRACTS=false only.',
+  })
+  status?: HealthState;
 }
 
 /** HealthStatus of a readiness probe. */

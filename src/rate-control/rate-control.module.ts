@@ -6,6 +6,7 @@ import { RATE_CONTROLLER, type RateController } from '../core/index.js';
 import { AdjustmentLog } from './adjustment.log.js';
 import { FeedbackHandler } from './feedback.handler.js';
 import { LevelAggregator } from './level.aggregator.js';
+import { RateCoordinatorAdapter } from './rate.coordinator.adapter.js';
 import { RateControlController } from './rate-control.controller.js';
 import { TokenBucketRateController } from './token.bucket.rate.controller.js';
 
@@ -31,7 +32,12 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
       },
     },
     // Another RateController takes the token buckets' place here.
-    { provide: RATE_CONTROLLER, useExisting: TokenBucketRateController },
+    {
+      provide: RATE_CONTROLLER,
+      inject: [SETTINGS, TokenBucketRateController],
+      useFactory: ({ rates }: Settings, buckets: TokenBucketRateController) =>
+        rates.useCoreContracts ? buckets : new RateCoordinatorAdapter(buckets, rates.policy),
+    },
     {
       provide: LevelAggregator,
       inject: [SETTINGS],

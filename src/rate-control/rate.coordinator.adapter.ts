@@ -19,7 +19,7 @@ let warned = false;
 
 /**
  * Both interfaces on top of either: calls of the older one become adjustments of a RateController, and an object
- * that has only the older one can be used as a RateController. It goes with the release after 0.4.
+ * that has only the older one can be used as a RateController. Version 0.5.0 removes it.
  */
 export class RateCoordinatorAdapter implements RateController, RateCoordinator {
   private readonly controller: RateController;
@@ -34,13 +34,16 @@ export class RateCoordinatorAdapter implements RateController, RateCoordinator {
     process.emitWarning('set_global_pressure and set_budget_scale are replaced by RateController.apply', {
       type: 'DeprecationWarning',
       code: 'MDS_DEP0001',
-      detail: 'The adapter for them will be removed in the release after 0.4.',
+      detail: 'Version 0.5.0 removes them, and with them MDP_FB_USE_CORE_CONTRACTS.',
     });
   }
 
-  /** Passes the adjustment on. */
+  /** A level with its own scale is a pressure; what the older calls cannot say is passed on as it is. */
   apply(adjustment: RateAdjustment): Promise<void> {
-    return this.controller.apply(adjustment);
+    const { provider, scale, reason } = adjustment;
+    return scale === this.policy[reason]
+      ? this.set_global_pressure(provider, reason)
+      : this.controller.apply(adjustment);
   }
 
   /** Gives the provider the scale of a level. Rejects with a ContractError when the level is none. */

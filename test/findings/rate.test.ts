@@ -252,6 +252,56 @@ describe('C2: a store whose token for another is wrong', () => {
   }, 90_000);
 });
 
+describe('C4: MDP_FB_USE_CORE_CONTRACTS=false', () => {
+  const served = new ServedDatabase({
+    MDP_FB_USE_CORE_CONTRACTS: 'false',
+    MDS_FB_HEARTBEAT_SEC: '600',
+    MDP_RATE_PROVIDERS: 'ibkr:1000:1000',
+  });
+  const standing = async () => {
+    const [{ scale, pressure } = {}] = (await entriesOf(served)) as { scale?: number; pressure?: string }[];
+    return `${scale} ${pressure}`;
+  };
+
+  it.each([
+    ['a level in upper case', { level: 'HARD' }, '0 hard'],
+    ['mixed case and no more', { level: 'Soft' }, '0.5 soft'],
+    ['no level, which counts as ok', { queue_size: 7 }, '1 ok'],
+  ])('takes an older event with %s, and rates follow it', async (_what, event, expected) => {
+    expect((await send(served, 'POST', 'feedback', event)).status).toBe(202);
+    await eventually('the rate follows', 10_000, async () => (await standing()) === expected);
+  });
+
+  it('still takes adjustments, refuses what is no event, and answers status in health', async () => {
+    const adjustment = { provider: 'ibkr', scale: 0.3, reason: 'soft', ts: 1 };
+    expect((await send(served, 'POST', 'rate-control/adjustments', adjustment)).status).toBe(202);
+    expect(await standing()).toBe('0.3 soft');
+    const refused = await send(served, 'POST', 'feedback', { level: 'panic' });
+    expect(refused.status).toBe(422);
+    for (const path of ['/health', '/healthz']) {
+      const health: unknown = await (await served.service.fetch(path)).json();
+      expect(health).toMatchObject({ status: 'healthy', state: 'healthy', ok: true });
+    }
+  });
+
+  it('warns once on stderr that it is removed, and when', () => {
+    const output = served.service.output();
+    expect(output.match(/DeprecationWarning/g)).toHaveLength(1);
+    expect(output).toMatch(/\[MDS_DEP0001\] DeprecationWarning: .*\n.*Version 0\.5\.0 removes them/);
+  });
+});
+
+describe('C4: by default', () => {
+  const served = new ServedDatabase();
+
+  it('none of the older ways in is there, and nothing warns of it', async () => {
+    for (const event of [{ level: 'HARD' }, { queue_size: 7 }])
+      expect((await send(served, 'POST', 'feedback', event)).status).toBe(422);
+    expect(await (await served.service.fetch('/health')).json()).not.toHaveProperty('status');
+    expect(served.service.output()).not.toContain('DeprecationWarning');
+  });
+});
+
 /** Holds every write of bars up until it is released. */
 async function lockedBars(url: string | undefined): Promise<{ release(): Promise<void> }> {
   const client = new Client({ connectionString: url });

@@ -18,6 +18,12 @@ function refused(document: unknown): string[] {
 }
 
 describe('an event of the older kind', () => {
+  it('is ok when it has no level', () => {
+    expect(parseDuckTypedEvent({ queue_size: 3 })).toMatchObject({ level: 'ok', queue_size: 3 });
+    expect(parseDuckTypedEvent({}).level).toBe('ok');
+    expect(refused({ level: null })).toEqual(['level']);
+  });
+
   it('needs no more than a level in any case', () => {
     const event = parseDuckTypedEvent({ level: ' HARD ' }, 1_700_000_000.5);
     expect(event).toBeInstanceOf(FeedbackEvent);
@@ -60,7 +66,6 @@ describe('an event of the older kind', () => {
   });
 
   it('is refused with the field named when something is there and wrong', () => {
-    expect(refused({})).toEqual(['level']);
     expect(refused({ level: 'panic' })).toEqual(['level']);
     expect(refused({ level: 2 })).toEqual(['level']);
     expect(refused({ level: 'ok', queue_size: -1 })).toEqual(['queue_size']);

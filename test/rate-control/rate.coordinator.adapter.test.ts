@@ -47,6 +47,21 @@ describe('RateCoordinatorAdapter', () => {
     expect(state()).toEqual([0.4, 'soft']);
   });
 
+  it('takes the scale of a level as a pressure, also when two levels have one scale', async () => {
+    const older = new RateCoordinatorAdapter(controller, { soft: 0 });
+    const pressures = jest.spyOn(older, 'set_global_pressure');
+    await older.apply(adjustment('ibkr', 0, 'soft'));
+    expect(state()).toEqual([0, 'soft']);
+    await older.apply(adjustment('ibkr', 0, 'hard'));
+    expect(state()).toEqual([0, 'hard']);
+    await older.apply(adjustment('ibkr', 0.4, 'hard'));
+    expect(state()).toEqual([0.4, 'hard']);
+    expect(pressures.mock.calls).toEqual([
+      ['ibkr', 'soft'],
+      ['ibkr', 'hard'],
+    ]);
+  });
+
   it('rejects a level that is none and a scale out of range, and changes nothing', async () => {
     await adapter.apply(adjustment('ibkr', 1, 'ok'));
     await expect(adapter.set_global_pressure('ibkr', 'panic')).rejects.toThrow(
