@@ -29,7 +29,7 @@ export class FeedbackChannels {
           url: redis.url,
           channel: redis.channel,
           log,
-          parse: inbox.parse,
+          parse: inbox.read,
           onEvent: (event) => inbox.take(event),
         })
       : undefined;

@@ -98,13 +98,14 @@ export class FeedbackController {
   @ApiOperation({
     operationId: 'postFeedback',
     summary: 'Tell the level of another store',
-    description: 'An event in this store’s own name is taken and not applied.',
+    description:
+      'An event in this store’s own name is taken and not applied. One dated more than 5 s ahead is refused.',
   })
   @ApiBody({ type: FeedbackEventDto, examples: FEEDBACK_EXAMPLES })
   @ApiAcceptedResponse({ type: AcceptedDto, description: 'Taken.', example: ACCEPTED_EXAMPLE })
   @ApiProblems('malformed-body', 'body-too-large', 'unauthorized', 'forbidden', 'invalid-document')
   async take(@Req() request: FastifyRequest): Promise<AcceptedDto> {
-    await this.inbox.take(new ContractBodyPipe(this.inbox.parse).transform(request.body));
+    await this.inbox.take(new ContractBodyPipe(this.inbox.read).transform(request.body));
     return { status: 'accepted' };
   }
 }

@@ -20,7 +20,7 @@ export class FeedbackEventDto {
   @ApiProperty({ example: 'store', default: 'store', required: false, maxLength: MOST_NAME_CHARACTERS })
   source!: string;
 
-  @ApiProperty({ example: 1760659200.25, description: 'Unix epoch, seconds.' })
+  @ApiProperty({ example: 1760659200.25, description: 'Unix epoch, seconds; at most 5 s ahead.' })
   ts!: number;
 
   @ApiProperty({

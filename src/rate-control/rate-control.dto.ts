@@ -4,7 +4,7 @@ import { IsInt, IsNumber, Max, Min } from 'class-validator';
 import { BACKPRESSURE_LEVELS, type BackpressureLevel } from '../core/backpressure.level.js';
 
 const MOST_ROWS = 1_000_000_000;
-const A_DAY_S = 86_400;
+const AN_HOUR_S = 3_600;
 
 /** How fast a provider may send. */
 export class ProviderRateDto {
@@ -49,12 +49,12 @@ export class CooldownDto {
   @ApiProperty({
     example: 30,
     minimum: 0,
-    maximum: A_DAY_S,
+    maximum: AN_HOUR_S,
     description: 'Seconds from now; 0 ends a cooldown.',
   })
   @IsNumber({}, { message: 'must be a number' })
   @Min(0, { message: 'must be at least 0' })
-  @Max(A_DAY_S, { message: `must not be above ${A_DAY_S}` })
+  @Max(AN_HOUR_S, { message: `must not be above ${AN_HOUR_S}` })
   seconds!: number;
 }
 

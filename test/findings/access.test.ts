@@ -1,8 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
+import { createClient } from 'redis';
 
 import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
+import { redisStateOf } from '../feedback/stores.js';
+import { eventually } from '../support/eventually.js';
 import { RawClient } from '../support/raw.client.js';
-import { TOKENS } from '../support/service.js';
+import { startRedis } from '../support/redis.js';
+import { describeWith } from '../support/requirement.js';
+import { startService, TOKENS } from '../support/service.js';
 
 const BOUND = 'bound-ingest-token-01';
 const served = new ServedDatabase({
@@ -150,5 +155,84 @@ describe('B5: a token that is bound to providers', () => {
   it('while a token that is not bound may send bars of all', async () => {
     const { status } = await post(TOKENS.ingest, [bar({ provider: 'foreign', symbol: 'FREE' })]);
     expect(status).toBe(200);
+  });
+});
+
+describe('B5: an event from the future', () => {
+  const post = (fields: object) => ask('POST', '/v1/feedback', TOKENS.feedback, event(fields));
+  const levelOf = async (name: string) => {
+    const { events } = JSON.parse(await served.get('/v1/feedback')) as {
+      events: { coordinator_id: string; level: string }[];
+    };
+    return events.find(({ coordinator_id }) => coordinator_id === name)?.level;
+  };
+
+  it('is refused, and hides nothing that another store really says', async () => {
+    const coordinator_id = 'honest';
+    const hidden = await post({ coordinator_id, level: 'ok', ts: 1e15 });
+    expect(hidden).toMatchObject({ status: 422, code: 'invalid-document' });
+    expect(hidden.detail).toMatch(/^\/ts must be at most 5 s ahead/);
+    expect(await levelOf(coordinator_id)).toBeUndefined();
+    expect(await post({ coordinator_id, level: 'hard' })).toMatchObject({ status: 202 });
+    expect(await levelOf(coordinator_id)).toBe('hard');
+    await post({ coordinator_id, level: 'ok', ts: now() + 60 });
+    expect(await levelOf(coordinator_id)).toBe('hard');
+  });
+
+  it('is taken when clocks differ by a second', async () => {
+    expect(await post({ coordinator_id: 'ahead', ts: now() + 1 })).toMatchObject({ status: 202 });
+  });
+});
+
+describe('B5: a cooldown', () => {
+  it.each([
+    [3_600, 200],
+    [0, 200],
+    [3_601, 422],
+    [86_400, 422],
+  ])('of %d s is answered with %d: an hour is the most', async (seconds, status) => {
+    expect(await ask('POST', COOLDOWN, TOKENS.feedback, { seconds })).toMatchObject({ status });
+    expect(await ask('POST', COOLDOWN, TOKENS.feedback, { seconds: 0 })).toMatchObject({ status: 200 });
+  });
+
+  it('is described so', async () => {
+    const document = JSON.parse(await served.get('/openapi.json')) as {
+      components: { schemas: Record<string, { properties: Record<string, { maximum?: number }> }> };
+    };
+    expect(document.components.schemas['CooldownDto']?.properties['seconds']?.maximum).toBe(3_600);
+  });
+});
+
+describeWith('redis-server', 'B5: an event from the future on the Redis channel', () => {
+  it('is dropped with a line in the log, and the next one is obeyed', async () => {
+    const redis = await startRedis();
+    const client = createClient({ url: redis.url });
+    const store = await startService({
+      DATABASE_URL: served.database.url,
+      REDIS_URL: redis.url,
+      MDP_FB_REDIS_SUBSCRIBE: 'true',
+    });
+    try {
+      await client.connect();
+      await eventually('Redis is found', 20_000, async () => (await redisStateOf(store)) === 'healthy');
+      const tell = (fields: object) => client.publish('feedback', JSON.stringify(event(fields)));
+      for (let i = 0; i < 20; i++) await tell({ coordinator_id: 'ahead', level: 'hard', ts: 1e15 });
+      await tell({ coordinator_id: 'punctual', level: 'soft' });
+      const heard = async () => {
+        const { events } = (await (await store.fetch('/v1/feedback')).json()) as {
+          events: { coordinator_id: string }[];
+        };
+        return events
+          .map(({ coordinator_id }) => coordinator_id)
+          .filter((name) => /ahead|punctual/.test(name));
+      };
+      await eventually('the next one is heard', 20_000, async () => (await heard()).includes('punctual'));
+      expect(await heard()).toEqual(['punctual']);
+      expect(store.output().match(/an event of "ahead" is dated/g)).toHaveLength(1);
+    } finally {
+      client.destroy();
+      await store.stop();
+      await redis.kill();
+    }
   });
 });
