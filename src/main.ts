@@ -1,25 +1,28 @@
 import 'reflect-metadata';
 
+import type { AddressInfo } from 'node:net';
+
 import { Logger } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 
+import { announce } from './announcement.js';
 import { AppModule } from './app.module.js';
 import { BarsController } from './bars/bars.controller.js';
 import { ingestDirectly } from './bars/bars.direct.js';
 import { shortenIngest } from './bars/bars.route.js';
 import { IngestService } from './bars/ingest/ingest.service.js';
 import { loadEnvironmentFile } from './config/environment.file.js';
-import { readSettings, type Settings } from './config/settings.js';
+import { readSettings } from './config/settings.js';
 import { StopRequest } from './config/stop.request.js';
-import { DEFAULT_ADMIN_TOKEN } from './config/token.settings.js';
 import { TokenAuthenticator } from './config/token.authenticator.js';
-import { VERSION } from './config/version.js';
 import { Database } from './database/database.js';
 import { StartCancelledError } from './database/embedded/index.js';
 import { tuneGarbageCollection } from './garbage.collection.js';
+import { STARTING_PROBES } from './health/starting.probes.js';
 import { AllowedMethods } from './http/allowed.methods.js';
 import { DrainState } from './http/drain.state.js';
+import { EarlyServer } from './http/early.server.js';
 import { createHttpAdapter, prepareHttp } from './http/http.server.js';
 import { ProblemFilter } from './http/problem.filter.js';
 import { RefusalPace } from './http/refusal.pace.js';
@@ -39,12 +42,15 @@ async function serve(): Promise<void> {
   const stop = new StopRequest(settings.shutdownTimeoutMs);
   // Before anything is started: what is half started must end in order too.
   obeySignals(stop);
-  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(stop), createHttpAdapter(), {
+  const adapter = createHttpAdapter();
+  const server = adapter.getInstance();
+  // Before the database: a port that is taken must be told before anything is started or changed.
+  const early = await EarlyServer.listen(server.server, settings.http, STARTING_PROBES);
+  const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(stop), adapter, {
     abortOnError: false,
     bodyParser: false,
     logger,
   });
-  const server = app.getHttpAdapter().getInstance();
   prepareHttp(server, {
     allowedMethods: app.get(AllowedMethods),
     authenticator: app.get(TokenAuthenticator),
@@ -66,28 +72,15 @@ async function serve(): Promise<void> {
   serveOpenApi(app);
   try {
     if (!stop.signal.aborted) {
-      await app.listen(settings.http.port, settings.http.host);
-      announce(await app.getUrl(), settings, app.get(Database).isOpen);
+      await app.init();
+      await server.ready();
+      early.open();
+      announce(server.server.address() as AddressInfo, settings, app.get(Database).isOpen);
       await stop.made;
     }
   } finally {
     await app.close();
   }
-}
-
-/** Tells a newcomer where everything is. A token that somebody chose is never printed. */
-function announce(listeningAt: string, settings: Settings, ready: boolean): void {
-  const base = listeningAt
-    .replace('0.0.0.0', 'localhost')
-    .replace('[::]', 'localhost')
-    .replace('[::1]', 'localhost');
-  const token =
-    settings.tokens.admin === DEFAULT_ADMIN_TOKEN ? DEFAULT_ADMIN_TOKEN : 'the ADMIN_TOKEN you set';
-  const logger = new Logger('main');
-  logger.log(`market-data-store ${VERSION} ${ready ? 'is ready' : 'listens and waits for its database'}`);
-  logger.log(`API      ${base}/v1/bars   (Authorization: Bearer ${token})`);
-  logger.log(`Swagger  ${base}/docs`);
-  logger.log(`Health   ${base}/healthz`);
 }
 
 try {

@@ -46,7 +46,7 @@ export class Service {
           ADMIN_TOKEN: TOKEN,
           DATABASE_URL: databaseUrl,
           MDS_DATA_DIR: dataDirectory,
-          ...(profile === undefined ? {} : { MDS_BENCH_PROFILE: profile }),
+          ...(profile === undefined ? {} : { BENCH_PROFILE: profile }),
           ...env,
         },
       },

@@ -7,7 +7,7 @@ import { Session } from 'node:inspector';
 
 const SAMPLE_EVERY_US = 500;
 
-const path = process.env['MDS_BENCH_PROFILE'];
+const path = process.env['BENCH_PROFILE'];
 process.once('SIGUSR2', () => {
   const session = new Session();
   session.connect();

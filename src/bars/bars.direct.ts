@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify';
 import { requireScope } from '../config/admin-token.guard.js';
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
 import type { DirectAnswer, DirectRequest } from '../http/direct.connection.js';
-import { answerDirectly } from '../http/direct.server.js';
+import { answerDirectly, type DirectServer } from '../http/direct.server.js';
 import type { DrainState } from '../http/drain.state.js';
 import type { ProblemFilter } from '../http/problem.filter.js';
 import type { RefusalPace } from '../http/refusal.pace.js';
@@ -32,14 +32,19 @@ const LABELS = { method: METHOD, endpoint: PATH };
  */
 export function ingestDirectly(server: FastifyInstance, parts: DirectIngestParts): void {
   const { drain, metrics } = parts;
-  const direct = answerDirectly(server.server, {
-    heads: new RequestHeadReader(`${METHOD} ${PATH} HTTP/1.1`),
-    answer: (request) => answer(request, parts),
-    isClosing: () => drain.draining,
-    onAnswered: (seconds) => metrics.httpDuration.observe(LABELS, seconds),
+  let direct: DirectServer | undefined;
+  // Not before: the server listens already while the service starts.
+  server.addHook('onReady', (done) => {
+    direct = answerDirectly(server.server, {
+      heads: new RequestHeadReader(`${METHOD} ${PATH} HTTP/1.1`),
+      answer: (request) => answer(request, parts),
+      isClosing: () => drain.draining,
+      onAnswered: (seconds) => metrics.httpDuration.observe(LABELS, seconds),
+    });
+    done();
   });
   server.addHook('preClose', (done) => {
-    direct.close();
+    direct?.close();
     done();
   });
 }

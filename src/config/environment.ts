@@ -24,7 +24,7 @@ const SMALLEST_SPOOL = 1_048_576;
 export class Environment {
   @TextVariable() APP_HOST?: string;
   @IntegerVariable({ min: 0, max: 65_535 }) APP_PORT?: number;
-  @TextVariable() NODE_ENV?: string;
+  @ChoiceVariable(['production', 'development', 'test']) NODE_ENV?: string;
   @ChoiceVariable(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']) LOG_LEVEL?: string;
 
   @CheckedVariable(isPostgresUrl, A_POSTGRES_URL) DATABASE_URL?: string;

@@ -7,12 +7,14 @@ import { validateSync } from 'class-validator';
 import { dataDirectoryPath } from './data-directory.path.js';
 import { Environment } from './environment.js';
 import { readFeedback, readRates, type FeedbackSettings, type RateSettings } from './feedback.settings.js';
+import { unknownNames } from './environment.names.js';
 import { readProviderNames } from './rate.providers.setting.js';
 import { SettingsError } from './settings.error.js';
-import { readTokens, type TokenSettings } from './token.settings.js';
+import { DEFAULT_ADMIN_TOKEN, readTokens, type TokenSettings } from './token.settings.js';
 import { SECOND } from './units.js';
 
 const GIB = 1_073_741_824;
+const LOOPBACK = '127.0.0.1';
 
 /** Everything the service is told from outside, read once and validated. Durations are milliseconds. */
 export interface Settings {
@@ -72,9 +74,12 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
   const problems = validateSync(env).map(
     ({ property, constraints }) => `${property} ${Object.values(constraints ?? {})[0] ?? 'is not valid'}`,
   );
+  problems.push(...unknownNames(variables, Object.keys(env)));
 
   const production = env.NODE_ENV === 'production';
   const tokens = readTokens(env, production, readFile, problems);
+  // Everybody knows it.
+  const isDefault = tokens.admin === DEFAULT_ADMIN_TOKEN;
   const capacity = env.MDS_COORDINATOR_CAPACITY ?? 500_000;
   const highWatermark = env.MDS_COORDINATOR_HIGH_WATERMARK ?? Math.ceil(capacity * 0.8);
   const lowWatermark = env.MDS_COORDINATOR_LOW_WATERMARK ?? Math.floor(capacity * 0.5);
@@ -110,7 +115,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
   return {
     production,
     logLevel: env.LOG_LEVEL ?? 'info',
-    http: { host: env.APP_HOST ?? '0.0.0.0', port: env.APP_PORT ?? 8081 },
+    http: { host: env.APP_HOST ?? (isDefault ? LOOPBACK : '0.0.0.0'), port: env.APP_PORT ?? 8081 },
     database: { url: env.DATABASE_URL, adminUrl: env.ADMIN_DATABASE_URL, poolMax },
     dataDirectory: dataDirectoryPath(env.MDS_DATA_DIR),
     tokens,

@@ -33,6 +33,7 @@ export const PROBLEMS = {
   'spool-full': { status: 503, title: 'The spool is full' },
   'spool-unavailable': { status: 503, title: 'The spool cannot be written' },
   'too-many-readers': { status: 503, title: 'Too many clients read a stream' },
+  starting: { status: 503, title: 'The service is starting' },
   draining: { status: 503, title: 'The service is shutting down' },
 } as const satisfies Readonly<Record<string, { status: number; title: string }>>;
 

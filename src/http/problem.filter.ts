@@ -12,7 +12,12 @@ import { problemOf } from './problem.mapping.js';
 const TYPE_PREFIX = 'urn:market-data-store:problem:';
 
 /** Logged once by who has the trouble: an entry for each request refused meanwhile would fill a disk that is full. */
-const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set(['spool-full', 'spool-unavailable', 'draining']);
+const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set([
+  'spool-full',
+  'spool-unavailable',
+  'starting',
+  'draining',
+]);
 
 /** What an answer to an error tells of its request. */
 type Asked = Pick<FastifyRequest, 'id' | 'method' | 'url'>;

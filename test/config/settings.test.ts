@@ -19,7 +19,7 @@ function problemsOf(variables: Record<string, string>): readonly string[] {
 describe('the settings', () => {
   it('have a default for everything', () => {
     const settings = readSettings({});
-    expect(settings.http).toEqual({ host: '0.0.0.0', port: 8081 });
+    expect(settings.http).toEqual({ host: '127.0.0.1', port: 8081 });
     expect(settings.coordinator).toMatchObject({
       capacity: 500_000,
       highWatermark: 400_000,

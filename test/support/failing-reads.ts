@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** `pread` on files whose path has MDS_FAIL_PATH in it fails with EIO while the file MDS_FAIL_WHILE exists. */
+/** `pread` on files whose path has MDS_TEST_FAIL_PATH in it fails with EIO while the file MDS_TEST_FAIL_WHILE exists. */
 const SOURCE = `
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -15,7 +15,7 @@ const SOURCE = `
 #include <unistd.h>
 
 static int fails(int fd) {
-  const char *flag = getenv("MDS_FAIL_WHILE"), *part = getenv("MDS_FAIL_PATH");
+  const char *flag = getenv("MDS_TEST_FAIL_WHILE"), *part = getenv("MDS_TEST_FAIL_PATH");
   char link[64], path[4096];
   if (!flag || !part || access(flag, F_OK) != 0) return 0;
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -50,7 +50,7 @@ export class FailingReads {
 
   /** For the service. */
   get env(): Record<string, string> {
-    return { LD_PRELOAD: this.library, MDS_FAIL_WHILE: this.flag, MDS_FAIL_PATH: '.seg' };
+    return { LD_PRELOAD: this.library, MDS_TEST_FAIL_WHILE: this.flag, MDS_TEST_FAIL_PATH: '.seg' };
   }
 
   fail(): void {
