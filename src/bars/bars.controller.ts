@@ -58,7 +58,7 @@ export class BarsController {
     operationId: 'postBars',
     summary: 'Store bars',
     description:
-      'Answers 202 when the bars are safe on disk: from then on no crash and no power cut loses them. Sending the same bars again changes nothing; of two versions of a bar the one received last stays.',
+      'Answers 202 when the bars are safe on disk: from then on no crash and no power cut loses them. Of two versions of a bar the one received last stays. Sending the same bars again is harmless unless a correction came between, which it reverts.',
   })
   @ApiConsumes('application/json', 'application/x-ndjson', 'text/csv')
   @ApiHeader({

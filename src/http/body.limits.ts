@@ -20,4 +20,6 @@ export const SMALL_BODY = 4 * KIB;
 export const BODY_TYPES = ['application/json', 'application/x-ndjson', 'text/csv'];
 
 /** What a 415 tells. */
-export const TYPES_TAKEN = 'Send application/json in UTF-8; bars also as application/x-ndjson or text/csv.';
+export const TYPES_TAKEN =
+  'Send application/json in UTF-8; bars also as application/x-ndjson or text/csv. ' +
+  `With curl that is -H 'Content-Type: text/csv' --data-binary @file: -d sends the type of a form and strips line ends.`;

@@ -1,3 +1,4 @@
+import { LINE_FEED, RETURN } from './byte.codes.js';
 import { CsvReader, MAX_CSV_FIELDS } from './csv.reader.js';
 import { parseJsonNumber } from './json.number.js';
 import { MalformedBodyError } from './malformed-body.error.js';
@@ -6,6 +7,14 @@ import { ROW_FIELDS, type RowField } from './row.fields.js';
 import type { RowValidator } from './row.validator.js';
 import type { CsvRowScanner } from './scan/csv-row.scanner.js';
 import { SlicePace, type Slices } from './slices.js';
+import { describeValue } from './value.text.js';
+
+/** Separators of files that are no CSV. */
+const SEPARATORS = [
+  { byte: ';', name: 'semicolons' },
+  { byte: '\t', name: 'tabs' },
+  { byte: '|', name: 'bars (|)' },
+] as const;
 
 /**
  * Decodes a CSV text: a header row, then one row per record. Empty lines are neither. The usual rows are scanned
@@ -26,7 +35,7 @@ export function* decodeCsv(
     throw new MalformedBodyError(`The CSV header has ${width} columns, more than ${MAX_CSV_FIELDS}.`);
   }
   const names = fields.map((name) => name.trim());
-  const at = columns(names);
+  const at = columns(names, hintOf(names, body));
   rows.ignored.addUnknown(names);
   const scanner = scannerOf?.(names.map(fieldOf));
 
@@ -70,10 +79,27 @@ export function* decodeCsv(
   }
 }
 
-/** The index of the column of each field. */
-function columns(names: readonly string[]): Record<RowField, number> {
+/** What may be wrong with a header that lacks columns; empty when nothing is known. */
+function hintOf([only = '', ...others]: readonly string[], body: Buffer): string {
+  if (others.length === 0) {
+    const separator = SEPARATORS.find(({ byte }) => only.includes(byte));
+    return separator === undefined
+      ? ` It has one column, ${describeValue(only)}.`
+      : ` It has one column, ${describeValue(only)}, and seems to be separated by ${separator.name}: separate by commas.`;
+  }
+  return hasLineEnds(body)
+    ? ''
+    : ' The body has no line ends: curl strips them with -d, and keeps them with --data-binary.';
+}
+
+function hasLineEnds(body: Buffer): boolean {
+  return body.includes(LINE_FEED) || body.includes(RETURN);
+}
+
+/** The index of the column of each field; `hint` is told with what is lacking. */
+function columns(names: readonly string[], hint: string): Record<RowField, number> {
   const missing = ROW_FIELDS.filter((field) => !names.includes(field));
-  if (missing.length > 0) throw new MalformedBodyError(`The CSV header lacks ${missing.join(', ')}.`);
+  if (missing.length > 0) throw new MalformedBodyError(`The CSV header lacks ${missing.join(', ')}.${hint}`);
   const twice = ROW_FIELDS.filter((field) => names.indexOf(field) !== names.lastIndexOf(field));
   if (twice.length > 0)
     throw new MalformedBodyError(`The CSV header has more than one column ${twice.join(', ')}.`);

@@ -27,6 +27,10 @@ export function addJsonRow(line: number, row: unknown, rows: RowValidator, error
     return;
   }
   rows.ignored.addUnknown(Object.keys(row));
+  if (!Object.hasOwn(row, 'provider') && Object.hasOwn(row, 'bars')) {
+    errors.add(line, 'provider', 'missing-field', `provider is missing: ${whyNoRows(row['bars'])}`);
+    return;
+  }
   rows.add(
     line,
     own(row, 'provider'),
@@ -39,6 +43,13 @@ export function addJsonRow(line: number, row: unknown, rows: RowValidator, error
     own(row, 'close'),
     own(row, 'volume'),
   );
+}
+
+/** Why what is in "bars" was not taken for rows. */
+function whyNoRows(bars: unknown): string {
+  if (Array.isArray(bars))
+    return 'an array of rows in "bars" is taken only as the whole body, as application/json';
+  return `"bars" is ${describeValue(bars)}, and taken for rows only when it is an array of them`;
 }
 
 /** An inherited field is not the sender's: a polluted prototype must not fill in what a row lacks. */

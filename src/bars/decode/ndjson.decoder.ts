@@ -8,6 +8,9 @@ import type { JsonRowScanner } from './scan/json-row.scanner.js';
 import { SlicePace, type Slices } from './slices.js';
 import { describeValue } from './value.text.js';
 
+/** A row that begins where another ends. */
+const SEVERAL_ROWS = /\}\s*\{\s*"/;
+
 /** Decodes one JSON row per line, the usual ones with the scanner if there is one. Blank lines are counted, no more. */
 export function* decodeNdjson(
   body: Buffer,
@@ -61,7 +64,10 @@ function addLine(line: number, bytes: Buffer, rows: RowValidator, errors: RowErr
   try {
     row = JSON.parse(text);
   } catch {
-    errors.add(line, '', 'malformed-line', `the line ${describeValue(text)} is not JSON`);
+    const hint = SEVERAL_ROWS.test(text)
+      ? ': it has several rows, as when curl strips line ends with -d; --data-binary keeps them'
+      : '';
+    errors.add(line, '', 'malformed-line', `the line ${describeValue(text)} is not JSON${hint}`);
     return false;
   }
   addJsonRow(line, row, rows, errors);
