@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createClient } from 'redis';
 
 import {
@@ -327,4 +327,28 @@ describe('a Redis that is away', () => {
       expect(make).not.toThrow(/secret/);
     }
   });
+});
+
+describeWith('redis-server', 'the wait before connecting again', () => {
+  it('is short after a long outage that is over', async () => {
+    // The shortest waits of all that may be drawn, so that many tries fail at once.
+    const random = jest.spyOn(Math, 'random').mockReturnValue(0);
+    endings.push(() => {
+      random.mockRestore();
+      return Promise.resolve();
+    });
+    const redis = await startRedis();
+    endings.push(() => redis.kill());
+    await redis.kill();
+    const { publisher } = publishing(redis.url, { maxBackoffMs: 3_600_000 });
+    await until(() => random.mock.calls.length >= 20);
+    await redis.start();
+    await until(isHealthy(publisher));
+    // The longest: as after twenty failures it would be an hour.
+    random.mockReturnValue(0.999);
+    await redis.kill();
+    await until(() => publisher.health().state === 'degraded');
+    await redis.start();
+    await until(isHealthy(publisher));
+  }, 60_000);
 });

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
 
 import {
   FeedbackBus,
@@ -107,6 +107,37 @@ describe('a queue that fills and drains', () => {
 });
 
 describe('the heartbeat', () => {
+  it.each([[undefined, 5_000] as const, [700, 700] as const])(
+    'comes once in the time that is set (%s), and not before',
+    (heartbeatMs, expectedMs) => {
+      jest.useFakeTimers();
+      endings.push(() => jest.useRealTimers());
+      const reasons: unknown[] = [];
+      const nothing = { [Symbol.dispose]: () => undefined };
+      const signaller = new LevelSignaller(
+        {
+          snapshot: () => ({
+            ...{ coordinatorId: 'bars-1', queueSize: 90, capacity: 100 },
+            ...{ level: 'hard', circuitState: 'closed' },
+          }),
+          onLevelChange: () => nothing,
+          onCircuitChange: () => nothing,
+        },
+        { publish: (event) => Promise.resolve(void reasons.push((event as FeedbackEvent).reason)) },
+        { heartbeatMs },
+      );
+      endings.push(() => signaller.stop());
+      signaller.start();
+      expect(reasons).toEqual(['heartbeat']);
+      jest.advanceTimersByTime(expectedMs - 1);
+      expect(reasons).toHaveLength(1);
+      jest.advanceTimersByTime(1);
+      expect(reasons).toHaveLength(2);
+      jest.advanceTimersByTime(3 * expectedMs);
+      expect(reasons).toHaveLength(5);
+    },
+  );
+
   it('repeats a level that is not ok with fresh numbers, and ok once, then falls silent', async () => {
     const sink = gate();
     const { coordinator, events, heard } = signalling(sink.script, { heartbeatMs: 40 });
