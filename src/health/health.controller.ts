@@ -1,4 +1,4 @@
-import { Controller, Get, Inject, Query, Res } from '@nestjs/common';
+import { Controller, Get, Headers, Inject, Query, Res } from '@nestjs/common';
 import {
   ApiExtraModels,
   ApiOkResponse,
@@ -13,6 +13,7 @@ import type { FastifyReply } from 'fastify';
 import { Public } from '../config/access.decorator.js';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../config/settings.config.js';
+import { TokenAuthenticator } from '../config/token.authenticator.js';
 import type { HealthComponent } from '../core/health.status.js';
 import { RETRY_AFTER_HEADER } from '../http/api.decorators.js';
 import { DrainState } from '../http/drain.state.js';
@@ -25,10 +26,16 @@ import {
   READY_EXAMPLE,
   READY_TEXT,
 } from './health.examples.js';
-import { HealthReporter } from './health.reporter.js';
+import { HealthReporter, type HealthReport } from './health.reporter.js';
 
 /** Components without which the service cannot take or serve bars. */
 const NEEDED = ['database', 'spool'];
+
+const DETAILS =
+  'Without a token, or with one that is not known, `details` are empty, and `?verbose` says no reason.';
+
+/** A token may be sent and need not be. */
+const ANYONE = [{}, { bearer: [] }];
 
 /** The probes of Kubernetes and of whoever watches. */
 @ApiTags('operation')
@@ -42,6 +49,7 @@ export class HealthController {
   constructor(
     private readonly reporter: HealthReporter,
     private readonly drain: DrainState,
+    private readonly authenticator: TokenAuthenticator,
     @Inject(SETTINGS) { readyWithoutDatabase, rates }: Settings,
   ) {
     this.tellsStatus = !rates.useCoreContracts;
@@ -63,23 +71,35 @@ export class HealthController {
   @ApiOperation({
     operationId: 'getHealthz',
     summary: 'How every component is; 200 while the process serves',
+    description: DETAILS,
+    security: ANYONE,
   })
   @ApiOkResponse({ type: HealthzDto, description: 'Every component.', example: HEALTHZ_EXAMPLE })
-  async healthz(): Promise<HealthzDto> {
-    const status = await this.reporter.report();
+  async healthz(@Headers('authorization') authorization?: string): Promise<HealthzDto> {
+    const status = await this.report(authorization);
     const older = this.tellsStatus ? { status: status.state } : {};
     return { ...status, components: [...status.components], ok: true, ...older };
   }
 
   @Get('health')
-  @ApiOperation({ operationId: 'getHealth', summary: 'The same as /healthz' })
+  @ApiOperation({
+    operationId: 'getHealth',
+    summary: 'The same as /healthz',
+    description: DETAILS,
+    security: ANYONE,
+  })
   @ApiOkResponse({ type: HealthzDto, description: 'Every component.', example: HEALTHZ_EXAMPLE })
-  async health(): Promise<HealthzDto> {
-    return await this.healthz();
+  async health(@Headers('authorization') authorization?: string): Promise<HealthzDto> {
+    return await this.healthz(authorization);
   }
 
   @Get('readyz')
-  @ApiOperation({ operationId: 'getReadyz', summary: 'Whether to send requests here' })
+  @ApiOperation({
+    operationId: 'getReadyz',
+    summary: 'Whether to send requests here',
+    description: DETAILS,
+    security: ANYONE,
+  })
   @ApiQuery({
     name: 'verbose',
     required: false,
@@ -94,8 +114,12 @@ export class HealthController {
     headers: { 'Retry-After': RETRY_AFTER_HEADER },
     content: readyzContent(NOT_READY_EXAMPLE, NOT_READY_TEXT),
   })
-  async readyz(@Query('verbose') verbose: string | undefined, @Res() reply: FastifyReply): Promise<void> {
-    const status = await this.reporter.report();
+  async readyz(
+    @Query('verbose') verbose: string | undefined,
+    @Headers('authorization') authorization: string | undefined,
+    @Res() reply: FastifyReply,
+  ): Promise<void> {
+    const status = await this.report(authorization);
     const ready =
       !this.drain.draining &&
       status.components.every(({ name, state }) => state !== 'unhealthy' || !this.needed.has(name));
@@ -106,6 +130,16 @@ export class HealthController {
       void reply
         .type('text/plain; charset=utf-8')
         .send(verboseText(status.components, ready, this.drain.draining));
+  }
+
+  /** Details name hosts, ports, roles and what drivers say: a probe without a known token learns names and states. */
+  private async report(authorization: string | undefined): Promise<HealthReport> {
+    const report = await this.reporter.report();
+    if (this.authenticator.authenticate(authorization) !== undefined) return report;
+    return {
+      ...report,
+      components: report.components.map(({ name, state }) => ({ name, state, details: {} })),
+    };
   }
 }
 

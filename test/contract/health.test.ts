@@ -8,7 +8,7 @@ import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
 import { coreSchema, refusalsBy, samplesOf } from '../support/core.schemas.js';
 import { eventually } from '../support/eventually.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
-import { startService, type TestService } from '../support/service.js';
+import { startService, TOKENS, type TestService } from '../support/service.js';
 import { readExposition } from './exposition.js';
 
 interface Health {
@@ -21,16 +21,21 @@ interface Health {
 const refusals = refusalsBy(coreSchema('telemetry.HealthStatus'));
 let service: TestService;
 
-/** Asks a probe as an orchestrator does: without a token. */
-async function probe(path: string): Promise<{ status: number; headers: Headers; body: Health }> {
-  const answer = await fetch(`${service.url}${path}`);
+const OPERATOR = { authorization: `Bearer ${TOKENS.read}` };
+
+/** Asks a probe: as an orchestrator does, without a token, or as an operator. */
+async function probe(
+  path: string,
+  headers: Record<string, string> = {},
+): Promise<{ status: number; headers: Headers; body: Health }> {
+  const answer = await fetch(`${service.url}${path}`, { headers });
   const body = (await answer.json()) as Health;
   expect(refusals(body)).toEqual([]);
   return { status: answer.status, headers: answer.headers, body };
 }
 
-const text = async (path: string) => {
-  const answer = await fetch(`${service.url}${path}`);
+const text = async (path: string, headers: Record<string, string> = {}) => {
+  const answer = await fetch(`${service.url}${path}`, { headers });
   return { status: answer.status, type: answer.headers.get('content-type'), text: await answer.text() };
 };
 
@@ -121,7 +126,7 @@ describe('the probes', () => {
     }, 60_000);
 
     it('/readyz answers 503, names the component and says why and when to ask again', async () => {
-      const { status, headers, body } = await probe('/readyz');
+      const { status, headers, body } = await probe('/readyz', OPERATOR);
       expect(status).toBe(503);
       expect(headers.get('retry-after')).toBe('1');
       expect(body).toMatchObject({ ready: false, state: 'degraded' });
@@ -131,11 +136,27 @@ describe('the probes', () => {
     });
 
     it('/readyz?verbose marks the failing component', async () => {
-      const answer = await text('/readyz?verbose');
+      const answer = await text('/readyz?verbose', OPERATOR);
       expect(answer.status).toBe(503);
       expect(answer.text).toMatch(/^\[-\]database failed: .+$/m);
       expect(answer.text).toMatch(/readyz check failed\n$/);
     });
+
+    it.each([{}, { authorization: 'Bearer wrong' }, { authorization: 'Basic eDp5' }])(
+      'who has no known token is told names and states, and no more: %j',
+      async (headers) => {
+        for (const path of ['/readyz', '/healthz', '/health']) {
+          const { status, body } = await probe(path, headers);
+          const known = (await probe(path, OPERATOR)).body;
+          expect([path, status]).toEqual([path, path === '/readyz' ? 503 : 200]);
+          const bare = known.components.map((one) => ({ ...one, details: {} }));
+          expect(body).toEqual({ ...known, components: bare, ts: expect.any(Number) });
+        }
+        const lines = (await text('/readyz?verbose', headers)).text;
+        expect(lines).toMatch(/^\[-\]database failed\n/);
+        expect(lines).not.toMatch(/:|\d/);
+      },
+    );
 
     it('/healthz stays 200 and is degraded, /livez is healthy', async () => {
       const { status, body } = await probe('/healthz');

@@ -9,6 +9,8 @@ import { HealthIndicatorService } from '@nestjs/terminus';
 import type { FastifyReply } from 'fastify';
 
 import { readSettings } from '../../src/config/settings.js';
+import { DEFAULT_ADMIN_TOKEN } from '../../src/config/token.settings.js';
+import { TokenAuthenticator } from '../../src/config/token.authenticator.js';
 import { DeadLetterQueue, DurableCoordinator, Spool, type Entry } from '../../src/coordinator/index.js';
 import type { HealthComponent } from '../../src/core/health.status.js';
 import { HealthController } from '../../src/health/health.controller.js';
@@ -54,7 +56,13 @@ beforeEach(async () => {
     new HealthIndicatorService(),
     coordinator as unknown as DurableCoordinator<never, unknown>,
   );
-  controller = new HealthController(new HealthReporter([spool]), new DrainState(), readSettings({}));
+  const settings = readSettings({});
+  controller = new HealthController(
+    new HealthReporter([spool]),
+    new DrainState(),
+    new TokenAuthenticator(settings.tokens),
+    settings,
+  );
 });
 afterEach(async () => {
   await coordinator.stop({ deadlineMs: 0 });
@@ -74,7 +82,7 @@ async function readiness(): Promise<{ status: number; failing: string[] }> {
         .map(({ name, details }) => `${name}: ${details['message'] ?? ''}`);
     },
   };
-  await controller.readyz(undefined, reply as unknown as FastifyReply);
+  await controller.readyz(undefined, `Bearer ${DEFAULT_ADMIN_TOKEN}`, reply as unknown as FastifyReply);
   return { status, failing };
 }
 
