@@ -44,7 +44,7 @@ module.exports = {
       'metrics',
       'http',
     ]),
-    only('cli', ['config', 'coordinator', 'bars']),
+    only('cli', ['config', 'coordinator', 'bars', 'database']),
     only('http', ['core', 'concurrency', 'config', 'metrics']),
     only('health', [
       'core',

@@ -3,7 +3,8 @@ import { Command, CommanderError } from 'commander';
 
 import { loadEnvironmentFile } from '../config/environment.file.js';
 import { VERSION } from '../config/version.js';
-import { EXIT } from './exit.codes.js';
+import { EXIT, type ExitCode } from './exit.codes.js';
+import { addSchemaCommands } from './schema/schema.command.js';
 import { addSpoolCommands } from './spool/spool.command.js';
 
 const DENIED: ReadonlySet<unknown> = new Set(['EACCES', 'EPERM']);
@@ -24,7 +25,9 @@ const program = new Command('mds')
   .description('market-data-store from the command line')
   .version(VERSION)
   .exitOverride();
-addSpoolCommands(program, (code) => (process.exitCode = code));
+const finish = (code: ExitCode) => (process.exitCode = code);
+addSpoolCommands(program, finish);
+addSchemaCommands(program, finish);
 
 try {
   loadEnvironmentFile();

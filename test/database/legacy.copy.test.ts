@@ -4,6 +4,7 @@ import { Client } from 'pg';
 import { LegacyCopier } from '../../src/bars/legacy/legacy.copier.js';
 import { LegacyCopy, type LegacyProgress } from '../../src/bars/legacy/legacy.copy.js';
 import { SeriesStore } from '../../src/bars/series.store.js';
+import { SymbolCase, UPPER_CASE } from '../../src/bars/symbol.case.js';
 import { PartitionStore } from '../../src/database/partition.store.js';
 import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -29,12 +30,13 @@ async function connect(): Promise<Client> {
 }
 
 const migrate = () => new SchemaMigrator(test.url, test.url).migrate();
-const newCopy = (client: Client) => new LegacyCopy(client, new PartitionStore(test.url), new SeriesStore());
+const newCopy = (client: Client, symbolCase = UPPER_CASE) =>
+  new LegacyCopy(client, new PartitionStore(test.url), new SeriesStore(), symbolCase);
 
 /** Migrates and copies to the end, so many rows at a time. */
-async function copyAll(rows = 1_000): Promise<LegacyProgress | undefined> {
+async function copyAll(rows = 1_000, symbolCase?: SymbolCase): Promise<LegacyProgress | undefined> {
   await migrate();
-  const copy = newCopy(await connect());
+  const copy = newCopy(await connect(), symbolCase);
   while (await copy.copyPage(rows)) continue;
   return await copy.progress();
 }
@@ -152,6 +154,17 @@ describe('the copy of an earlier table', () => {
       { symbol: 'Brk' },
       { symbol: 'bRK' },
     ]);
+  });
+
+  it('keeps the case of symbols of providers that tell them apart by it', async () => {
+    await createLegacyTable(test);
+    await addLegacyRows(test, [
+      { symbol: 'BCPC' },
+      { symbol: 'BCpC' },
+      { symbol: 'BCpC', provider: 'other' },
+    ]);
+    expect(await copyAll(10, new SymbolCase(['ibkr']))).toMatchObject({ copied: 3, left: 0 });
+    expect(await stored()).toMatchObject([{ symbol: 'BCPC' }, { symbol: 'BCpC' }, { symbol: 'BCPC' }]);
   });
 
   it.each([1, 2, 100])('merges spellings of one interval, %i rows at a time', async (rows) => {
@@ -274,6 +287,7 @@ function copierOf(told: LegacyProgress[]): LegacyCopier {
   return new LegacyCopier({
     adminUrl: test.url,
     partitions: new PartitionStore(test.url),
+    symbolCase: UPPER_CASE,
     isBusy: () => false,
     againMs: 10,
     observe: {

@@ -1,5 +1,7 @@
 import { Logger, Module, type OnApplicationBootstrap } from '@nestjs/common';
 
+import type { Settings } from '../../config/settings.js';
+import { SETTINGS } from '../../config/settings.config.js';
 import { StopRequest } from '../../config/stop.request.js';
 import { DurableCoordinator } from '../../coordinator/index.js';
 import { Database } from '../../database/database.js';
@@ -8,6 +10,7 @@ import { LEGACY } from '../../database/legacy/legacy.table.js';
 import { PartitionStore } from '../../database/partition.store.js';
 import { reasonOf } from '../../logging/error.text.js';
 import { Metrics } from '../../metrics/metrics.catalogue.js';
+import { SymbolCase } from '../symbol.case.js';
 import { LegacyCopier, type LegacyObserver } from './legacy.copier.js';
 import type { LegacyProgress } from './legacy.copy.js';
 
@@ -16,16 +19,18 @@ import type { LegacyProgress } from './legacy.copy.js';
   providers: [
     {
       provide: LegacyCopier,
-      inject: [DatabaseServer, PartitionStore, DurableCoordinator, Metrics],
+      inject: [DatabaseServer, PartitionStore, DurableCoordinator, Metrics, SETTINGS],
       useFactory: (
         server: DatabaseServer,
         partitions: PartitionStore,
         coordinator: DurableCoordinator<never, unknown>,
         metrics: Metrics,
+        settings: Settings,
       ) =>
         new LegacyCopier({
           adminUrl: server.adminUrl,
           partitions,
+          symbolCase: new SymbolCase(settings.caseSensitiveProviders),
           isBusy: () => coordinator.snapshot().level !== 'ok',
           observe: observer(new Logger('upgrade'), metrics),
         }),

@@ -8,6 +8,7 @@ import { ADVISORY_LOCK } from '../../database/advisory.locks.js';
 import { CONNECT_LIMIT_MS } from '../../database/connect.limit.js';
 import type { PartitionStore } from '../../database/partition.store.js';
 import { SeriesStore } from '../series.store.js';
+import type { SymbolCase } from '../symbol.case.js';
 import { LegacyCopy, type LegacyProgress } from './legacy.copy.js';
 
 /** Rows of a transaction: a tenth of a second, in which a writer of the same bars would wait. */
@@ -35,6 +36,7 @@ export interface LegacyObserver {
 export interface LegacyCopierOptions {
   readonly adminUrl: string;
   readonly partitions: PartitionStore;
+  readonly symbolCase: SymbolCase;
   /** Whether bars queue up, which then go first. */
   readonly isBusy: () => boolean;
   readonly observe: LegacyObserver;
@@ -72,7 +74,8 @@ export class LegacyCopier {
     try {
       const [lock, worker] = clients;
       await worker.connect();
-      const copy = new LegacyCopy(worker, this.options.partitions, new SeriesStore());
+      const { partitions, symbolCase } = this.options;
+      const copy = new LegacyCopy(worker, partitions, new SeriesStore(), symbolCase);
       const before = await this.count(copy);
       if (before === undefined || before.completed) {
         if (before) this.options.observe.told(before);

@@ -5,6 +5,7 @@ import type { PartitionStore } from '../../database/partition.store.js';
 import { mergeStaged } from '../merge.lane.js';
 import { PREPARE_MERGE, PREPARE_REBUILD } from '../merge.sql.js';
 import type { SeriesStore } from '../series.store.js';
+import type { SymbolCase } from '../symbol.case.js';
 import { listLegacySeries } from './legacy.series.js';
 import {
   ADVANCE,
@@ -72,6 +73,7 @@ export class LegacyCopy {
     private readonly client: ClientBase,
     private readonly partitions: PartitionStore,
     private readonly series: SeriesStore,
+    private readonly symbolCase: SymbolCase,
   ) {}
 
   /** Undefined when no table was taken over, or when it is copied and was dropped since. */
@@ -104,7 +106,7 @@ export class LegacyCopy {
       LEGACY.adopted,
     );
     if (this.table === undefined) return false;
-    if (!state.listed) await listLegacySeries(this.client);
+    if (!state.listed) await listLegacySeries(this.client, this.symbolCase);
     const page = await this.readPage(this.table, state, mostRows);
     await this.partitions.ensure(page.years);
     const [ids = new Int32Array()] = await this.series.begin(this.client, [page.names]);

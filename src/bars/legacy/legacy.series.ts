@@ -1,19 +1,20 @@
 import type { ClientBase } from 'pg';
 
 import { isProvider, SYMBOL } from '../series.key.js';
+import type { SymbolCase } from '../symbol.case.js';
 import { legacyInterval } from './legacy.interval.js';
 import { LIST_SERIES, NAME_SERIES, NOTE_LISTED, SET_CONFLICTS_APART } from './legacy.sql.js';
 
 /** Lists the series of the earlier release's table and how each is named in the bars, in a transaction. */
-export async function listLegacySeries(client: ClientBase): Promise<void> {
+export async function listLegacySeries(client: ClientBase, symbolCase: SymbolCase): Promise<void> {
   await client.query('BEGIN');
-  await nameLegacySeries(client);
+  await nameLegacySeries(client, symbolCase);
   await client.query(NOTE_LISTED);
   await client.query('COMMIT');
 }
 
 /** The same in the transaction of the caller. */
-export async function nameLegacySeries(client: ClientBase): Promise<void> {
+export async function nameLegacySeries(client: ClientBase, symbolCase: SymbolCase): Promise<void> {
   await client.query('DELETE FROM legacy_series');
   await client.query(LIST_SERIES);
   const intervals = await distinct(client, 'interval');
@@ -22,15 +23,12 @@ export async function nameLegacySeries(client: ClientBase): Promise<void> {
     intervals,
     intervals.map((interval) => legacyInterval(interval) ?? null),
     providers,
-    providers.filter(keepsCase),
+    providers.filter((provider) => symbolCase.keeps(provider)),
     SYMBOL.source,
   ]);
   await client.query(SET_CONFLICTS_APART);
-}
-
-/** Whether symbols of this provider keep their case. */
-function keepsCase(): boolean {
-  return false;
+  // Without its size the planner would read the whole table for each row of a page.
+  await client.query('ANALYZE legacy_series');
 }
 
 async function distinct(client: ClientBase, column: 'interval' | 'provider'): Promise<string[]> {

@@ -63,7 +63,7 @@ export function readPage({ key, ...table }: LegacyTable, rows: number, isFirst: 
            (SELECT coalesce(array_agg(DISTINCT extract(year FROM ts AT TIME ZONE 'UTC')::int), '{}')
               FROM page WHERE ts >= '1800-01-01Z' AND ts < '2201-01-01Z') AS years,
            (SELECT coalesce(array_agg(DISTINCT concat_ws(' ', named.provider, stored_symbol, stored_interval)), '{}')
-              FROM page JOIN legacy_series AS named
+              FROM (SELECT DISTINCT provider, symbol, interval FROM page) AS page JOIN legacy_series AS named
                 ON named.provider = page.provider AND named.symbol = page.symbol AND named.interval = page.interval
              WHERE reason IS NULL) AS names`;
 }

@@ -5,6 +5,12 @@ export const VALUES = ['open', 'high', 'low', 'close', 'volume'] as const;
 
 /** From the smallest to the largest number that a float8 holds with all its digits. */
 const FLOAT8 = 'BETWEEN 1e-307 AND 1.7976931348623157e308';
+const FLOAT4 = 'BETWEEN 1.2e-38 AND 3.4028234e38';
+const INTEGERS: Readonly<Record<string, string>> = {
+  smallint: 'BETWEEN -32768 AND 32767',
+  integer: 'BETWEEN -2147483648 AND 2147483647',
+  bigint: 'BETWEEN -9223372036854775808 AND 9223372036854775807',
+};
 
 function columnOf(table: LegacyTable, name: string): LegacyColumn {
   const column = table.columns.get(name);
@@ -26,4 +32,30 @@ export function isRoundedSql(table: LegacyTable, name: string, row: string): str
   const { type } = columnOf(table, name);
   if (type !== 'numeric' && type !== 'bigint') return 'false';
   return `coalesce((${valueSql(table, name, row)})::text::numeric <> ${row}.${name}, false)`;
+}
+
+/** A float8 as the earlier table's column takes it: rounded, where it holds fewer digits. */
+export function legacyValueSql(table: LegacyTable, name: string, value: string): string {
+  const { type, digits } = columnOf(table, name);
+  if (type === 'double precision') return value;
+  if (type === 'real') return `${value}::real`;
+  const exact = `${value}::text::numeric`;
+  if (type === 'numeric') return digits === undefined ? exact : `round(${exact}, ${digits.fraction})`;
+  return `round(${exact})::${type}`;
+}
+
+/** Whether the earlier table's column can hold a float8, perhaps rounded. */
+export function fitsSql(table: LegacyTable, name: string, value: string): string {
+  const { type, digits } = columnOf(table, name);
+  if (type === 'real') return `(${value} = 0 OR abs(${value}) ${FLOAT4})`;
+  if (type in INTEGERS) return `round(${value}::text::numeric) ${INTEGERS[type]}`;
+  if (digits === undefined) return 'true';
+  const { all, fraction } = digits;
+  return `abs(round(${value}::text::numeric, ${fraction})) < 1e${all - fraction}`;
+}
+
+/** Whether the earlier table's column can hold a text. */
+export function textFitsSql(table: LegacyTable, name: string, text: string): string {
+  const { length } = columnOf(table, name);
+  return length === undefined ? 'true' : `length(${text}) <= ${length}`;
 }

@@ -66,7 +66,7 @@ interface SpoolReport {
   };
 }
 
-/** Tells what is in the spool, from headers and names only. */
+/** Tells what is in the spool. */
 export async function inspect(options: {
   readonly dir?: string;
   readonly json?: boolean;
@@ -76,7 +76,8 @@ export async function inspect(options: {
   return EXIT.sound;
 }
 
-async function reportOf({ root, spool, deadLetters, holder }: DataPlace): Promise<SpoolReport> {
+/** What is in the spool, from headers and names only. */
+export async function reportOf({ root, spool, deadLetters, holder }: DataPlace): Promise<SpoolReport> {
   const { sequence: checkpoint = 0, ledger } = (await Checkpoint.look(nodeFileSystem, spool)) ?? {};
   const segments: SegmentReport[] = [];
   for (const segment of await listSegments(nodeFileSystem, spool)) {
