@@ -235,6 +235,21 @@ describe('the copy of an earlier table', () => {
     expect(await left()).toMatchObject([{ reason: 'refused-by-database', rows: 1 }]);
   });
 
+  it('can be made once more when rows that were left have been mended', async () => {
+    await createLegacyTable(test);
+    await addLegacyRows(test, [{ symbol: 'BRK B' }, { ts: '2024-01-03Z' }]);
+    expect(await copyAll()).toMatchObject({ copied: 1, left: 1 });
+    await test.query("UPDATE bars_ohlcv_legacy SET symbol = 'BRK.B' WHERE symbol = 'BRK B'");
+    // As docs/upgrade.md says.
+    await test.query(
+      'UPDATE legacy_copy SET listed_at = NULL, position = NULL, completed_at = NULL, rows_read = 0, rows_left = 0, rows_rounded = 0',
+    );
+    await test.query('DELETE FROM legacy_left');
+    expect(await copyAll()).toMatchObject({ completed: true, copied: 2, left: 0 });
+    expect(await stored()).toMatchObject([{ symbol: 'AAPL' }, { symbol: 'BRK.B' }]);
+    await expect(test.query('SELECT FROM bar_revisions')).resolves.toEqual([]);
+  });
+
   it('is the same when it is cut before and after any statement', async () => {
     await createLegacyTable(test);
     await addLegacyRows(test, [

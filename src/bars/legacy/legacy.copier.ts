@@ -11,8 +11,8 @@ import { SeriesStore } from '../series.store.js';
 import type { SymbolCase } from '../symbol.case.js';
 import { LegacyCopy, type LegacyProgress } from './legacy.copy.js';
 
-/** Rows of a transaction: a tenth of a second, in which a writer of the same bars would wait. */
-const PAGE_ROWS = 5_000;
+/** Rows of a transaction: as many as a write of bars has. A writer of the very same bars waits for it. */
+const PAGE_ROWS = 20_000;
 const FEWER = 10;
 const AGAIN_MS = 5 * SECOND;
 const TELL_EVERY_MS = 10 * SECOND;
