@@ -19,6 +19,7 @@ interface Options {
   readonly scenario?: Scenario;
   readonly seconds: number;
   readonly mib: number;
+  readonly from: string;
 }
 
 const print = (line: string): void => void process.stdout.write(`${line}\n`);
@@ -41,6 +42,7 @@ await new Command('npm run chaos --')
   .option('--scenario <name>', 'instead of faults', scenarioOf)
   .option('--seconds <n>', 'of an outage; a backlog is watched for 20 of them', wholeNumber, 300)
   .option('--mib <n>', 'of a backlog', wholeNumber, 2_048)
+  .option('--from <revision>', 'of git, for an upgrade', 'HEAD~1')
   .addHelpText('after', `\nFaults:\n${listOf(FAULTS)}\n\nScenarios:\n${listOf(SCENARIOS)}`)
   .action(async (options: Options) => {
     print(`seed ${options.seed}`);

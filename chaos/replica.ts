@@ -27,6 +27,8 @@ export class Replica {
   acknowledged = 0;
   /** True when rows may have been accepted more than once: after `mds spool replay`, for example. */
   acceptedTwice = false;
+  /** Main file of the build that is started next; undefined: this one. */
+  program: string | undefined;
   /** True while it cannot know all that it accepted: reads of its spool fail. */
   isUnreadable = false;
 
@@ -69,6 +71,7 @@ export class Replica {
     const service = ServiceProcess.launch(
       { ...environment, MDS_DATA_DIR: dataDirectory, MDS_COORDINATOR_ID: this.name, ...harm },
       this.logPath,
+      this.program,
     );
     this.launched.push(service);
     return service;

@@ -68,9 +68,13 @@ export class ServiceProcess {
     this.listening.catch(() => undefined);
   }
 
-  /** Begins to start it. @param logPath where its output goes, behind what is there */
-  static launch(env: Readonly<Record<string, string>>, logPath?: string): ServiceProcess {
-    const child = spawn(process.execPath, [MAIN], {
+  /**
+   * Begins to start it.
+   * @param logPath where its output goes, behind what is there
+   * @param program the main file of another build
+   */
+  static launch(env: Readonly<Record<string, string>>, logPath?: string, program = MAIN): ServiceProcess {
+    const child = spawn(process.execPath, [program], {
       env: { PATH: process.env['PATH'], APP_HOST: '127.0.0.1', APP_PORT: '0', ADMIN_TOKEN: TOKEN, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
       // A signal that a terminal sends to all is for the harness, which ends the services in its order.

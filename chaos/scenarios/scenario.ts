@@ -4,6 +4,8 @@ export interface ScenarioOptions {
   readonly rounds: number;
   readonly seconds: number;
   readonly mib: number;
+  /** A revision of git. */
+  readonly from: string;
   readonly log: (line: string) => void;
 }
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { resolve } from 'node:path';
 
@@ -100,6 +101,14 @@ it(
   () => expectKept('--scenario', 'rolling', '--rounds', '4', '--seed', '9'),
   LIMIT_MS,
 );
+
+describeUnless(existsSync('.git') ? undefined : 'this is no clone of the repository', 'another build', () => {
+  it(
+    'hands its data and its database over to this build, and gets them back, while bars come',
+    () => expectKept('--scenario', 'upgrade', '--from', 'HEAD', '--rounds', '2', '--seed', '12'),
+    LIMIT_MS,
+  );
+});
 
 it(
   'loses nothing while the database is away at full load, in bounded memory, and recovers at full speed',
