@@ -3,7 +3,7 @@ import prettier from 'eslint-config-prettier';
 import tseslint from 'typescript-eslint';
 
 export default tseslint.config(
-  { ignores: ['dist', 'coverage', 'data', '**/*.cjs'] },
+  { ignores: ['dist', 'dist.*', 'coverage', 'data', '**/*.cjs'] },
   js.configs.recommended,
   {
     files: ['**/*.ts'],
