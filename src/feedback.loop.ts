@@ -3,6 +3,7 @@ import { Inject, Injectable, type OnApplicationBootstrap } from '@nestjs/common'
 import type { Settings } from './config/settings.js';
 import { SETTINGS } from './config/settings.config.js';
 import { EventStream } from './coordinator/event.stream.js';
+import type { RateAdjustment } from './core/index.js';
 import { feedbackMessage } from './coordinator/feedback/feedback.message.js';
 import { FeedbackBus, LevelSignaller } from './coordinator/index.js';
 import { Metrics } from './metrics/metrics.catalogue.js';
@@ -14,6 +15,9 @@ const LEVEL_VALUES = { ok: 0, soft: 1, hard: 2 } as const;
 /** Closes the loop: what the bus carries changes the rates, and both are shown to readers and in metrics. */
 @Injectable()
 export class FeedbackLoop implements OnApplicationBootstrap {
+  /** Adjustments of this turn that the stream's readers are still to be told, each with its provider. */
+  private untold: (readonly [string, Pick<RateAdjustment, keyof RateAdjustment>])[] = [];
+
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly signaller: LevelSignaller,
@@ -21,7 +25,7 @@ export class FeedbackLoop implements OnApplicationBootstrap {
     private readonly aggregator: LevelAggregator,
     private readonly handler: FeedbackHandler,
     private readonly buckets: TokenBucketRateController,
-    stream: EventStream,
+    private readonly stream: EventStream,
     private readonly metrics: Metrics,
   ) {
     // Not waited for: one provider's controller that hangs would keep the others from their levels.
@@ -30,12 +34,12 @@ export class FeedbackLoop implements OnApplicationBootstrap {
       metrics.feedbackEvents.inc({ level: event.level });
       stream.send('feedback', event.coordinator_id, feedbackMessage(event));
     });
-    buckets.onAdjustment((adjustment) => stream.send('adjustment', adjustment.provider, adjustment));
+    buckets.onAdjustment((adjustment) => this.tellReaders(adjustment));
     // Told once also at full rate: who reads of a provider's scale need not guess it.
     const introduce = (provider: string) => {
       const { scale = 1, pressure: reason = 'ok' } = buckets.entry(provider) ?? {};
       if (scale === 1 && reason === 'ok')
-        stream.send('adjustment', provider, { provider, scale, reason, ts: Date.now() / 1000 });
+        this.tellReaders({ provider, scale, reason, ts: Date.now() / 1000 });
     };
     buckets.names().forEach(introduce);
     buckets.onRegistration(introduce);
@@ -59,6 +63,18 @@ export class FeedbackLoop implements OnApplicationBootstrap {
     this.signaller.stop();
     this.handler[Symbol.dispose]();
     this.aggregator[Symbol.dispose]();
+  }
+
+  /** A level reaches all providers in one turn, and readers hear of them together. */
+  private tellReaders(adjustment: Pick<RateAdjustment, keyof RateAdjustment>): void {
+    if (this.untold.length === 0) {
+      setImmediate(() => {
+        const { untold } = this;
+        this.untold = [];
+        this.stream.sendAll('adjustment', untold);
+      });
+    }
+    this.untold.push([adjustment.provider, adjustment]);
   }
 
   /** Those that the bus remembers: their number is bounded, and so is that of the labels. */

@@ -20,6 +20,7 @@ function newStream(options: EventStreamOptions = {}): EventStream {
 /** A connection; one that is `slow` takes the first write and never asks for more. */
 class Reader extends Writable {
   text = '';
+  writes = 0;
 
   constructor(private readonly slow = false) {
     super();
@@ -27,6 +28,7 @@ class Reader extends Writable {
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk.toString();
+    this.writes += 1;
     if (!this.slow) done();
   }
 
@@ -50,6 +52,25 @@ function follow(stream: EventStream, lastId?: string, slow = false): Reader {
 }
 
 describe('a reader', () => {
+  it('gets events that come together in one write, each with its id', async () => {
+    const stream = newStream();
+    const reader = follow(stream);
+    await settle();
+    const before = reader.writes;
+    const subjects = Array.from({ length: 1_000 }, (_, at) => `p${at}`);
+    stream.sendAll(
+      'adjustment',
+      subjects.map((subject, at) => [subject, { at }] as const),
+    );
+    await settle();
+    expect(reader.writes).toBe(before + 1);
+    expect(reader.events).toEqual(subjects.map((_, at) => `${at + 1} adjustment {"at":${at}}`));
+    const [, , third] = [...reader.text.matchAll(/id: (\S+)/g)].map(([, id]) => id);
+    const returned = follow(stream, third);
+    await settle();
+    expect(returned.events).toHaveLength(997);
+  });
+
   it('is told the newest of each subject first, with the id at the end, and then everything', async () => {
     const stream = newStream();
     stream.send('feedback', 'a', { n: 1 });
