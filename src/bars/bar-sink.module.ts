@@ -2,9 +2,12 @@ import { Logger, Module } from '@nestjs/common';
 
 import { Database } from '../database/database.js';
 import { PartitionStore } from '../database/partition.store.js';
+import { reasonOf } from '../logging/error.text.js';
 import { Metrics } from '../metrics/metrics.catalogue.js';
 import { MeteredBarSink } from './bar.sink.metered.js';
 import { BarSink } from './bar.sink.js';
+import { readNewestBars } from './newest-bars.reader.js';
+import { NewestBars } from './newest.bars.js';
 import { SeriesStore } from './series.store.js';
 
 /** The way from the coordinator into PostgreSQL. */
@@ -13,8 +16,14 @@ import { SeriesStore } from './series.store.js';
     {
       provide: MeteredBarSink,
       inject: [Database, PartitionStore, Metrics],
-      useFactory: (database: Database, partitions: PartitionStore, metrics: Metrics) =>
-        new MeteredBarSink(
+      useFactory: (database: Database, partitions: PartitionStore, metrics: Metrics) => {
+        const newest = new NewestBars(metrics.lastBar);
+        void readNewestBars(database, newest, (error) =>
+          new Logger('bars').warn(
+            `the newest bars stored before are not known to mds_last_bar_timestamp_seconds: ${reasonOf(error)}`,
+          ),
+        );
+        return new MeteredBarSink(
           new BarSink(database, new SeriesStore(), partitions, {
             tried: (lane, rows, seconds, ok) => {
               metrics.barsWritten.inc({ method: lane, status: ok ? 'success' : 'failure' }, rows);
@@ -28,7 +37,9 @@ import { SeriesStore } from './series.store.js';
             },
           }),
           metrics,
-        ),
+          newest,
+        );
+      },
     },
   ],
   exports: [MeteredBarSink],

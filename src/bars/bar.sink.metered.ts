@@ -1,23 +1,21 @@
+import { SECOND } from '../config/units.js';
 import type { Sink, Takes } from '../coordinator/sink.js';
 import type { Metrics } from '../metrics/metrics.catalogue.js';
 import type { BarBatch } from './bar.batch.js';
 import { barBatchCodec } from './bar.batch.codec.js';
+import type { NewestBars } from './newest.bars.js';
 import { parseSeriesName } from './series.key.js';
 import { OFFSET, timestampAt, TUPLE_BYTES, viewOf } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
-/** Most pairs of provider and interval that are told apart. */
-const MOST_LABELS = 1_000;
 const OUTCOMES = ['inserted', 'updated', 'unchanged', 'superseded'] as const;
-const MICROS_PER_SECOND = 1_000_000;
 
 /** Counts what a sink commits. */
 export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
-  private readonly newest = new Map<string, number>();
-
   constructor(
     private readonly sink: Required<Sink<BarBatch, WriteCounts>>,
     private readonly metrics: Metrics,
+    private readonly newest: NewestBars,
   ) {}
 
   takesOthers(refused: readonly BarBatch[]): Promise<Takes> {
@@ -38,6 +36,7 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
       sum.unchanged -= lines - rows - superseded;
     }
     for (const outcome of OUTCOMES) this.metrics.rowsCommitted.inc({ outcome }, sum[outcome]);
+    this.metrics.lastCommit.set(Date.now() / SECOND);
     for (const batch of batches) this.noteNewest(batch);
     return counts;
   }
@@ -57,13 +56,7 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
     series.forEach((key, index) => {
       if (!key.startsWith(`${provider} `) || !key.endsWith(` ${interval}`))
         ({ provider, interval } = parseSeriesName(key));
-      const name = `${provider} ${interval}`;
-      const ts = newest[index] ?? -Infinity;
-      if (ts <= (this.newest.get(name) ?? -Infinity)) return;
-      // Names come from clients: without a bound they could make any number of time series.
-      if (!this.newest.has(name) && this.newest.size >= MOST_LABELS) return;
-      this.newest.set(name, ts);
-      this.metrics.lastBar.set({ provider, interval }, ts / MICROS_PER_SECOND);
+      this.newest.note(provider, interval, newest[index] ?? -Infinity);
     });
   }
 }

@@ -39,7 +39,10 @@ export function ingestDirectly(server: FastifyInstance, parts: DirectIngestParts
       heads: new RequestHeadReader(`${METHOD} ${PATH} HTTP/1.1`),
       answer: (request) => answer(request, parts),
       isClosing: () => drain.draining,
-      onAnswered: (seconds) => metrics.httpDuration.observe(LABELS, seconds),
+      onAnswered: (seconds, status) => {
+        metrics.httpDuration.observe(LABELS, seconds);
+        metrics.httpRequests.inc({ ...LABELS, status });
+      },
     });
     done();
   });

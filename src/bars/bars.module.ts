@@ -6,10 +6,12 @@ import { SECOND } from '../config/units.js';
 import { DurableCoordinator } from '../coordinator/index.js';
 import { Database } from '../database/database.js';
 import { DrainState } from '../http/drain.state.js';
+import { Metrics, startAtZero } from '../metrics/metrics.catalogue.js';
 import { TokenBucketRateController } from '../rate-control/index.js';
 import { BarSinkModule } from './bar-sink.module.js';
 import type { BarBatch } from './bar.batch.js';
 import { BarsController } from './bars.controller.js';
+import { ROW_ERROR_CODES } from './decode/row-error.codes.js';
 import { Admission } from './ingest/admission.js';
 import { BodyDecoder } from './ingest/body.decoder.js';
 import { IngestService } from './ingest/ingest.service.js';
@@ -39,21 +41,24 @@ const STALL_LIMIT_MS = 60 * SECOND;
     },
     {
       provide: IngestService,
-      inject: [DurableCoordinator, ReceiptClock, DrainState, TokenBucketRateController, SymbolCase],
+      inject: [DurableCoordinator, ReceiptClock, DrainState, TokenBucketRateController, SymbolCase, Metrics],
       useFactory: (
         coordinator: DurableCoordinator<BarBatch, WriteCounts>,
         clock: ReceiptClock,
         drain: DrainState,
         buckets: TokenBucketRateController,
         symbolCase: SymbolCase,
-      ) =>
-        new IngestService(
+        { rowsRejected }: Metrics,
+      ) => {
+        startAtZero(rowsRejected, 'code', Object.keys(ROW_ERROR_CODES));
+        return new IngestService(
           coordinator,
           clock,
           drain,
           new Admission(buckets, () => coordinator.retryAfterMs()),
-          new BodyDecoder(symbolCase),
-        ),
+          new BodyDecoder(symbolCase, (code, rows) => rowsRejected.inc({ code }, rows)),
+        );
+      },
     },
     {
       provide: BarsAnswer,

@@ -1,10 +1,11 @@
 import { reasonOf } from '../logging/error.text.js';
-import type { Metrics } from '../metrics/metrics.catalogue.js';
+import { type Metrics, startAtZero } from '../metrics/metrics.catalogue.js';
 import { readOnScrape } from '../metrics/read.on.scrape.js';
 import type { CircuitState } from './circuit.breaker.js';
 import type { DurableSnapshot } from './durable.options.js';
-import type { SpoolObserver } from './spool/spool.options.js';
-import type { WriteObserver } from './write.observer.js';
+import { FAILURE_CLASSES } from './failure.table.js';
+import type { SpoolObserver, SpoolSnapshot } from './spool/spool.options.js';
+import { REFUSAL_REASONS, type WriteObserver } from './write.observer.js';
 
 const CIRCUIT_VALUES: Readonly<Record<CircuitState, number>> = { closed: 0, open: 1, half_open: 2 };
 
@@ -15,7 +16,20 @@ interface Log {
 }
 
 /** Turns what a coordinator tells into metrics and log lines. */
-export function coordinatorObserver(coordId: string, metrics: Metrics, log: Log): WriteObserver {
+export function coordinatorObserver(
+  { id: coordId, workers }: { readonly id: string; readonly workers: number },
+  metrics: Metrics,
+  log: Log,
+): WriteObserver {
+  const coordinator = { coord_id: coordId };
+  metrics.itemsSubmitted.inc(coordinator, 0);
+  metrics.bodiesRefused.inc(coordinator, 0);
+  startAtZero(metrics.itemsDropped, 'reason', REFUSAL_REASONS, coordinator);
+  for (const worker of [...Array(workers).keys(), 'isolator']) {
+    const labels = { ...coordinator, worker_id: String(worker) };
+    metrics.batchesWritten.inc(labels, 0);
+    startAtZero(metrics.writeErrors, 'error_type', FAILURE_CLASSES, labels);
+  }
   return {
     onAccepted: (rows) => {
       metrics.rowsAccepted.inc(rows);
@@ -88,7 +102,13 @@ export function exposeCoordinator(coordinator: { snapshot(): DurableSnapshot }, 
   readOnScrape(metrics.rowsResidual, () => metrics.rowsResidual.set(coordinator.snapshot().rows.residual));
   readOnScrape(metrics.rowsUnread, () => metrics.rowsUnread.set(coordinator.snapshot().rows.unread));
   readOnScrape(metrics.rowsLost, () => metrics.rowsLost.set(coordinator.snapshot().rows.lost));
-  readOnScrape(metrics.spoolBytes, () => metrics.spoolBytes.set(coordinator.snapshot().spool.bytes));
+  const exposeSpool = (gauge: Metrics['spoolBytes'], valueOf: (spool: SpoolSnapshot) => number): void => {
+    readOnScrape(gauge, () => gauge.set(valueOf(coordinator.snapshot().spool)));
+  };
+  exposeSpool(metrics.spoolBytes, ({ bytes }) => bytes);
+  exposeSpool(metrics.spoolMaxBytes, ({ maxBytes }) => maxBytes);
+  exposeSpool(metrics.spoolUnsettledBytes, ({ unsettledBytes }) => unsettledBytes);
+  exposeSpool(metrics.spoolOldestAge, ({ oldestAgeSeconds }) => oldestAgeSeconds);
   readOnScrape(metrics.deadLetters, () => metrics.deadLetters.set(coordinator.snapshot().deadLetters));
 }
 

@@ -87,7 +87,7 @@ async function openCoordinator<T extends Entry, R>(
     codec,
     spool,
     deadLetters,
-    observer: coordinatorObserver(settings.coordinator.id, metrics, logger),
+    observer: coordinatorObserver(settings.coordinator, metrics, logger),
   });
   made.coordinator = coordinator;
   reportLedger(coordinator.snapshot().rows, spool.recovered, logger);

@@ -6,7 +6,10 @@
  * `unavailable`: the server, its state or our statements are at fault, and no row is: wait.
  * `unknown`: nobody knows, so wait.
  */
-export type FailureClass = 'data' | 'transient' | 'timeout' | 'unavailable' | 'unknown';
+export const FAILURE_CLASSES = ['data', 'transient', 'timeout', 'unavailable', 'unknown'] as const;
+
+/** One of them. */
+export type FailureClass = (typeof FAILURE_CLASSES)[number];
 
 /** What the failure table knows of an error. */
 export interface Failure {

@@ -5,8 +5,17 @@ import { callGuarded, warn } from './guarded.call.js';
  * Why rows were refused. Before they were accepted: `queue_full`, `circuit_open`, `not_running`, `spool` when
  * they could not be made safe. After it: `write_refused` by the sink, `abandoned` when the coordinator stopped.
  */
-export type RefusalReason =
-  'queue_full' | 'circuit_open' | 'not_running' | 'spool' | 'write_refused' | 'abandoned';
+export const REFUSAL_REASONS = [
+  'queue_full',
+  'circuit_open',
+  'not_running',
+  'spool',
+  'write_refused',
+  'abandoned',
+] as const;
+
+/** One of them. */
+export type RefusalReason = (typeof REFUSAL_REASONS)[number];
 
 /** Who writes: a worker by its number, or the isolator. */
 export type Caller = number | 'isolator';

@@ -30,8 +30,8 @@ export interface DirectOptions {
   readonly answer: (request: DirectRequest) => Promise<DirectAnswer>;
   /** Whether connections are to be closed with their next answer. */
   readonly isClosing: () => boolean;
-  /** Told of each answer, and how long it took since its request was whole, seconds. */
-  readonly onAnswered: (seconds: number) => void;
+  /** Told of each answer, how long it took since its request was whole, seconds, and its status. */
+  readonly onAnswered: (seconds: number, status: number) => void;
   /** How long a connection may be idle, milliseconds. */
   readonly idleMs?: number;
 }
@@ -130,7 +130,7 @@ export class DirectConnection {
     if (socket.destroyed) return;
     const { closes } = this;
     socket.write(wireText(answer, id, closes));
-    this.options.onAnswered((performance.now() - start) / SECOND);
+    this.options.onAnswered((performance.now() - start) / SECOND, answer.status);
     this.answering = false;
     if (closes) socket.destroySoon();
     else if (early !== undefined) this.leave(early);

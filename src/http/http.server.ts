@@ -7,14 +7,14 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import { requireScope } from '../config/admin-token.guard.js';
 import type { Grant } from '../config/grant.js';
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
-import { AllowedMethods } from './allowed.methods.js';
+import type { AllowedMethods } from './allowed.methods.js';
 import type { BodyRoom } from './body.budget.js';
 import { BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
 import { readBody } from './body.reader.js';
 import { answerClientErrors, assertAnswerable } from './client.errors.js';
 import { compressAnswers } from './compression.js';
 import type { DrainState } from './drain.state.js';
-import { ProblemFilter } from './problem.filter.js';
+import type { ProblemFilter } from './problem.filter.js';
 import { requestIdOf } from './request.id.js';
 import { SECURITY_HEADERS } from './security.headers.js';
 import { HEAD_MS, KEEP_ALIVE_MS } from './time.limits.js';
@@ -32,7 +32,7 @@ export function createHttpAdapter(): FastifyAdapter {
     // A path with a broken percent-encoding is refused before there is a route, a hook or Nest's filter.
     frameworkErrors: (error: Error, request: FastifyRequest, reply: FastifyReply) => {
       void reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
-      new ProblemFilter(new AllowedMethods()).send(error, request, reply);
+      request.server.problems.send(error, request, reply);
     },
   });
 }
@@ -40,6 +40,10 @@ export function createHttpAdapter(): FastifyAdapter {
 const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json/;
 
 declare module 'fastify' {
+  interface FastifyInstance {
+    /** Answers errors that no hook or handler sees. */
+    problems: ProblemFilter;
+  }
   interface FastifyRequest {
     /** What the request's token may do; undefined until that was asked. */
     grant: Grant | undefined;
@@ -60,6 +64,7 @@ interface HttpParts {
 export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   const { allowedMethods, authenticator, drain, filter } = parts;
   server.server.headersTimeout = HEAD_MS;
+  server.decorate('problems', filter);
   answerClientErrors(server.server, filter);
 
   server.addHook('onRoute', ({ method, url }) => {

@@ -4,7 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { SECOND } from '../config/units.js';
 import { AllowedMethods } from './allowed.methods.js';
 import type { Answer } from './answer.js';
-import { PROBLEMS } from './problem.catalogue.js';
+import { type ProblemCode, PROBLEMS } from './problem.catalogue.js';
 import { ProblemError } from './problem.error.js';
 import { problemOf } from './problem.mapping.js';
 
@@ -27,7 +27,11 @@ type Asked = Pick<FastifyRequest, 'id' | 'method' | 'url'>;
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('http');
 
-  constructor(private readonly allowedMethods: AllowedMethods) {}
+  /** `onRefused` hears of every problem that is answered. */
+  constructor(
+    private readonly allowedMethods: AllowedMethods,
+    private readonly onRefused: (code: ProblemCode) => void = () => undefined,
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const request = host.switchToHttp().getRequest<FastifyRequest>();
@@ -49,6 +53,7 @@ export class ProblemFilter implements ExceptionFilter {
   /** The problem that the error is, as it is answered. */
   answer(error: unknown, request: Asked): Answer {
     const problem = this.methodProblem(problemOf(error), request);
+    this.onRefused(problem.code);
     if (problem.status >= 500 && !LOGGED_ELSEWHERE.has(problem.code)) this.log(problem, request);
     const { members = {}, retryAfterMs, headers = {} } = problem.extras;
     const retryAfter =

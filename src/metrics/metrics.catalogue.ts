@@ -1,7 +1,22 @@
 import { Counter, Gauge, Histogram, register } from 'prom-client';
 
+import { BACKPRESSURE_LEVELS } from '../core/backpressure.level.js';
+
 /** From half a millisecond to ten seconds: the span between a cached read and a time-out. */
 const LATENCY_BUCKETS = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+
+/**
+ * Gives a counter its samples before there is anything to count, for all values of one label and the values given of the
+ * others: a sample that first appears with a value hides that value from rate() and increase().
+ */
+export function startAtZero<Labels extends string>(
+  counter: Counter<Labels>,
+  label: NoInfer<Labels>,
+  values: Iterable<string | number>,
+  others: Partial<Record<NoInfer<Labels>, string | number>> = {},
+): void {
+  for (const value of values) counter.inc({ ...others, [label]: value }, 0);
+}
 
 /** Every metric of the service. Existing dashboards rely on names and labels; never a symbol as a label. */
 export class Metrics {
@@ -21,14 +36,25 @@ export class Metrics {
 
   readonly httpRequests = new Counter({
     name: 'http_requests_total',
-    help: 'HTTP requests answered, by method and route template (unknown: there is no such route).',
-    labelNames: ['method', 'endpoint'] as const,
+    help: 'HTTP requests answered, by method, route template (unknown: there is no such route) and status.',
+    labelNames: ['method', 'endpoint', 'status'] as const,
   });
   readonly httpDuration = new Histogram({
     name: 'http_request_duration_seconds',
     help: 'Time that requests took; the wait of a refusal that is held up counts, and for small bodies it begins when they are whole.',
     labelNames: ['method', 'endpoint'] as const,
     buckets: LATENCY_BUCKETS,
+  });
+
+  readonly requestsRefused = new Counter({
+    name: 'mds_requests_refused_total',
+    help: 'Requests answered with a problem document, by its code (docs/errors.md).',
+    labelNames: ['code'] as const,
+  });
+  readonly rowsRejected = new Counter({
+    name: 'mds_rows_rejected_total',
+    help: 'Bad rows found in bodies, by code (docs/errors.md); of a body that is refused as a whole, those that were looked at.',
+    labelNames: ['code'] as const,
   });
 
   readonly barsWritten = new Counter({
@@ -75,6 +101,18 @@ export class Metrics {
     name: 'mds_spool_bytes',
     help: 'Bytes of the spool on disk, those kept for replay included.',
   });
+  readonly spoolMaxBytes = new Gauge({
+    name: 'mds_spool_max_bytes',
+    help: 'Most bytes of the spool (MDS_SPOOL_MAX_BYTES).',
+  });
+  readonly spoolUnsettledBytes = new Gauge({
+    name: 'mds_spool_unsettled_bytes',
+    help: 'Bytes of the segments of the spool that hold bars still to be written, without those kept for replay.',
+  });
+  readonly spoolOldestAge = new Gauge({
+    name: 'mds_spool_oldest_age_seconds',
+    help: 'How long ago the oldest bars that are still to be written were received; 0 when there are none.',
+  });
   readonly spoolFsync = new Histogram({
     name: 'mds_spool_fsync_seconds',
     help: 'Time of each write of the spool until it is on disk.',
@@ -86,8 +124,12 @@ export class Metrics {
   });
   readonly lastBar = new Gauge({
     name: 'mds_last_bar_timestamp_seconds',
-    help: 'Time of the newest bar committed since the start.',
+    help: 'Start of the newest bar of any symbol, those stored before the start included.',
     labelNames: ['provider', 'interval'] as const,
+  });
+  readonly lastCommit = new Gauge({
+    name: 'mds_last_commit_timestamp_seconds',
+    help: 'When bars were last committed; 0 when none were since the start.',
   });
 
   readonly itemsSubmitted = new Counter({
@@ -198,9 +240,8 @@ export class Metrics {
   });
 
   constructor() {
-    // A series that first appears with a value hides that value from rate() and increase().
-    for (const outcome of ['inserted', 'updated', 'unchanged', 'superseded'])
-      this.rowsCommitted.inc({ outcome }, 0);
+    startAtZero(this.rowsCommitted, 'outcome', ['inserted', 'updated', 'unchanged', 'superseded']);
+    startAtZero(this.feedbackEvents, 'level', BACKPRESSURE_LEVELS);
     for (const state of ['copied', 'left', 'pending']) this.legacyRows.set({ state }, 0);
     for (const method of ['COPY', 'UPSERT']) {
       for (const status of ['success', 'failure']) this.barsWritten.inc({ method, status }, 0);

@@ -87,7 +87,9 @@ describe('a small body on a connection of its own', () => {
   it('is stored, and counted', async () => {
     const counted = async (): Promise<number> => {
       const text = await (await served.service.fetch('/metrics')).text();
-      return Number(/^http_requests_total\{method="POST",endpoint="\/v1\/bars"\} (\d+)/m.exec(text)?.[1]);
+      return Number(
+        /^http_requests_total\{method="POST",endpoint="\/v1\/bars",status="202"\} (\d+)/m.exec(text)?.[1],
+      );
     };
     const before = await counted();
     await told(USUAL, jsonRow({ symbol: '"DIRECT"' }));

@@ -92,10 +92,13 @@ describe('after known traffic', () => {
   });
 
   it('requests are counted by route template, those without a route together', () => {
-    expect(rise('http_requests_total', { method: 'POST', endpoint: '/v1/bars' })).toBe(3);
-    expect(rise('http_requests_total', { method: 'GET', endpoint: '/v1/bars' })).toBe(1);
-    expect(rise('http_requests_total', { method: 'GET', endpoint: 'unknown' })).toBe(1);
-    expect(rise('http_requests_total', { method: 'POST', endpoint: 'unknown' })).toBe(1);
+    const answered = (method: string, endpoint: string, status: string) =>
+      rise('http_requests_total', { method, endpoint, status });
+    expect(answered('POST', '/v1/bars', '200')).toBe(2);
+    expect(answered('POST', '/v1/bars', '422')).toBe(1);
+    expect(answered('GET', '/v1/bars', '200')).toBe(1);
+    expect(answered('GET', 'unknown', '404')).toBe(1);
+    expect(answered('POST', 'unknown', '404')).toBe(1);
     expect(rise('http_request_duration_seconds_count', { method: 'POST', endpoint: '/v1/bars' })).toBe(3);
     const seconds = after.value('http_request_duration_seconds_sum', {
       method: 'POST',

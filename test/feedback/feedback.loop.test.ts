@@ -80,9 +80,9 @@ describe('a rate controller that hangs', () => {
     expect(applied).toEqual(['stuck 0.5', 'ibkr 0.5', 'ibkr 0', 'ibkr 1']);
     const { values } = await metrics.feedbackEvents.get();
     expect(values.map(({ labels, value }) => [labels.level, value])).toEqual([
+      ['ok', 1],
       ['soft', 1],
       ['hard', 1],
-      ['ok', 1],
     ]);
   });
 });

@@ -7,6 +7,7 @@ import { decodeJson, withoutBlanks } from './json.decoder.js';
 import type { IgnoredFields } from './ignored.fields.js';
 import { scanJson } from './json.scan.js';
 import { decodeNdjson } from './ndjson.decoder.js';
+import type { RowErrorCode } from './row-error.codes.js';
 import { RowErrorList } from './row-error.list.js';
 import type { RowError } from './row.error.js';
 import { RowValidator } from './row.validator.js';
@@ -31,6 +32,8 @@ export interface DecodeResult {
    * than to the first error that `errors` has no place for.
    */
   readonly rejected: number;
+  /** The same by why they were refused. */
+  readonly rejectedByCode: ReadonlyMap<RowErrorCode, number>;
   /** The first errors, one for each row refused, at most 100. */
   readonly errors: readonly RowError[];
   /** Whether more rows were refused than `errors` tells of. */
@@ -147,6 +150,7 @@ function result(
   return {
     batch: batch === null || batch.rows === 0 ? null : batch,
     rejected: errors.count,
+    rejectedByCode: errors.byCode,
     errors: errors.kept,
     errorsTruncated: errors.truncated,
     ignoredFields: ignored.names,

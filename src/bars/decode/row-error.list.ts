@@ -10,6 +10,7 @@ const MAX_ROW_ERRORS = 100;
 export class RowErrorList {
   #count = 0;
   readonly #kept: RowError[] = [];
+  readonly #byCode = new Map<RowErrorCode, number>();
   readonly #goodRowsCount: boolean;
 
   /** With `goodRowsCount` false a body with an error is refused as a whole, however many there are. */
@@ -25,6 +26,11 @@ export class RowErrorList {
   /** The first errors, at most 100. */
   get kept(): readonly RowError[] {
     return this.#kept;
+  }
+
+  /** Rows refused, by why. */
+  get byCode(): ReadonlyMap<RowErrorCode, number> {
+    return this.#byCode;
   }
 
   /** Whether there were more errors than are kept. */
@@ -46,6 +52,7 @@ export class RowErrorList {
    */
   add(line: number, field: string, code: RowErrorCode, detail: string): void {
     this.#count++;
+    this.#byCode.set(code, (this.#byCode.get(code) ?? 0) + 1);
     if (this.#count > MAX_BAD_ROWS) {
       throw new MalformedBodyError(
         `More than ${limitText(MAX_BAD_ROWS)} rows are bad; the last, row ${line}: ${detail}.`,

@@ -8,6 +8,7 @@ import {
   type DecodeResult,
   type OnRowError,
 } from '../decode/bars.decoder.js';
+import type { RowErrorCode } from '../decode/row-error.codes.js';
 import { MalformedBodyError } from '../decode/malformed-body.error.js';
 import type { SymbolCase } from '../symbol.case.js';
 import { TooManyBarsError } from '../too-many-bars.error.js';
@@ -22,7 +23,11 @@ const SHORT_BODY = 2 * MIB;
 export class BodyDecoder {
   private readonly longOnes = new Turnstile(1);
 
-  constructor(private readonly symbolCase: SymbolCase) {}
+  /** `onRejected` hears of bad rows: why they are refused, and how many. */
+  constructor(
+    private readonly symbolCase: SymbolCase,
+    private readonly onRejected: (code: RowErrorCode, rows: number) => void = () => undefined,
+  ) {}
 
   /**
    * Takes at most `maxBars` good rows.
@@ -36,7 +41,7 @@ export class BodyDecoder {
   ): DecodeResult | Promise<DecodeResult> {
     if (body.length > SHORT_BODY) return this.decodeLong(body, format, onError, maxBars);
     try {
-      return decodeBars(body, format, onError, maxBars, this.symbolCase);
+      return this.counted(decodeBars(body, format, onError, maxBars, this.symbolCase));
     } catch (error) {
       throw decodingProblem(error);
     }
@@ -50,12 +55,17 @@ export class BodyDecoder {
   ): Promise<DecodeResult> {
     await this.longOnes.enter();
     try {
-      return await decodeBarsInTurns(body, format, onError, maxBars, this.symbolCase);
+      return this.counted(await decodeBarsInTurns(body, format, onError, maxBars, this.symbolCase));
     } catch (error) {
       throw decodingProblem(error);
     } finally {
       this.longOnes.leave();
     }
+  }
+
+  private counted(result: DecodeResult): DecodeResult {
+    for (const [code, rows] of result.rejectedByCode) this.onRejected(code, rows);
+    return result;
   }
 }
 

@@ -45,6 +45,13 @@ export class SegmentRetention {
     this.timer = setInterval(() => this.tick(), options.checkpointMs ?? CHECKPOINT_MS).unref();
   }
 
+  /** Bytes of the segments in which something is not settled, as of the last checkpoint. */
+  get unsettledBytes(): number {
+    let bytes = 0;
+    for (const segment of this.store.segments) if (segment.settledAt === undefined) bytes += segment.bytes;
+    return bytes;
+  }
+
   /** Writes the checkpoint and removes segments, one call at a time; `wanted` bytes are needed for new entries. */
   keepHouse(wanted = 0): Promise<void> {
     this.keeping = this.keeping.then(async () => {
@@ -67,7 +74,7 @@ export class SegmentRetention {
     const { maxBytes } = this.options;
     if (this.store.bytes + reserved <= maxBytes) return;
     this.noteSettled();
-    const unsettled = this.unsettledBytes();
+    const unsettled = this.unsettledBytes;
     if (unsettled + reserved <= maxBytes) return;
     const reason = new SpoolFullError(unsettled, maxBytes);
     if (unsettled > QUOTA_FREE * maxBytes) this.quotaReached(reason);
@@ -174,15 +181,9 @@ export class SegmentRetention {
   /** Some room, not just a little: a spool that is full again at once would say so over and over. */
   private endOverQuota(): void {
     if (!this.overQuota) return;
-    if (this.unsettledBytes() > QUOTA_FREE * this.options.maxBytes) return;
+    if (this.unsettledBytes > QUOTA_FREE * this.options.maxBytes) return;
     this.overQuota = undefined;
     this.onEnd();
-  }
-
-  private unsettledBytes(): number {
-    let bytes = 0;
-    for (const segment of this.store.segments) if (segment.settledAt === undefined) bytes += segment.bytes;
-    return bytes;
   }
 
   /**

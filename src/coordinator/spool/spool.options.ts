@@ -61,6 +61,8 @@ export interface SpoolSnapshot {
   /** Bytes of all segments, those kept for replay included. */
   readonly bytes: number;
   readonly maxBytes: number;
+  /** Bytes of the segments in which something is not settled. */
+  readonly unsettledBytes: number;
   /** Rows that are not settled. */
   readonly rows: number;
   /** Where all rows are that the spool ever took. */

@@ -156,6 +156,7 @@ export class Spool<T> {
     return {
       bytes: this.store.bytes,
       maxBytes: this.options.maxBytes,
+      unsettledBytes: this.retention.unsettledBytes,
       rows: this.records.rows,
       totals: this.ledger.totals(this.whereRowsAre()),
       unread: {
