@@ -45,7 +45,7 @@ module.exports = {
       'http',
     ]),
     only('cli', ['config', 'coordinator', 'bars', 'database']),
-    only('http', ['core', 'concurrency', 'config', 'metrics']),
+    only('http', ['core', 'concurrency', 'config', 'logging', 'metrics']),
     only('health', [
       'core',
       'config',

@@ -1,5 +1,6 @@
 import { getSchemaPath, type OpenAPIObject } from '@nestjs/swagger';
 
+import { SCOPES_EXTENSION } from './config/access.decorator.js';
 import type { ProblemCode } from './http/problem.catalogue.js';
 import { ProblemDto } from './http/problem.dto.js';
 
@@ -37,6 +38,7 @@ export function withCommonParts(document: OpenAPIObject): OpenAPIObject {
 function completeOperation(operation: Operation, path: string): void {
   // Without the key a reader cannot tell an operation for anyone from one whose security was forgotten.
   operation.security ??= [];
+  nameScopes(operation);
   for (const response of Object.values(operation.responses)) {
     if (response === undefined || '$ref' in response) continue;
     response.headers = { ...response.headers, 'X-Request-Id': REQUEST_ID };
@@ -44,6 +46,21 @@ function completeOperation(operation: Operation, path: string): void {
   }
   operation.responses['4XX'] = { $ref: '#/components/responses/OtherRefusal' };
   operation.responses['5XX'] = { $ref: '#/components/responses/Failure' };
+}
+
+/**
+ * Names the scopes of which a token needs one, as the guard reads them: as roles (OpenAPI 3.1, "Security Requirement
+ * Object") for programs, and in words, as Swagger UI does not show roles.
+ */
+function nameScopes(operation: Operation & { [SCOPES_EXTENSION]?: string[] }): void {
+  const { [SCOPES_EXTENSION]: required = [], security = [] } = operation;
+  Reflect.deleteProperty(operation, SCOPES_EXTENSION);
+  // Public, or a token may be sent and need not be.
+  if (security.length === 0 || security.some((one) => Object.keys(one).length === 0)) return;
+  const scopes = [...new Set([...required, 'admin'])];
+  operation.security = scopes.map((scope) => ({ bearer: [scope] }));
+  const sentence = `Needs a token of the scope ${scopes.map((scope) => `\`${scope}\``).join(' or ')}.`;
+  operation.description = [operation.description, sentence].filter(Boolean).join('\n\n');
 }
 
 /** The examples of a problem are made once for all operations; `instance` is where it happened. */

@@ -37,8 +37,7 @@ const UNREAD_RETRY_MS = 5 * SECOND;
 const ID = {
   name: 'id',
   description: 'The id of the record.',
-  example: DEAD_LETTER_EXAMPLE.id,
-  schema: { type: 'string' },
+  schema: { type: 'string', example: DEAD_LETTER_EXAMPLE.id },
 } as const;
 
 /** What the database refused. */

@@ -2,6 +2,7 @@ import { Catch, Logger, type ArgumentsHost, type ExceptionFilter } from '@nestjs
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { SECOND } from '../config/units.js';
+import { reasonOf } from '../logging/error.text.js';
 import { AllowedMethods } from './allowed.methods.js';
 import type { Answer } from './answer.js';
 import { type ProblemCode, PROBLEMS } from './problem.catalogue.js';
@@ -89,15 +90,12 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private log(problem: ProblemError, request: Asked): void {
-    // As `err` the logger writes message and stack of the whole chain of causes.
     const err = problem.cause ?? problem;
-    this.logger.error({
-      msg: problem.message,
-      request_id: request.id,
-      method: request.method,
-      path: pathOf(request),
-      err,
-    });
+    const where = { request_id: request.id, method: request.method, path: pathOf(request) };
+    // A state of what the service depends on: a stack for each request refused meanwhile would bury the log.
+    if (problem.status === 503) this.logger.warn({ msg: `${problem.code}: ${reasonOf(err)}`, ...where });
+    // As `err` the logger writes message and stack of the whole chain of causes.
+    else this.logger.error({ msg: problem.message, ...where, err });
   }
 }
 

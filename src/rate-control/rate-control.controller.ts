@@ -42,8 +42,7 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
 const PROVIDER = {
   name: 'name',
   description: 'The provider.',
-  example: 'ibkr',
-  schema: { type: 'string' },
+  schema: { type: 'string', example: 'ibkr' },
 } as const;
 
 /** What providers may send. */

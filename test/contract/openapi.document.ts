@@ -12,8 +12,15 @@ export interface OpenApiDocument {
 export interface OpenApiOperation {
   readonly operationId?: string;
   readonly summary?: string;
+  readonly description?: string;
   readonly security?: readonly object[];
-  readonly parameters: readonly { name: string; in: string; required?: boolean; schema: { type?: string } }[];
+  readonly parameters: readonly {
+    name: string;
+    in: string;
+    required?: boolean;
+    example?: unknown;
+    schema: { type?: string; example?: unknown };
+  }[];
   readonly requestBody?: { readonly content: Readonly<Record<string, OpenApiContent>> };
   readonly responses: Readonly<Record<string, OpenApiResponse>>;
 }

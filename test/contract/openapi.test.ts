@@ -3,7 +3,7 @@ import { createConfig, lintFromString } from '@redocly/openapi-core';
 
 import { PROBLEMS } from '../../src/http/problem.catalogue.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
-import { startService, type TestService } from '../support/service.js';
+import { startService, TOKENS, type TestService } from '../support/service.js';
 import { examplesOf, operationsOf, type OpenApiDocument, type PlacedOperation } from './openapi.document.js';
 
 let database: TestDatabase;
@@ -112,6 +112,42 @@ describe('the document', () => {
         isPublic,
       ]);
     }
+  });
+
+  it('names the scopes of which a token needs one, as the service does', async () => {
+    for (const operation of operations) {
+      const { security = [], description = '' } = operation;
+      const scopes = security.flatMap((one) => (one as { bearer?: string[] }).bearer ?? []);
+      if (operation.responses['403'] === undefined) {
+        expect([named(operation), scopes]).toEqual([named(operation), []]);
+        continue;
+      }
+      expect([named(operation), scopes]).toEqual([named(operation), expect.arrayContaining(['admin'])]);
+      expect(description).toContain(`scope ${scopes.map((scope) => `\`${scope}\``).join(' or ')}.`);
+      for (const scope of ['read', 'ingest'] as const) {
+        const gone = new AbortController();
+        const answer = await fetch(`${service.url}${operation.path}`, {
+          method: operation.method,
+          headers: { authorization: `Bearer ${TOKENS[scope]}` },
+          signal: gone.signal,
+        });
+        expect([named(operation), scope, answer.status !== 403]).toEqual([
+          named(operation),
+          scope,
+          scopes.includes(scope),
+        ]);
+        gone.abort();
+      }
+    }
+  });
+
+  it('has an example of every parameter of a path', () => {
+    const parameters = operations.flatMap((one) =>
+      one.parameters.filter((parameter) => parameter.in === 'path'),
+    );
+    expect(parameters.length).toBeGreaterThan(5);
+    for (const { name, schema, example } of parameters)
+      expect([name, example ?? schema.example]).toEqual([name, expect.any(String)]);
   });
 
   it('has times as text and counts as integers among the query parameters', () => {

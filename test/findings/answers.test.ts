@@ -5,7 +5,7 @@ import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
 import { eventually } from '../support/eventually.js';
 import { post, RawClient } from '../support/raw.client.js';
-import { TOKENS } from '../support/service.js';
+import { startService, TOKENS } from '../support/service.js';
 
 const served = new ServedDatabase();
 const clients: RawClient[] = [];
@@ -331,3 +331,20 @@ function unchunked(wire: Buffer): Buffer {
     at = end + 2 + length + 2;
   }
 }
+
+describe('A12: while the database is away', () => {
+  it('a request that is refused for it is one line of the log, with the reason', async () => {
+    const service = await startService({ DATABASE_URL: 'postgres://nobody@127.0.0.1:1/nothing' });
+    try {
+      const before = service.output().length;
+      const answer = await service.fetch('/v1/series', { headers: { 'x-request-id': 'asked-once' } });
+      expect([answer.status, await answer.json()]).toMatchObject([503, { code: 'database-unavailable' }]);
+      await eventually('it is logged', 10_000, () => service.output().includes('database-unavailable: '));
+      const logged = service.output().slice(before);
+      expect(logged).toMatch(/WARN.*database-unavailable: .*ECONNREFUSED/);
+      expect(logged).not.toMatch(/^\s+(?:"stack"|at )/m);
+    } finally {
+      await service.stop();
+    }
+  });
+});
