@@ -15,7 +15,7 @@ ${Object.entries(CATALOGUE)
 --profile   also write a CPU profile and a flame graph of the service
 
 Results go to bench/results, those of quick and of trials to bench/results/trial; npm run bench:report writes the
-former into the README. The data lies in the system's directory for temporary files (TMPDIR): it should be on the disk
+former into bench/README.md. The data lies in the system's directory for temporary files (TMPDIR): it should be on the disk
 that is to be measured.
 `;
 

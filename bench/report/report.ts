@@ -9,7 +9,7 @@ export function report(results: readonly Kept[]): string {
   const rows = results.flatMap((kept) =>
     kept.comparisons.map(
       (comparison) =>
-        `| [${comparison.name}](bench/results/${kept.name}.svg) | ${value(median(comparison.samples), comparison.unit)} | ` +
+        `| [${comparison.name}](results/${kept.name}.svg) | ${value(median(comparison.samples), comparison.unit)} | ` +
         `${spread(comparison)} | ${bound(comparison, comparison.goal)} | ${bound(comparison, comparison.floor)} | ${verdict(comparison)} |`,
     ),
   );
@@ -25,7 +25,7 @@ export function report(results: readonly Kept[]): string {
       '| --- | --- | --- | --- | --- | --- |',
       ...rows,
     ].join('\n'),
-    ...others.map(({ about, name }) => `Without a bound: [${about}](bench/results/${name}.svg).`),
+    ...others.map(({ about, name }) => `Without a bound: [${about}](results/${name}.svg).`),
     ...[...places].map(([where, kept]) => `${namesOf(kept)}: ${datesOf(kept)}, ${where}.`),
   ].join('\n\n');
 }
