@@ -114,7 +114,7 @@ export class BarsController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<string> {
-    const { headers, bodyRoom } = request;
+    const { headers, bodyRoom, gone } = request;
     // The end of the request does not release a body that still waits to be decoded.
     request.bodyRoom = undefined;
     try {
@@ -126,6 +126,8 @@ export class BarsController {
         onError: query.on_error ?? 'abort',
         awaitCommit: query.ack === 'stored',
         releaseRoom: request.releaseRoom,
+        room: bodyRoom,
+        gone,
       });
       const answer = ingestAnswer(result);
       void reply.status(answer.status).headers(answer.headers);

@@ -64,6 +64,8 @@ async function answer({ id, fields, body }: DirectRequest, parts: DirectIngestPa
       onError: 'abort',
       awaitCommit: false,
       releaseRoom: undefined,
+      room: undefined,
+      gone: undefined,
     });
     return ingestAnswer(result);
   } catch (error) {

@@ -2,7 +2,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest, onRequestHookHandle
 
 import { BodyBudget } from '../http/body.budget.js';
 import { BODIES_LIMIT, BODY_LIMIT, SMALL_BODY } from '../http/body.limits.js';
-import { inflationOf } from '../http/body.reader.js';
+import { clientGone } from '../http/body.reader.js';
 import type { ProblemFilter } from '../http/problem.filter.js';
 import { queryPipe } from '../http/query.pipe.js';
 import type { RefusalPace } from '../http/refusal.pace.js';
@@ -15,6 +15,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Gives up the room that was kept in the spool for its body. */
     releaseRoom: (() => void) | undefined;
+    /** Aborted when the request has ended, so that what still waits or is decoded for it is given up. */
+    gone: AbortSignal | undefined;
   }
 }
 
@@ -37,6 +39,7 @@ type Refuse = ProblemFilter['send'];
 export function shortenIngest(server: FastifyInstance, { bars, ingest, filter, pace }: IngestParts): void {
   const refuse = pacedRefusal(filter, pace);
   server.decorateRequest('releaseRoom', undefined);
+  server.decorateRequest('gone', undefined);
   server.addHook('onRoute', (route) => {
     if (route.method !== 'POST' || route.url !== '/v1/bars') return;
     route.bodyLimit = BODY_LIMIT;
@@ -63,7 +66,7 @@ function refuseUnread(ingest: IngestService, refuse: Refuse): onRequestHookHandl
   const budget = new BodyBudget(BODIES_LIMIT);
   return (request, reply, done) => {
     try {
-      if (bytesAnnounced(request) <= SMALL_BODY) ingest.assertTaking();
+      if (isSmall(request)) ingest.assertTaking();
       else reserveRoom(request, reply, budget, ingest);
     } catch (error) {
       refuse(error, request, reply);
@@ -94,13 +97,23 @@ function reserveRoom(
       spool.release();
     },
   };
-  onceEnded(request, reply, () => request.bodyRoom?.release());
+  const gone = new AbortController();
+  request.gone = gone.signal;
+  onceEnded(request, reply, () => {
+    request.bodyRoom?.release();
+    gone.abort(clientGone());
+  });
 }
 
-/** What its body will take up, inflated, as far as its head tells; one without a length may be large. */
-function bytesAnnounced(request: FastifyRequest): number {
-  const length = request.headers['content-length'];
-  return length === undefined ? SMALL_BODY + 1 : Number(length) * inflationOf(request) || 0;
+/** Whether its body takes no room worth the name: a compressed one may grow, and one without a length may be large. */
+function isSmall(request: FastifyRequest): boolean {
+  return request.headers['content-encoding'] === undefined && bytesAnnounced(request) <= SMALL_BODY;
+}
+
+/** Bytes of its body, as far as its head tells. */
+function bytesAnnounced({ headers }: FastifyRequest): number {
+  const length = headers['content-length'];
+  return length === undefined ? SMALL_BODY + 1 : Number(length) || 0;
 }
 
 function pacedRefusal(filter: ProblemFilter, pace: RefusalPace): Refuse {

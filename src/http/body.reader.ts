@@ -16,7 +16,6 @@ export function readBody(request: FastifyRequest, payload: IncomingMessage): Pro
   const { bodyRoom, headers, routeOptions } = request;
   const limit = routeOptions.bodyLimit;
   if (Number(headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
-  const inflation = inflationOf(request);
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -31,7 +30,7 @@ export function readBody(request: FastifyRequest, payload: IncomingMessage): Pro
       bytes += chunk.length;
       try {
         if (bytes > limit) throw tooLarge(limit);
-        bodyRoom?.grow(chunk.length * inflation);
+        bodyRoom?.grow(chunk.length);
         chunks.push(chunk);
       } catch (error) {
         fail(error as Error);
@@ -45,8 +44,7 @@ export function readBody(request: FastifyRequest, payload: IncomingMessage): Pro
     }
 
     function leave(): void {
-      // Nobody hears it.
-      fail(new ProblemError('upload-too-slow', 'The client has gone before all of the body had come.'));
+      fail(clientGone());
     }
 
     function fail(error: Error): void {
@@ -67,9 +65,9 @@ export function readBody(request: FastifyRequest, payload: IncomingMessage): Pro
   });
 }
 
-/** What a body may take up for each byte that comes: a usual body of bars shrinks to a tenth or less. */
-export function inflationOf({ headers }: FastifyRequest): number {
-  return headers['content-encoding'] === undefined ? 1 : 10;
+/** What ends the work for a client that has gone. Nobody hears it. */
+export function clientGone(): ProblemError {
+  return new ProblemError('upload-too-slow', 'The client has gone before the answer.');
 }
 
 function tooLarge(limit: number): ProblemError {

@@ -7,7 +7,9 @@ import { GOOD_ROW } from './decode.samples.js';
 /** NDJSON of so many bytes at least. */
 function bodyOf(rows: number, bytes: number): Buffer {
   const note = '.'.repeat(Math.ceil(bytes / rows));
-  const lines = Array.from({ length: rows }, (_, ts) => JSON.stringify({ ...GOOD_ROW, ts, note }));
+  const lines = Array.from({ length: rows }, (_, at) =>
+    JSON.stringify({ ...GOOD_ROW, ts: 1_704_153_600 + at, note }),
+  );
   return Buffer.from(lines.join('\n'));
 }
 
@@ -30,5 +32,16 @@ describe('the decoder of bodies', () => {
     ];
     await Promise.allSettled(work);
     expect(order).toEqual(['short', 'slow', 'bad', 'fast']);
+  });
+
+  it('gives up a long body whose client has gone: one that waits at once, one that is decoded at its next pause', async () => {
+    const decoder = new BodyDecoder(UPPER_CASE);
+    const gone = new AbortController();
+    const decode = (body: Buffer) => decoder.decode(body, 'ndjson', 'abort', Infinity, gone.signal);
+    const work = Promise.allSettled([decode(bodyOf(60_000, 1_000_000)), decode(bodyOf(100, 2_200_000))]);
+    const next = decoder.decode(bodyOf(100, 2_200_000), 'ndjson', 'abort', Infinity);
+    gone.abort(new Error('the client has gone'));
+    expect(await work).toMatchObject([1, 2].map(() => ({ reason: { message: 'the client has gone' } })));
+    expect(await next).toMatchObject({ batch: { rows: 100 } });
   });
 });

@@ -64,11 +64,92 @@ describe('what is parsed at once', () => {
 
   it.each<BodyFormat>(['ndjson', 'csv', 'json'])('does not count blank lines of a %s body', (format) => {
     for (const blank of ['\n', '\r\n']) {
-      expect(decodeText(twoMebibytesOf(blank), format)).toMatchObject({ batch: null, rejected: 0 });
+      const blanks = blank.repeat(5_000);
+      expect(decodeText(blanks, format)).toMatchObject({ batch: null, rejected: 0 });
       const row = format === 'csv' ? csvRow() : jsonRow();
-      const padded = `${twoMebibytesOf(blank)}${row}${twoMebibytesOf(blank)}`;
-      expect(decodeText(padded, format)).toMatchObject({ batch: { rows: 1 }, rejected: 0 });
+      expect(decodeText(`${blanks}${row}${blanks}`, format)).toMatchObject({
+        batch: { rows: 1 },
+        rejected: 0,
+      });
     }
+  });
+
+  it.each([
+    ['CSV record', `${HEADER}\n${'x'.repeat(MEBIBYTE)}${csvRow().slice(HEADER.length)}`, 'malformed-line'],
+    ['CSV record of commas', `${csvRow()}${twoMebibytesOf(',')}\n`, 'wrong-field-count'],
+    ['line of blanks', `${jsonRow()}\n${twoMebibytesOf(' ')}\n`, 'malformed-line'],
+  ])('is a mebibyte at most: a longer %s is refused, and those after it are read', (_, text, code) => {
+    const format = text.startsWith('{') ? 'ndjson' : 'csv';
+    const another = format === 'csv' ? csvRow().slice(HEADER.length + 1) : jsonRow();
+    const { batch, errors } = decodeText(text + another, format);
+    expect(batch?.rows).toBeGreaterThan(0);
+    expect(errors).toMatchObject([{ code, detail: expect.stringContaining('more than') }]);
+  });
+
+  it('is a mebibyte at most, also what an unknown column of a good record has', () => {
+    const text = `${HEADER},note\n${csvRow()
+      .slice(HEADER.length + 1)
+      .trim()},${twoMebibytesOf('x')}\n`;
+    expect(decodeText(text, 'csv')).toMatchObject({ batch: null, errors: [{ code: 'malformed-line' }] });
+  });
+});
+
+describe('blank lines', () => {
+  it.each<[BodyFormat, string]>([
+    ['ndjson', '\n'],
+    ['ndjson', ' \t\r\n'],
+    ['csv', '\n'],
+    ['csv', '\r\n'],
+  ])('of %s (%j) may be 10,000 more than there are others', (format, blank) => {
+    const lines =
+      format === 'csv'
+        ? [
+            HEADER,
+            ...Array.from({ length: 2 }, () =>
+              csvRow()
+                .slice(HEADER.length + 1)
+                .trim(),
+            ),
+          ]
+        : Array.from({ length: 3 }, () => jsonRow());
+    const text = (blanks: number) => `${lines.join('\n')}\n${blank.repeat(blanks)}`;
+    const good = format === 'csv' ? 2 : 3;
+    expect(decodeText(text(10_003), format)).toMatchObject({ batch: { lines: good }, rejected: 0 });
+    for (const body of [text(10_004), blank.repeat(10_004) + lines.join('\n')]) {
+      expect(() => decodeText(body, format)).toThrow(
+        expect.objectContaining({
+          name: 'MalformedBodyError',
+          message: expect.stringContaining('at most 10,000 more may be blank than are not'),
+        }),
+      );
+    }
+  });
+
+  it('may follow each of many rows', () => {
+    const row = csvRow()
+      .slice(HEADER.length + 1)
+      .trim();
+    const text = `${HEADER}\n\n${`${row}\n\n`.repeat(30_000)}`;
+    expect(decodeText(text, 'csv')).toMatchObject({ batch: { lines: 30_000 }, rejected: 0 });
+  });
+
+  it.each(['before', 'after'])('%s a JSON document may be a mebibyte', (where) => {
+    const padded = (bytes: number) => {
+      const blanks = ' '.repeat(bytes);
+      return where === 'before' ? blanks + jsonRow() : jsonRow() + blanks;
+    };
+    expect(decodeText(padded(MEBIBYTE), 'json')).toMatchObject({ batch: { rows: 1 } });
+    expect(() => decodeText(padded(MEBIBYTE + 1), 'json')).toThrow('more than 1,048,576 blanks');
+  });
+});
+
+describe('a CSV header', () => {
+  it.each([
+    ['columns', twoMebibytesOf(','), 'more than 1,024 columns'],
+    ['quoted columns', twoMebibytesOf('"a",'), 'more than 1,024 columns'],
+    ['bytes', twoMebibytesOf('a'), 'more than 1,048,576 bytes'],
+  ])('may not have too many %s', (_, text, message) => {
+    expect(() => decodeText(`${text}\n${csvRow()}`, 'csv')).toThrow(message);
   });
 });
 

@@ -116,6 +116,8 @@ const post = (awaitCommit: boolean, body = Buffer.from(JSON.stringify(GOOD_ROW))
     onError: 'abort',
     awaitCommit,
     releaseRoom: undefined,
+    room: undefined,
+    gone: undefined,
   });
 
 /** Three mebibytes: more than is decoded without a pause. */

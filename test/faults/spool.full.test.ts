@@ -141,7 +141,6 @@ describe('a service without a database and with a small spool', () => {
   });
 
   it('keeps no room for bodies whose refusals wait', async () => {
-    // Each is reckoned with seven megabytes when inflated: not all of them would find room at once.
     const body = Buffer.alloc(700_000);
     const answers = await Promise.all(
       Array.from({ length: 60 }, () => service.post(body, undefined, '', { 'content-encoding': 'gzip' })),

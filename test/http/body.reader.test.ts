@@ -77,13 +77,13 @@ describe('a body that is read', () => {
     expect(await outcome).toMatchObject({ name: 'ProblemError' });
   });
 
-  it('takes room as it comes, ten times as much when it is compressed, and is refused when there is none', async () => {
+  it('takes room as it comes, and is refused when there is none', async () => {
     const budget = new BodyBudget(100_000);
     const first = budget.reserve(0);
     const one = upload({}, first);
     await one.send(60_000);
-    const other = upload({ 'content-encoding': 'gzip' }, budget.reserve(0));
-    await other.send(4_000);
+    const other = upload({}, budget.reserve(0));
+    await other.send(40_000);
     expect(() => budget.reserve(1)).toThrow(expect.objectContaining({ code: 'queue-full' }));
     await other.send(1);
     expect(await other.outcome).toMatchObject({ code: 'queue-full', status: 429 });

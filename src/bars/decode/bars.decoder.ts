@@ -64,15 +64,19 @@ export function decodeBars(
   return atOnce(scan(body, format, onError, maxBars, symbolCase));
 }
 
-/** The same, with pauses in which others are served; other bodies may be decoded meanwhile. */
+/**
+ * The same, with pauses in which others are served; other bodies may be decoded meanwhile. It ends with the signal's
+ * reason in the pause after that is aborted.
+ */
 export function decodeBarsInTurns(
   body: Buffer,
   format: BodyFormat,
   onError: OnRowError,
   maxBars = Infinity,
   symbolCase = UPPER_CASE,
+  gone?: AbortSignal,
 ): Promise<DecodeResult> {
-  return inTurns(scan(body, format, onError, maxBars, symbolCase));
+  return inTurns(scan(body, format, onError, maxBars, symbolCase), gone);
 }
 
 /** The same as decodeBars, with every row parsed and checked field by field: it is what the scanners must agree with. */

@@ -3,6 +3,7 @@ import { CsvReader, MAX_CSV_FIELDS } from './csv.reader.js';
 import { parseJsonNumber } from './json.number.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
+import { limitText, MAX_ROW_BYTES } from './row.limits.js';
 import { ROW_FIELDS, type RowField } from './row.fields.js';
 import type { RowValidator } from './row.validator.js';
 import type { CsvRowScanner } from './scan/csv-row.scanner.js';
@@ -16,6 +17,19 @@ const SEPARATORS = [
   { byte: '|', name: 'bars (|)' },
 ] as const;
 
+/** What is wrong with a record that is not read whole: its code, and what it says of it. */
+const ROW_FAULTS = {
+  malformed: ['malformed-line', 'the row has a quote in or beside a field that is not wholly quoted'],
+  wide: ['wrong-field-count', `the row has more than ${limitText(MAX_CSV_FIELDS)} fields`],
+  long: ['malformed-line', `the row has more than ${limitText(MAX_ROW_BYTES)} bytes`],
+} as const;
+
+const HEADER_FAULTS = {
+  malformed: 'The CSV header has a misplaced quote.',
+  wide: `The CSV header has more than ${limitText(MAX_CSV_FIELDS)} columns.`,
+  long: `The CSV header has more than ${limitText(MAX_ROW_BYTES)} bytes.`,
+} as const;
+
 /**
  * Decodes a CSV text: a header row, then one row per record. Empty lines are neither. The usual rows are scanned
  * if there is a scanner for columns of these fields.
@@ -27,13 +41,10 @@ export function* decodeCsv(
   scannerOf?: (fields: readonly number[]) => CsvRowScanner,
 ): Slices {
   const reader = new CsvReader(body);
-  const header = reader.read();
+  const header = reader.read(0);
   if (header === 'end') return;
-  if (header === 'malformed') throw new MalformedBodyError('The CSV header has a misplaced quote.');
+  if (header !== 'record') throw new MalformedBodyError(HEADER_FAULTS[header]);
   const { fields, width } = reader;
-  if (width > MAX_CSV_FIELDS) {
-    throw new MalformedBodyError(`The CSV header has ${width} columns, more than ${MAX_CSV_FIELDS}.`);
-  }
   const names = fields.map((name) => name.trim());
   const at = columns(names, hintOf(names, body));
   rows.ignored.addUnknown(names);
@@ -50,15 +61,11 @@ export function* decodeCsv(
       reader.at = behind;
       continue;
     }
-    const read = reader.read();
+    const read = reader.read(line);
     if (read === 'end') return;
-    if (read === 'malformed') {
-      errors.add(
-        line,
-        '',
-        'malformed-line',
-        'the row has a quote in or beside a field that is not wholly quoted',
-      );
+    if (read !== 'record') {
+      const [code, detail] = ROW_FAULTS[read];
+      errors.add(line, '', code, detail);
     } else if (reader.width !== width) {
       const detail = `the row has ${reader.width} fields, the header has ${width}`;
       errors.add(line, '', 'wrong-field-count', detail);

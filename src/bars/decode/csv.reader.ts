@@ -1,19 +1,22 @@
 import { COMMA, LINE_FEED, QUOTE, RETURN } from './byte.codes.js';
 import { MalformedBodyError } from './malformed-body.error.js';
-import { limitText, MAX_ROW_BYTES } from './row.limits.js';
+import { checkBlankLines, limitText, MAX_ROW_BYTES } from './row.limits.js';
 
-/** Fields of a record that are kept: without a bound, a body of nothing but commas takes many times its size. */
+/** Fields that a record may have: without a bound, a body of nothing but commas takes many times its size. */
 export const MAX_CSV_FIELDS = 1024;
 
 /** Reads the records of a CSV text (RFC 4180, or with LF alone at a line's end), one after the other. */
 export class CsvReader {
   readonly #bytes: Buffer;
   #width = 0;
+  #blankLines = 0;
+  /** Where the record that is read must have ended. */
+  #limit = 0;
 
   /** Offset of the first byte that is not read yet. */
   at = 0;
 
-  /** The first MAX_CSV_FIELDS fields of the record read last; read() replaces them, in the same array. */
+  /** The fields of the record read last; read() replaces them, in the same array. */
   readonly fields: string[] = [];
 
   constructor(bytes: Buffer) {
@@ -26,20 +29,23 @@ export class CsvReader {
   }
 
   /**
-   * Reads the next record that is not an empty line. The fields of a malformed one (a quote where RFC 4180 allows
-   * none) mean nothing. Throws MalformedBodyError for a quote that is never closed, or closed too late.
+   * Reads the next record that is not an empty line; `before` says how many were read before it. The fields mean nothing
+   * when it is malformed (a quote where RFC 4180 allows none), `wide` (more than MAX_CSV_FIELDS fields) or `long` (more
+   * than MAX_ROW_BYTES); its line is passed over then.
+   * @throws MalformedBodyError for a quote that is never closed, or closed too late, and for too many empty lines
    */
-  read(): 'record' | 'malformed' | 'end' {
-    // A text may have 64 Mi of them: looking for the end of each would take seconds.
-    while (this.#isLineEnd()) this.at += this.#bytes[this.at] === RETURN ? 2 : 1;
+  read(before: number): 'record' | 'malformed' | 'wide' | 'long' | 'end' {
+    for (; this.#isLineEnd(); this.at += this.#bytes[this.at] === RETURN ? 2 : 1)
+      checkBlankLines(++this.#blankLines, before);
     if (this.at >= this.#bytes.length) return 'end';
     this.#width = 0;
+    this.#limit = this.at + MAX_ROW_BYTES;
     do {
-      const field = this.#bytes[this.at] === QUOTE ? this.#quoted() : this.#plain();
-      if (this.#width < MAX_CSV_FIELDS) this.fields[this.#width] = field;
-      this.#width++;
+      this.fields[this.#width++] = this.#bytes[this.at] === QUOTE ? this.#quoted() : this.#plain();
+      if (this.at > this.#limit) return this.#passOver('long');
+      if (this.#width > MAX_CSV_FIELDS) return this.#passOver('wide');
     } while (this.#skipComma());
-    this.fields.length = Math.min(this.#width, MAX_CSV_FIELDS);
+    this.fields.length = this.#width;
     const complete = this.#isLineEnd() || this.at >= this.#bytes.length;
     this.#skipLine();
     return complete ? 'record' : 'malformed';
@@ -47,7 +53,7 @@ export class CsvReader {
 
   #plain(): string {
     const start = this.at;
-    for (; this.at < this.#bytes.length; this.at++) {
+    for (; this.at < this.#bytes.length && this.at <= this.#limit; this.at++) {
       const byte = this.#bytes[this.at];
       if (byte === COMMA || byte === LINE_FEED || byte === QUOTE) break;
       if (byte === RETURN && this.#isLineEnd()) break;
@@ -85,6 +91,11 @@ export class CsvReader {
     const byte = this.#bytes[this.at];
     if (byte !== RETURN) return byte === LINE_FEED;
     return this.at + 1 === this.#bytes.length || this.#bytes[this.at + 1] === LINE_FEED;
+  }
+
+  #passOver<Fault>(fault: Fault): Fault {
+    this.#skipLine();
+    return fault;
   }
 
   #skipLine(): void {

@@ -4,7 +4,7 @@ import { parseJson } from './json.parse.js';
 import { addJsonRow, hasBars, ignoreOthers, isJsonObject } from './json.row.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
-import { MAX_ROW_BYTES } from './row.limits.js';
+import { limitText, MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
 import type { Slices } from './slices.js';
 import { describeValue } from './value.text.js';
@@ -42,11 +42,19 @@ function rowsOf(document: unknown): readonly unknown[] {
   return hasBars(document) ? document.bars : [document];
 }
 
-/** The text without the blanks of JSON around it. */
+/**
+ * The text without the blanks of JSON around it.
+ * @throws MalformedBodyError when it begins or ends with too many of them
+ */
 export function withoutBlanks(body: Buffer): Buffer {
   let start = 0;
   let end = body.length;
-  while (start < end && BLANKS.has(body[start] ?? NO_BYTE)) start++;
-  while (end > start && BLANKS.has(body[end - 1] ?? NO_BYTE)) end--;
+  while (start < end && start <= MAX_ROW_BYTES && BLANKS.has(body[start] ?? NO_BYTE)) start++;
+  while (end > start && body.length - end <= MAX_ROW_BYTES && BLANKS.has(body[end - 1] ?? NO_BYTE)) end--;
+  if (start > MAX_ROW_BYTES || body.length - end > MAX_ROW_BYTES) {
+    throw new MalformedBodyError(
+      `The body has more than ${limitText(MAX_ROW_BYTES)} blanks around its JSON.`,
+    );
+  }
   return body.subarray(start, end);
 }

@@ -36,17 +36,16 @@ export function* scanJson(
     let end = scanner.read(start);
     const closed = text[end] === CLOSE_ARRAY || text[end] === COMMA;
     if (!closed || end - start > MAX_ROW_BYTES || !scanner.append()) {
-      end = elementEnd(text, start, CLOSE_ARRAY);
-      if (!addElement(text.subarray(start, end), line, rows, errors)) return false;
+      end = elementEnd(text, start, CLOSE_ARRAY, MAX_ROW_BYTES) ?? text.length;
+      if (end === text.length || !addElement(text.subarray(start, end), line, rows, errors)) return false;
     }
-    if (end === text.length || errors.enough) return false;
+    if (errors.enough) return false;
     if (text[end] === CLOSE_ARRAY) return isEnd(text.subarray(end + 1), head !== null, rows);
     start = end + 1;
   }
 }
 
 function addElement(element: Buffer, line: number, rows: RowValidator, errors: RowErrorList): boolean {
-  if (element.length > MAX_ROW_BYTES) return false;
   const row = jsonOrUndefined(element);
   if (row === undefined) return false;
   addJsonRow(line, row, rows, errors);

@@ -2,7 +2,7 @@ import { LINE_FEED, RETURN, SPACE, TAB } from './byte.codes.js';
 import { addJsonRow, isJsonObject } from './json.row.js';
 import { MalformedBodyError } from './malformed-body.error.js';
 import type { RowErrorList } from './row-error.list.js';
-import { limitText, MAX_LINES_WITHOUT_ROW, MAX_ROW_BYTES } from './row.limits.js';
+import { checkBlankLines, limitText, MAX_LINES_WITHOUT_ROW, MAX_ROW_BYTES } from './row.limits.js';
 import type { RowValidator } from './row.validator.js';
 import type { JsonRowScanner } from './scan/json-row.scanner.js';
 import { SlicePace, type Slices } from './slices.js';
@@ -11,7 +11,7 @@ import { describeValue } from './value.text.js';
 /** A row that begins where another ends. */
 const SEVERAL_ROWS = /\}\s*\{\s*"/;
 
-/** Decodes one JSON row per line, the usual ones with the scanner if there is one. Blank lines are counted, no more. */
+/** Decodes one JSON row per line, the usual ones with the scanner if there is one. Blank lines are no rows. */
 export function* decodeNdjson(
   body: Buffer,
   rows: RowValidator,
@@ -21,6 +21,7 @@ export function* decodeNdjson(
   const pace = new SlicePace();
   let line = 0;
   let withoutRow = 0;
+  let blank = 0;
   let start = 0;
   while (start < body.length && !errors.enough) {
     line++;
@@ -35,7 +36,8 @@ export function* decodeNdjson(
     }
     const lineFeed = body.indexOf(LINE_FEED, start);
     const end = lineFeed < 0 ? body.length : lineFeed;
-    if (!isBlank(body, start, end) && !addLine(line, body.subarray(start, end), rows, errors)) withoutRow++;
+    if (isBlank(body, start, end)) checkBlankLines(++blank, line - blank);
+    else if (!addLine(line, body.subarray(start, end), rows, errors)) withoutRow++;
     if (withoutRow > MAX_LINES_WITHOUT_ROW) {
       throw new MalformedBodyError(
         `More than ${limitText(MAX_LINES_WITHOUT_ROW)} lines are not JSON objects (the last is line ${line}): the body is not NDJSON.`,
@@ -74,7 +76,9 @@ function addLine(line: number, bytes: Buffer, rows: RowValidator, errors: RowErr
   return isJsonObject(row);
 }
 
+/** A line that is too long for a row is none that may be passed over. */
 function isBlank(body: Buffer, start: number, end: number): boolean {
+  if (end - start > MAX_ROW_BYTES) return false;
   for (let at = start; at < end; at++) {
     const byte = body[at];
     if (byte !== SPACE && byte !== TAB && byte !== RETURN) return false;

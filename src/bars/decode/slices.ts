@@ -4,7 +4,7 @@ import { KIB } from '../../config/units.js';
 export type Slices<Result = void> = Generator<undefined, Result, undefined>;
 
 /** What is decoded without a pause: 5 to 30 ms. */
-const SLICE_BYTES = 512 * KIB;
+export const SLICE_BYTES = 512 * KIB;
 /** What a row takes beside its bytes: there are rows of two bytes, and series that are new. */
 const ROW_BYTES = 32;
 
@@ -28,12 +28,16 @@ export function atOnce<Result>(slices: Slices<Result>): Result {
   return slice.value;
 }
 
-/** Does the work with a pause after each slice, in which others are served. */
-export async function inTurns<Result>(slices: Slices<Result>): Promise<Result> {
+/**
+ * Does the work with a pause after each slice, in which others are served.
+ * @param gone aborted when nobody waits for the result: the work is given up then, with the signal's reason
+ */
+export async function inTurns<Result>(slices: Slices<Result>, gone?: AbortSignal): Promise<Result> {
   let slice = slices.next();
   while (slice.done !== true) {
     await new Promise(setImmediate);
-    slice = slices.next();
+    // Thrown where the work stands, so that it releases what it holds.
+    slice = gone?.aborted ? slices.throw(gone.reason) : slices.next();
   }
   return slice.value;
 }

@@ -31,6 +31,7 @@ export class BodyDecoder {
 
   /**
    * Takes at most `maxBars` good rows.
+   * @param gone aborted when nobody waits for it any more; the reason is the error to end with
    * @throws ProblemError `malformed-body`, `body-too-large`
    */
   decode(
@@ -38,8 +39,9 @@ export class BodyDecoder {
     format: BodyFormat,
     onError: OnRowError,
     maxBars: number,
+    gone?: AbortSignal,
   ): DecodeResult | Promise<DecodeResult> {
-    if (body.length > SHORT_BODY) return this.decodeLong(body, format, onError, maxBars);
+    if (body.length > SHORT_BODY) return this.decodeLong(body, format, onError, maxBars, gone);
     try {
       return this.counted(decodeBars(body, format, onError, maxBars, this.symbolCase));
     } catch (error) {
@@ -52,10 +54,12 @@ export class BodyDecoder {
     format: BodyFormat,
     onError: OnRowError,
     maxBars: number,
+    gone: AbortSignal | undefined,
   ): Promise<DecodeResult> {
-    await this.longOnes.enter();
+    const isIn = await this.longOnes.enter(Infinity, gone);
+    if (!isIn) throw gone?.reason;
     try {
-      return this.counted(await decodeBarsInTurns(body, format, onError, maxBars, this.symbolCase));
+      return this.counted(await decodeBarsInTurns(body, format, onError, maxBars, this.symbolCase, gone));
     } catch (error) {
       throw decodingProblem(error);
     } finally {

@@ -17,7 +17,7 @@ import type { WriteCounts } from '../write.counts.js';
 import type { Admission, Admitted } from './admission.js';
 import type { BodyDecoder } from './body.decoder.js';
 import { bodyFormat } from './body.format.js';
-import { inflateBody } from './body.inflater.js';
+import { BodyInflater } from './body.inflater.js';
 import { unconfirmed, writeProblem } from './write.problems.js';
 
 /** Longest wait for the disk or the commit, milliseconds, before the client is told that it is not confirmed. */
@@ -38,6 +38,10 @@ export interface IngestRequest {
   readonly awaitCommit: boolean;
   /** Gives up the room that was kept for it in the spool; undefined when none was. */
   readonly releaseRoom: (() => void) | undefined;
+  /** The room that it takes in memory, also for what it has when it is inflated; undefined for a small one. */
+  readonly room: Pick<BodyRoom, 'grow'> | undefined;
+  /** Aborted when its client has gone: a body that is not decoded by then is given up with the signal's reason. */
+  readonly gone: AbortSignal | undefined;
 }
 
 /** What became of a body. */
@@ -56,6 +60,8 @@ export interface IngestResult {
 
 /** Takes bodies of bars and answers when they are safe on disk, or committed. */
 export class IngestService {
+  private readonly inflater = new BodyInflater();
+
   constructor(
     private readonly coordinator: DurableCoordinator<BarBatch, WriteCounts>,
     private readonly clock: ReceiptClock,
@@ -134,11 +140,12 @@ export class IngestService {
 
   /** Takes the body out of its request. */
   private decodeBody(request: IngestRequest, format: BodyFormat): DecodeResult | Promise<DecodeResult> {
-    const { body, contentEncoding, onError } = request;
+    const { body, room, gone, contentEncoding, onError } = request;
     request.body = NO_BODY;
-    const inflated = inflateBody(body, contentEncoding);
+    gone?.throwIfAborted();
+    const inflated = this.inflater.inflate({ body, room, gone }, contentEncoding);
     const decodeIt = (whole: Buffer) =>
-      this.decoder.decode(whole, format, onError, this.coordinator.load.capacity);
+      this.decoder.decode(whole, format, onError, this.coordinator.load.capacity, gone);
     return inflated instanceof Promise ? inflated.then(decodeIt) : decodeIt(inflated);
   }
 

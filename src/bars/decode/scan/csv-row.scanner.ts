@@ -1,5 +1,6 @@
 import type { BarBatchBuilder } from '../../bar.batch-builder.js';
 import { COMMA, LINE_FEED, MINUS, NO_BYTE, QUOTE, RETURN } from '../byte.codes.js';
+import { MAX_ROW_BYTES } from '../row.limits.js';
 import { type BarScanner, TS } from './bar.scanner.js';
 
 /** A column that is none of a row's fields. */
@@ -40,7 +41,7 @@ export class CsvRowScanner {
       if (at < 0) return -1;
     }
     const next = this.#lineEnd(at);
-    return next >= 0 && this.bar.append() ? next : -1;
+    return next >= 0 && next - start <= MAX_ROW_BYTES && this.bar.append() ? next : -1;
   }
 
   #read(field: number, start: number): number {
