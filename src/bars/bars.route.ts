@@ -28,6 +28,9 @@ interface IngestParts {
   readonly pace: RefusalPace;
 }
 
+/** Who sends what was let in without a token: nothing is. */
+const NOBODY = {};
+
 /** Answers an error. */
 type Refuse = ProblemFilter['send'];
 
@@ -84,7 +87,8 @@ function reserveRoom(
   ingest: IngestService,
 ): void {
   const announced = Math.min(bytesAnnounced(request), BODY_LIMIT);
-  const memory = budget.reserve(announced);
+  // One object stands for a token.
+  const memory = budget.reserve(announced, request.grant ?? NOBODY);
   const spool = ingest.reserve(announced);
   request.releaseRoom = spool.release;
   request.bodyRoom = {

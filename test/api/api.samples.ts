@@ -1,3 +1,5 @@
+import { execFileSync } from 'node:child_process';
+
 import { afterAll, beforeAll, expect } from '@jest/globals';
 
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -99,6 +101,12 @@ export class ServedDatabase {
   get database(): TestDatabase {
     if (this.#database === undefined) throw new Error('the database is not made');
     return this.#database;
+  }
+
+  /** Bytes of memory that the service holds now. */
+  residentBytes(): number {
+    const pid = String(this.service.process.pid);
+    return Number(execFileSync('ps', ['-o', 'rss=', '-p', pid], { encoding: 'utf8' })) * 1024;
   }
 
   /** Bars, series and revisions that are stored. */

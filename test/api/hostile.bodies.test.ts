@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { gzipSync } from 'node:zlib';
 
 import { describe, expect, it } from '@jest/globals';
@@ -17,12 +16,6 @@ const MEMORY_BYTES = 900e6;
 function filled(text: string, before = '', after = ''): Buffer {
   const times = Math.floor((BODY_BYTES - before.length - after.length) / text.length);
   return Buffer.concat([Buffer.from(before), Buffer.alloc(times * text.length, text), Buffer.from(after)]);
-}
-
-/** Bytes of memory that the service holds now. */
-function residentBytes(): number {
-  const pid = String(served.service.process.pid);
-  return Number(execFileSync('ps', ['-o', 'rss=', '-p', pid], { encoding: 'utf8' })) * 1024;
 }
 
 const HEADER = `${csvRow().split('\n', 1)[0] ?? ''}\n`;
@@ -67,7 +60,7 @@ describe('a body of 64 MiB that is 300 kB on the wire', () => {
       const start = performance.now();
       const { status: alive } = await served.service.fetch('/livez');
       expect([alive, performance.now() - start < LIVE_WITHIN_MS]).toEqual([200, true]);
-      expect(residentBytes()).toBeLessThan(MEMORY_BYTES);
+      expect(served.residentBytes()).toBeLessThan(MEMORY_BYTES);
       expect(await served.stored()).toMatchObject({ bars: 0 });
     },
     120_000,

@@ -10,7 +10,7 @@ const MIB = 2 ** 20;
 
 /** A body that inflates to a mebibyte, and what it has taken of its room. */
 function compressed(bytes = MIB, budget = new BodyBudget(Infinity), body = gzipSync(Buffer.alloc(bytes))) {
-  const room = budget.reserve(0);
+  const room = budget.reserve(0, {});
   const gone = new AbortController();
   const state = { inflated: 0 };
   const sent = {
@@ -53,7 +53,7 @@ describe('compressed bodies', () => {
   it('take room as they are inflated, and are refused as soon as there is none', async () => {
     const inflater = new BodyInflater();
     const budget = new BodyBudget(10 * MIB);
-    budget.reserve(0).grow(8 * MIB);
+    budget.reserve(0, {}).grow(6 * MIB);
     const { sent, state } = compressed(64 * MIB, budget);
     await expect(inflater.inflate(sent, 'gzip')).rejects.toMatchObject({ code: 'queue-full', status: 429 });
     expect(state.inflated).toBeGreaterThan(MIB);

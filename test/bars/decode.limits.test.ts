@@ -75,7 +75,11 @@ describe('what is parsed at once', () => {
   });
 
   it.each([
-    ['CSV record', `${HEADER}\n${'x'.repeat(MEBIBYTE)}${csvRow().slice(HEADER.length)}`, 'malformed-line'],
+    [
+      'CSV record',
+      `${HEADER}\n${'x'.repeat(MEBIBYTE + 1)}${csvRow().slice(HEADER.length)}`,
+      'malformed-line',
+    ],
     ['CSV record of commas', `${csvRow()}${twoMebibytesOf(',')}\n`, 'wrong-field-count'],
     ['line of blanks', `${jsonRow()}\n${twoMebibytesOf(' ')}\n`, 'malformed-line'],
   ])('is a mebibyte at most: a longer %s is refused, and those after it are read', (_, text, code) => {

@@ -1,8 +1,14 @@
+import { once } from 'node:events';
+import { gzipSync } from 'node:zlib';
+
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
 import { RawClient } from '../support/raw.client.js';
 import { TOKENS } from '../support/service.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
 
 const served = new ServedDatabase();
 const clients: RawClient[] = [];
@@ -79,4 +85,51 @@ describe('B1 and B2: a body is not read before it is known who sends it and wher
     const { status } = await served.service.post(write(bars, 'csv'), TYPES.csv, '?ack=durable');
     expect(status).toBe(202);
   });
+});
+
+describe('B2: bodies that come slowly', () => {
+  it('keep out those of the same token at most', async () => {
+    const piece = Buffer.alloc(MIB, ' ');
+    let last: RawClient | undefined;
+    for (let i = 0; i < 3; i++) {
+      const client = await announce('POST /v1/bars', TOKENS.ingest, 'Content-Length: 66060288');
+      for (let sent = 0; sent < 62 && !client.has('HTTP/1.1'); sent++) {
+        if (!client.socket.write(piece)) await once(client.socket, 'drain');
+      }
+      last = client;
+    }
+    expect(await last?.answers()).toMatchObject([expect.stringMatching(/^HTTP.1.1 429/)]);
+    const line = write([bar()], 'ndjson').trimEnd();
+    const body = `${line.padEnd(MIB - 1)}\n`.repeat(6);
+    const post = (token: string) =>
+      served.service.post(body, TYPES.ndjson, '?ack=durable', { authorization: `Bearer ${token}` });
+    expect((await post(TOKENS.ingest)).json.code).toBe('queue-full');
+    expect((await post(TOKENS.admin)).status).toBe(202);
+  });
+});
+
+describe('B3: compressed bodies', () => {
+  it.each([
+    ['line ends as NDJSON', TYPES.ndjson, '\n', ''],
+    ['line ends as CSV', TYPES.csv, '\r\n', ''],
+    ['columns of a header', TYPES.csv, ',', ''],
+    ['blanks in a JSON array', TYPES.json, ' ', '['],
+  ])(
+    '30 of 65 KB that inflate to 64 MiB of %s are refused within 1 GiB of memory',
+    async (_, type, text, before) => {
+      const body = gzipSync(
+        Buffer.concat([Buffer.from(before), Buffer.alloc(64 * MIB - before.length, text)]),
+      );
+      const bombs = Array.from({ length: 30 }, () =>
+        served.service.post(body, type, '', { 'content-encoding': 'gzip' }),
+      );
+      let most = 0;
+      const watch = setInterval(() => (most = Math.max(most, served.residentBytes())), 50);
+      const answers = await Promise.all(bombs).finally(() => clearInterval(watch));
+      for (const { status } of answers) expect([400, 429]).toContain(status);
+      expect(answers.filter(({ status }) => status === 400)).not.toHaveLength(0);
+      expect(most).toBeLessThan(1024 * MIB);
+    },
+    120_000,
+  );
 });

@@ -79,23 +79,24 @@ describe('a body that is read', () => {
 
   it('takes room as it comes, and is refused when there is none', async () => {
     const budget = new BodyBudget(100_000);
-    const first = budget.reserve(0);
+    const [sender, another] = [{}, {}];
+    const first = budget.reserve(0, sender);
     const one = upload({}, first);
     await one.send(60_000);
-    const other = upload({}, budget.reserve(0));
-    await other.send(40_000);
-    expect(() => budget.reserve(1)).toThrow(expect.objectContaining({ code: 'queue-full' }));
+    const other = upload({}, budget.reserve(0, another));
+    await other.send(20_000);
+    expect(() => budget.reserve(1, another)).toThrow(expect.objectContaining({ code: 'queue-full' }));
     await other.send(1);
     expect(await other.outcome).toMatchObject({ code: 'queue-full', status: 429 });
     first.release();
     first.release();
     one.payload.end();
     expect(await one.outcome).toHaveLength(60_000);
-    budget.reserve(60_000);
+    budget.reserve(40_000, sender);
   });
 
   it('may be larger than all room when it is alone', async () => {
-    const { payload, outcome, send } = upload({}, new BodyBudget(1_000).reserve(500_000));
+    const { payload, outcome, send } = upload({}, new BodyBudget(1_000).reserve(500_000, {}));
     await send(500_000);
     payload.end();
     expect(await outcome).toHaveLength(500_000);
