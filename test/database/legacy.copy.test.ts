@@ -9,6 +9,7 @@ import { PartitionStore } from '../../src/database/partition.store.js';
 import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { addLegacyRows, createLegacyTable, type LegacyRow } from '../support/legacy.js';
+import { mayRead, withRole } from '../support/role.js';
 
 let test: TestDatabase;
 const clients: Client[] = [];
@@ -392,5 +393,29 @@ describe('a table that is not that of an earlier release', () => {
     await createLegacyTable(test);
     await test.query('CREATE VIEW closes AS SELECT symbol, ts, close FROM bars_ohlcv');
     await expect(migrate()).resolves.toMatchObject({ adoption: { dependents: ['closes'] } });
+  });
+
+  it('stays readable, as the view, for those who could read it', async () => {
+    await createLegacyTable(test);
+    await withRole(test, async (all) =>
+      withRole(test, async (some) => {
+        await test.query(`GRANT SELECT ON bars_ohlcv TO ${all} WITH GRANT OPTION`);
+        await test.query(`GRANT SELECT (symbol, created_at) ON bars_ohlcv TO ${some}`);
+        await migrate();
+        await expect(mayRead(test, all, 'bars_ohlcv', 'close')).resolves.toBe(true);
+        await expect(mayRead(test, some, 'bars_ohlcv', 'symbol')).resolves.toBe(true);
+        await expect(mayRead(test, some, 'bars_ohlcv', 'close')).resolves.toBe(false);
+      }),
+    );
+  });
+
+  it('is not opened by the view when its rows are guarded by policies', async () => {
+    await createLegacyTable(test);
+    await withRole(test, async (role) => {
+      await test.query(`GRANT SELECT ON bars_ohlcv TO ${role}`);
+      await test.query('ALTER TABLE bars_ohlcv ENABLE ROW LEVEL SECURITY');
+      await migrate();
+      await expect(mayRead(test, role, 'bars_ohlcv', 'close')).resolves.toBe(false);
+    });
   });
 });

@@ -2,7 +2,13 @@ import type { ClientBase } from 'pg';
 
 import { ADVISORY_LOCK } from '../../database/advisory.locks.js';
 import { CONNECT_LIMIT_MS } from '../../database/connect.limit.js';
-import { describeLegacyTable, LEGACY, LegacyTableError } from '../../database/legacy/legacy.table.js';
+import { copyReadGrants } from '../../database/legacy/legacy.grants.js';
+import {
+  describeLegacyTable,
+  LEGACY,
+  LegacyTableError,
+  type Query,
+} from '../../database/legacy/legacy.table.js';
 import { UPPER_CASE } from '../symbol.case.js';
 import {
   COUNT_CHANGED,
@@ -15,6 +21,7 @@ import {
   writeChanged,
 } from './legacy.restore.sql.js';
 import { nameLegacySeries } from './legacy.series.js';
+import { READ_COPY } from './legacy.sql.js';
 
 /** What a restore did, or would do. */
 export interface Restored {
@@ -44,7 +51,7 @@ export async function connectedServices(client: ClientBase): Promise<string[]> {
 
 /**
  * Writes the bars that were stored since the earlier table was taken over into it, and gives it its name back. In one
- * transaction; with `dryRun` that is rolled back.
+ * transaction; with `dryRun` that is rolled back. `symbolCase` is for a table whose copy had not begun.
  * @throws LegacyTableError when there is no such table
  */
 export async function restoreLegacyTable(
@@ -54,23 +61,24 @@ export async function restoreLegacyTable(
   await client.query('BEGIN');
   await client.query(`SET LOCAL lock_timeout = '${CONNECT_LIMIT_MS}ms'`);
   await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK.migrate]);
-  const table = await describeLegacyTable(
-    async <Row extends object>(text: string, values?: unknown[]) =>
-      (await client.query<Row>(text, values)).rows,
-    LEGACY.adopted,
-  );
+  const query: Query = async <Row extends object>(text: string, values?: unknown[]) =>
+    (await client.query<Row>(text, values)).rows;
+  const table = await describeLegacyTable(query, LEGACY.adopted);
   if (table === undefined)
     throw new LegacyTableError(
       `there is no table ${LEGACY.adopted} in this database: no table of an earlier release was taken over, it was given back, or it was dropped`,
     );
   await client.query(LOCK_TABLES);
   await client.query(PREPARE_RESTORE);
-  await nameLegacySeries(client, symbolCase);
+  const { rows: copies } = await client.query<{ listed: boolean }>(READ_COPY);
+  // Bars are stored under the names that the copy gave, which other settings would not give.
+  if (copies[0]?.listed !== true) await nameLegacySeries(client, symbolCase);
   await client.query(findChanged(table));
   const counted = await client.query<Pick<Restored, 'written' | 'rounded'>>(COUNT_CHANGED);
   const { rows: unfit } = await client.query<UnfitBars>(LIST_UNFIT);
   if (!dryRun) {
     await client.query(writeChanged(table));
+    await copyReadGrants(query, LEGACY.name, LEGACY.adopted);
     await client.query(GIVE_BACK_NAME).catch((error: unknown) => {
       throw isDependedOn(error)
         ? new LegacyTableError(`${error.detail}: drop it first`, { cause: error })

@@ -87,7 +87,7 @@ function sum(unfit: readonly UnfitBars[]): number {
   return unfit.reduce((total, { rows }) => total + rows, 0);
 }
 
-/** As the service has it, or series of providers whose symbols keep their case would be taken for others. */
+/** As the service has it; it matters when the copy had not begun to name the series. */
 function symbolCaseOf({ MDS_CASE_SENSITIVE_PROVIDERS: list }: NodeJS.ProcessEnv): SymbolCase {
   const problems: string[] = [];
   const text = list?.trim() ?? '';

@@ -1,4 +1,5 @@
 import { CREATE_VIEW } from '../bars.view.js';
+import { copyReadGrants } from './legacy.grants.js';
 import {
   describeLegacyTable,
   LEGACY,
@@ -28,14 +29,15 @@ export async function findLegacyTable(query: Query): Promise<LegacyTable | undef
 }
 
 /**
- * Takes the table over: it gets another name, the view takes its name, and the copy of its rows can begin. In the
- * transaction of the caller.
+ * Takes the table over: it gets another name, the view takes its name and its readers, and the copy of its rows can
+ * begin. In the transaction of the caller.
  */
 export async function adoptLegacyTable(query: Query): Promise<Adoption> {
   await query(`ALTER TABLE ${LEGACY.name} RENAME TO ${LEGACY.adopted}`);
   // Again, now that nobody can change it.
   await describeLegacyTable(query, LEGACY.adopted);
   await query(CREATE_VIEW);
+  await copyReadGrants(query, LEGACY.adopted, LEGACY.name);
   await query('DELETE FROM legacy_copy');
   await query('INSERT INTO legacy_copy (adopted_at) VALUES (clock_timestamp())');
   await query('DELETE FROM legacy_left');
