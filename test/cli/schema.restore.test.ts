@@ -1,4 +1,4 @@
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,21 +8,26 @@ import { Client } from 'pg';
 import { LegacyCopy } from '../../src/bars/legacy/legacy.copy.js';
 import { restoreLegacyTable } from '../../src/bars/legacy/legacy.restore.js';
 import { SeriesStore } from '../../src/bars/series.store.js';
-import { UPPER_CASE } from '../../src/bars/symbol.case.js';
+import { SymbolCase, UPPER_CASE } from '../../src/bars/symbol.case.js';
 import { EmbeddedPostgres } from '../../src/database/embedded/index.js';
 import { PartitionStore } from '../../src/database/partition.store.js';
 import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { addLegacyRows, createLegacyTable, type LegacyTypes } from '../support/legacy.js';
 import { makeOpenDirectory, removeDatabase } from '../support/postgres.js';
+import { mayRead, withRole } from '../support/role.js';
 import { startService } from '../support/service.js';
 import { BarsDirectory } from './bars.directory.js';
 import { mds } from './mds.js';
 
 let test: TestDatabase;
 let client: Client;
+/** The data directory of a service whose spool is empty. */
+let data: string;
 
 beforeEach(async () => {
+  data = await mkdtemp(join(tmpdir(), 'mds-cli-'));
+  await mkdir(join(data, 'spool'));
   test = await createDatabase('template0');
   client = new Client({ connectionString: test.url });
   await client.connect();
@@ -30,6 +35,7 @@ beforeEach(async () => {
 afterEach(async () => {
   await client.end();
   await test.drop();
+  await rm(data, { recursive: true });
 });
 
 async function adopt(url = test.url, connection = client): Promise<void> {
@@ -71,7 +77,7 @@ const rows = () =>
 const WRITTEN = new Date('2030-01-01T00:00:00.123Z');
 const UPDATED = new Date('2024-02-01Z');
 const CREATED = new Date('2024-01-31Z');
-const environment = (extra: Record<string, string> = {}) => ({ DATABASE_URL: test.url, ...extra });
+const environment = () => ({ DATABASE_URL: test.url, MDS_DATA_DIR: data });
 
 describe('the way back to the earlier service', () => {
   it('is one command: the table has its name, and what was stored or corrected since', async () => {
@@ -234,6 +240,34 @@ describe('the way back to the earlier service', () => {
     } finally {
       await directory.remove();
     }
+  });
+
+  it('is refused where no spool is, as bars may wait in another directory', async () => {
+    await adopted();
+    const other = join(data, 'other');
+    const args = ['schema', 'restore-legacy', '--dir', other];
+    await expect(mds(args, environment())).resolves.toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(`no spool in ${other}`) as unknown,
+    });
+    await expect(test.query('SELECT FROM bars_ohlcv_legacy')).resolves.toHaveLength(3);
+    await expect(mds([...args, '--force'], environment())).resolves.toMatchObject({ code: 0 });
+  });
+
+  it('takes the names that the copy gave, whatever the settings are now', async () => {
+    await adopted();
+    const symbolCase = new SymbolCase(['ibkr']);
+    await expect(restoreLegacyTable(client, { symbolCase })).resolves.toMatchObject({ written: 0 });
+    await expect(test.query('SELECT FROM bars_ohlcv')).resolves.toHaveLength(3);
+  });
+
+  it('lets those read the table who could read the view', async () => {
+    await adopted();
+    await withRole(test, async (role) => {
+      await test.query(`GRANT SELECT ON bars_ohlcv TO ${role}`);
+      await restoreLegacyTable(client);
+      await expect(mayRead(test, role, 'bars_ohlcv', 'symbol')).resolves.toBe(true);
+    });
   });
 
   it('starts an embedded database for itself', async () => {

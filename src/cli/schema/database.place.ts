@@ -19,7 +19,7 @@ export interface DatabasePlace {
 /**
  * Does something with the database of a stopped service: that of the settings, or the embedded one of its data
  * directory, which runs meanwhile. No service can start on the data directory until it is done.
- * @throws CliError when there is none, or when bars wait in the spool
+ * @throws CliError when there is none, when bars wait in the spool, or when no spool is found
  */
 export async function withDatabase<T>(
   { dir, force }: DatabasePlace,
@@ -36,15 +36,21 @@ export async function withDatabase<T>(
     );
   const lock = hasDirectory ? await DataDirectory.acquire(root) : undefined;
   try {
-    if (!force && (await isThere(join(root, 'spool')))) await requireWritten(root);
+    if (!force) await requireWritten(root, url);
     return url === undefined ? await withEmbedded(root, work) : await work(url);
   } finally {
     await lock?.release();
   }
 }
 
-/** Bars that wait in the spool would not be in what is given back. */
-async function requireWritten(root: string): Promise<void> {
+/** Bars that wait in the spool would not be in what is given back. `url`: of a database that is not in the directory. */
+async function requireWritten(root: string, url: string | undefined): Promise<void> {
+  if (!(await isThere(join(root, 'spool')))) {
+    if (url === undefined) return;
+    throw new CliError(
+      `there is no spool in ${root}, and bars may wait in another directory: name the service's data directory with --dir or MDS_DATA_DIR; or say --force`,
+    );
+  }
   const { totals } = await reportOf(await findPlace(root));
   if (totals.unsettled_rows > 0)
     throw new CliError(

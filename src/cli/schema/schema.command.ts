@@ -11,7 +11,7 @@ export function addSchemaCommands(program: Command, finish: (code: ExitCode) => 
     .description('go back to the earlier service: give its table bars_ohlcv back, with the bars stored since')
     .option('--dir <path>', "the service's data directory (default: MDS_DATA_DIR, also from .env, or ./data)")
     .option('--dry-run', 'only tell what would be done')
-    .option('--force', 'also when a service seems to run, or bars wait in the spool')
+    .option('--force', 'also when a service seems to run, bars wait in the spool, or no spool is found')
     .option('--json', 'as JSON')
     .addHelpText(
       'after',
