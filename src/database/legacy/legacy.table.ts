@@ -36,6 +36,10 @@ const TYPES: Readonly<Record<string, readonly string[]>> = {
   ...{ open: NUMBER, high: NUMBER, low: NUMBER, close: NUMBER, volume: NUMBER },
   ...{ created_at: TIME, updated_at: TIME },
 };
+/** Times that a way back must give as they are: rounded, two bars would be one, or be received later than they were. */
+const EXACT = ['ts', 'updated_at'];
+/** Digits of a second. */
+const MICROSECOND = 6;
 const KEY = ['provider', 'symbol', 'interval', 'ts'];
 
 interface DescribedColumn {
@@ -76,7 +80,7 @@ export async function describeLegacyTable(query: Query, name: string): Promise<L
     .sort((a, b) => (a.key ?? 0) - (b.key ?? 0))
     .map((row) => row.column ?? '');
   const faults = [
-    ...Object.entries(TYPES).flatMap(([column, types]) => faultOf(column, types, found.get(column)?.type)),
+    ...Object.entries(TYPES).flatMap(([column, types]) => faultOf(column, types, found.get(column))),
     ...(key.length === KEY.length && KEY.every((column) => key.includes(column))
       ? []
       : [`it has the primary key (${key.join(', ')}), not (${KEY.join(', ')})`]),
@@ -92,9 +96,13 @@ export async function describeLegacyTable(query: Query, name: string): Promise<L
   return { columns: new Map([...found].map(([column, row]) => [column, columnOf(row)])), key };
 }
 
-function faultOf(column: string, types: readonly string[], type: string | undefined): string[] {
-  if (type === undefined) return [`it has no column ${column}`];
-  return types.includes(type) ? [] : [`its column ${column} is ${type}, not ${types.join(' or ')}`];
+function faultOf(column: string, types: readonly string[], found: DescribedColumn | undefined): string[] {
+  if (found === undefined) return [`it has no column ${column}`];
+  const { type, modifier } = found;
+  if (!types.includes(type)) return [`its column ${column} is ${type}, not ${types.join(' or ')}`];
+  return EXACT.includes(column) && modifier >= 0 && modifier < MICROSECOND
+    ? [`its column ${column} is rounded to ${modifier} digits of a second, and must have ${MICROSECOND}`]
+    : [];
 }
 
 /** A modifier is 4 more than the length, or than the digits, of which the fraction has the lower 11 bits. */
