@@ -1,13 +1,15 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Client } from 'pg';
 
-import { LegacyCopier } from '../../src/bars/legacy/legacy.copier.js';
+import { LegacyCopier, type LegacyObserver } from '../../src/bars/legacy/legacy.copier.js';
 import { LegacyCopy, type LegacyProgress } from '../../src/bars/legacy/legacy.copy.js';
+import { listLegacySeries } from '../../src/bars/legacy/legacy.series.js';
 import { SeriesStore } from '../../src/bars/series.store.js';
 import { SymbolCase, UPPER_CASE } from '../../src/bars/symbol.case.js';
 import { PartitionStore } from '../../src/database/partition.store.js';
 import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
+import { eventually } from '../support/eventually.js';
 import { addLegacyRows, createLegacyTable, type LegacyRow } from '../support/legacy.js';
 import { mayRead, withRole } from '../support/role.js';
 
@@ -221,13 +223,7 @@ describe('the copy of an earlier table', () => {
 
   it('leaves a row that a constraint of somebody refuses, and copies the others', async () => {
     await createLegacyTable(test);
-    await addLegacyRows(
-      test,
-      Array.from({ length: 30 }, (_, day) => ({
-        ts: `2024-01-${String(day + 1).padStart(2, '0')}Z`,
-        values: `1, 1, 1, 1, ${day}`,
-      })),
-    );
+    await addDays(30);
     await migrate();
     await test.query('ALTER TABLE bars ADD CHECK (volume <> 17)');
     const told: LegacyProgress[] = [];
@@ -287,19 +283,160 @@ describe('the copy of an earlier table', () => {
 
   it('is made by one of two replicas at a time', async () => {
     await createLegacyTable(test);
-    await addLegacyRows(
-      test,
-      Array.from({ length: 28 }, (_, day) => ({ ts: `2024-02-${String(day + 1).padStart(2, '0')}Z` })),
-    );
+    await addLegacyRows(test, [{ ts: '2024-01-02Z' }, { ts: '2024-01-03Z' }]);
     await migrate();
+    await storeEarlier();
+    const writer = await connect();
+    await writer.query('BEGIN');
+    await writer.query('SELECT FROM bars FOR UPDATE');
     const told: LegacyProgress[][] = [[], []];
-    await Promise.all(told.map((list) => copierOf(list).run(new AbortController().signal)));
-    for (const list of told) expect(list.at(-1)).toMatchObject({ completed: true, copied: 28 });
-    await expect(test.query('SELECT FROM bars')).resolves.toHaveLength(28);
+    const looks = [0, 0];
+    const runs = told.map((list, copier) => {
+      const observe = { counted: () => void (looks[copier] = (looks[copier] ?? 0) + 1) };
+      return copierOf(list, observe).run(new AbortController().signal);
+    });
+    await eventually('one replica waits and the other looks again', 60_000, async () => {
+      return (await waiting()) === 1 && looks.some((count) => count > 2);
+    });
+    expect(told.map((list) => list.length).sort()).toEqual([0, 1]);
+    await writer.query('COMMIT');
+    await Promise.all(runs);
+    for (const list of told) expect(list.at(-1)).toMatchObject({ completed: true, copied: 2 });
+    await expect(test.query('SELECT FROM bars')).resolves.toHaveLength(2);
+  });
+
+  it('lists the series however short a statement may be by the settings of the role', async () => {
+    await createLegacyTable(test);
+    await addLegacyRows(test, [{}]);
+    await migrate();
+    const [client, holder] = [await connect(), await connect()];
+    await client.query('SET statement_timeout = 300');
+    await holder.query('BEGIN');
+    await holder.query('LOCK TABLE legacy_series');
+    const listed = listLegacySeries(client, UPPER_CASE);
+    await Promise.all([listed, holder.query('SELECT pg_sleep(1)').then(() => holder.query('COMMIT'))]);
+    await expect(test.query('SELECT FROM legacy_series')).resolves.toHaveLength(1);
+  });
+
+  it('takes fewer rows at a time when a statement may not last', async () => {
+    await createLegacyTable(test);
+    await addDays(30);
+    await migrate();
+    await guardBars('PERFORM pg_sleep(0.02)');
+    await test.query(
+      `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 500', current_database()); END $$`,
+    );
+    const told: LegacyProgress[] = [];
+    const ends = new AbortController();
+    let failures = 0;
+    const failed = () => {
+      if (++failures === 20) ends.abort();
+    };
+    await copierOf(told, { failed }).run(ends.signal);
+    expect(told.at(-1)).toMatchObject({ completed: true, copied: 30, left: 0 });
+  });
+
+  it('leaves a row that a unique index of somebody refuses, and copies the others', async () => {
+    await createLegacyTable(test);
+    await addDays(28);
+    await migrate();
+    await test.query('CREATE TABLE taken (volume float8 PRIMARY KEY)');
+    await test.query('INSERT INTO taken VALUES (17)');
+    await guardBars('INSERT INTO taken VALUES (NEW.volume)');
+    const told: LegacyProgress[] = [];
+    const ends = new AbortController();
+    let failures = 0;
+    const failed = () => {
+      if (++failures === 20) ends.abort();
+    };
+    await copierOf(told, { failed }).run(ends.signal);
+    expect(told.at(-1)).toMatchObject({ completed: true, copied: 27, left: 1 });
+    expect(await left()).toMatchObject([{ reason: 'refused-by-database', rows: 1 }]);
+  });
+
+  it('waits for a writer of stored bars before it adds any, as every write does', async () => {
+    await createLegacyTable(test);
+    await addLegacyRows(test, [{ ts: '2024-01-02Z' }, { ts: '2024-01-03Z' }]);
+    await migrate();
+    await storeEarlier();
+    const [client, writer] = [await connect(), await connect()];
+    await writer.query('BEGIN');
+    await writer.query('SELECT FROM bars FOR NO KEY UPDATE');
+    const copy = newCopy(client);
+    const copied = copy.copyPage(10);
+    copied.catch(() => undefined);
+    await eventually('the copy waits', 60_000, async () => (await waiting()) === 1);
+    await writer.query(
+      `INSERT INTO bars SELECT id, '2024-01-03Z', 1, 1, 1, 1, 1, '2024-01-10Z' FROM series ON CONFLICT DO NOTHING`,
+    );
+    await writer.query('COMMIT');
+    await copied;
+    expect(await stored()).toMatchObject([{ volume: 10 }, { volume: 10 }]);
+  });
+
+  it('makes a partition again that somebody removed', async () => {
+    await createLegacyTable(test);
+    await addLegacyRows(test, [{}]);
+    await migrate();
+    const partitions = new PartitionStore(test.url);
+    await partitions.ensure([2024]);
+    await test.query('DROP TABLE bars_2024');
+    const client = await connect();
+    const copy = new LegacyCopy(client, partitions, new SeriesStore(), UPPER_CASE);
+    await expect(copy.copyPage(10)).rejects.toThrow(/no partition/);
+    await client.query('ROLLBACK');
+    await copy.copyPage(10);
+    await expect(stored()).resolves.toHaveLength(1);
+  });
+
+  it('reads times as they are, however the settings of the role write them', async () => {
+    await createLegacyTable(test);
+    await addLegacyRows(test, [{}]);
+    await migrate();
+    await storeEarlier();
+    const client = await connect();
+    // PostgreSQL writes ChST for Guam, and cannot read it.
+    await client.query(`SET TimeZone = 'Pacific/Guam'; SET DateStyle = 'SQL, DMY'`);
+    await newCopy(client).copyPage(10);
+    expect(await stored()).toMatchObject([{ volume: 10 }]);
   });
 });
 
-function copierOf(told: LegacyProgress[]): LegacyCopier {
+/** A bar of the first day that was received before the rows of the table were. */
+async function storeEarlier(): Promise<void> {
+  await new PartitionStore(test.url).ensure([2024]);
+  await test.query("INSERT INTO series (provider, symbol, interval) VALUES ('ibkr', 'AAPL', '1d')");
+  await writeBar(1, '1, 8, 1, 8, 8', '2024-01-15Z');
+}
+
+/** A row of each day of January, with the day before as volume. */
+function addDays(days: number): Promise<void> {
+  return addLegacyRows(
+    test,
+    Array.from({ length: days }, (_, day) => ({
+      ts: `2024-01-${String(day + 1).padStart(2, '0')}Z`,
+      values: `1, 1, 1, 1, ${day}`,
+    })),
+  );
+}
+
+/** Makes PostgreSQL do something for each bar that is inserted. */
+async function guardBars(statement: string): Promise<void> {
+  await test.query(
+    `CREATE FUNCTION guard() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN ${statement}; RETURN NEW; END $$`,
+  );
+  await test.query('CREATE TRIGGER guard BEFORE INSERT ON bars FOR EACH ROW EXECUTE FUNCTION guard()');
+}
+
+/** Connections that wait for a lock. */
+async function waiting(): Promise<number> {
+  const rows = await test.query(
+    `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
+  );
+  return rows.length;
+}
+
+function copierOf(told: LegacyProgress[], observe: Partial<LegacyObserver> = {}): LegacyCopier {
   return new LegacyCopier({
     adminUrl: test.url,
     partitions: new PartitionStore(test.url),
@@ -312,6 +449,7 @@ function copierOf(told: LegacyProgress[]): LegacyCopier {
       failed: (error) => {
         throw error;
       },
+      ...observe,
     },
   });
 }
@@ -357,6 +495,12 @@ describe('a table that is not that of an earlier release', () => {
       'ALTER TABLE bars_ohlcv ADD source text NOT NULL',
       /column source must have a value/,
     ],
+    [
+      'has times of seconds',
+      undefined,
+      'ALTER TABLE bars_ohlcv ALTER updated_at TYPE timestamptz(0)',
+      /updated_at is rounded to 0 digits of a second/,
+    ],
     ['is a second one', undefined, 'CREATE TABLE bars_ohlcv_legacy ()', /two tables of an earlier release/],
   ])('stops the migration and stays as it is when it %s', async (_what, key, change, message) => {
     await createLegacyTable(test, key === undefined ? {} : { key });
@@ -394,8 +538,10 @@ describe('a table that is not that of an earlier release', () => {
     await test.query('CREATE VIEW closes AS SELECT symbol, ts, close FROM bars_ohlcv');
     await expect(migrate()).resolves.toMatchObject({ adoption: { dependents: ['closes'] } });
   });
+});
 
-  it('stays readable, as the view, for those who could read it', async () => {
+describe('the readers of an earlier table', () => {
+  it('may read the view', async () => {
     await createLegacyTable(test);
     await withRole(test, async (all) =>
       withRole(test, async (some) => {
@@ -409,7 +555,7 @@ describe('a table that is not that of an earlier release', () => {
     );
   });
 
-  it('is not opened by the view when its rows are guarded by policies', async () => {
+  it('may not read the view when policies guard the rows of the table', async () => {
     await createLegacyTable(test);
     await withRole(test, async (role) => {
       await test.query(`GRANT SELECT ON bars_ohlcv TO ${role}`);

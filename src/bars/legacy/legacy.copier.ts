@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 
 import { SECOND } from '../../config/units.js';
-import { classifyFailure } from '../../coordinator/failure.table.js';
+import { lookUpFailure, sqlstateOf } from '../../coordinator/failure.table.js';
 import { ADVISORY_LOCK } from '../../database/advisory.locks.js';
 import { CONNECT_LIMIT_MS } from '../../database/connect.limit.js';
 import type { PartitionStore } from '../../database/partition.store.js';
@@ -14,6 +14,8 @@ import { LegacyCopy, type LegacyProgress } from './legacy.copy.js';
 /** Rows of a transaction: as many as a write of bars has. A writer of the very same bars waits for it. */
 const PAGE_ROWS = 20_000;
 const FEWER = 10;
+/** Of a row that seems to lose a race with other writers, until it is left. */
+const MOST_TRIES = 5;
 const AGAIN_MS = 5 * SECOND;
 const TELL_EVERY_MS = 10 * SECOND;
 /** Of a statement: the first one lists the series of the whole table. */
@@ -107,6 +109,7 @@ export class LegacyCopier {
   ): Promise<void> {
     const { observe, isBusy } = this.options;
     let mostRows = PAGE_ROWS;
+    let lostRaces = 0;
     let toldAt = performance.now();
     let told = before;
     for (let more = true; more && !signal.aborted;) {
@@ -114,12 +117,17 @@ export class LegacyCopier {
       try {
         more = await copy.copyPage(mostRows);
         mostRows = Math.min(PAGE_ROWS, mostRows * FEWER);
+        lostRaces = 0;
       } catch (error) {
+        const { class: failureClass, blamesRow } = lookUpFailure(error);
+        // A statement that we gave up ourselves still runs.
+        const mayTakeFewer = failureClass === 'timeout' && sqlstateOf(error) !== undefined && mostRows > 1;
         // Of a row that PostgreSQL refuses, for a constraint that somebody added, the others are told apart.
-        if (classifyFailure(error) !== 'data') throw error;
+        if (!blamesRow && !mayTakeFewer) throw error;
         await worker.query('ROLLBACK');
         if (mostRows > 1) mostRows = Math.ceil(mostRows / FEWER);
-        else more = await copy.copyPage(1, { leaves: true });
+        else if (failureClass === 'data' || ++lostRaces >= MOST_TRIES)
+          more = await copy.copyPage(1, { leaves: true });
       }
       const end = performance.now();
       if (end - toldAt > TELL_EVERY_MS) {

@@ -14,12 +14,14 @@ import {
   COUNT_TO_WRITE,
   ESTIMATE,
   fillPage,
+  FIND_STORED,
   INSERT_NEW,
   LEAVE_FILED_TIMES,
   LEAVE_PAGE,
   LEAVE_STORED_TIMES,
   LEAVE_TIES,
   NOTE_LEFT,
+  PLAIN_TIMES,
   PREPARE_PAGE,
   READ_COPY,
   READ_LEFT,
@@ -108,12 +110,27 @@ export class LegacyCopy {
     if (this.table === undefined) return false;
     if (!state.listed) await listLegacySeries(this.client, this.symbolCase);
     const page = await this.readPage(this.table, state, mostRows);
+    try {
+      return await this.takePage(this.table, state, page, leaves);
+    } catch (error) {
+      // Somebody may have removed a partition that was known to exist.
+      this.partitions.forget(page.years);
+      throw error;
+    }
+  }
+
+  private async takePage(
+    table: LegacyTable,
+    state: CopyState,
+    page: Page,
+    leaves: boolean,
+  ): Promise<boolean> {
     await this.partitions.ensure(page.years);
     const [ids = new Int32Array()] = await this.series.begin(this.client, [page.names]);
     const claimed = await this.client.query(CLAIM, [state.position]);
     if (claimed.rowCount === 1) {
       if (page.last === null) await this.client.query(COMPLETE);
-      else await this.writePage(this.table, state, page, ids, leaves);
+      else await this.writePage(table, state, page, ids, leaves);
     }
     await this.client.query('COMMIT');
     return claimed.rowCount !== 1 || page.last !== null;
@@ -135,8 +152,7 @@ export class LegacyCopy {
 
   private async readPage(table: LegacyTable, { position }: CopyState, mostRows: number): Promise<Page> {
     await this.client.query('BEGIN');
-    // Keys are written as text.
-    await this.client.query(`SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'`);
+    await this.client.query(PLAIN_TIMES);
     const { rows } = await this.client.query<Page>(readPage(table, mostRows, position === null), [
       ...(position ?? []),
     ]);
@@ -188,8 +204,9 @@ export class LegacyCopy {
       await client.query(PREPARE_REBUILD);
       await client.query(STAGE_SEVERAL);
     }
-    const added = await client.query(INSERT_NEW);
-    if (added.rowCount === rows && !hasSeveral) return;
+    // Where bars are stored the merge locks these first: two that lock in different orders would deadlock.
+    const isStored = (await client.query(FIND_STORED, range)).rowCount !== 0;
+    if (!isStored && !hasSeveral && (await client.query(INSERT_NEW)).rowCount === rows) return;
     const total = { inserted: 0, updated: 0, superseded: 0 };
     await mergeStaged(client, { rows, range, hasSeveral }, { get: () => total });
   }

@@ -21,7 +21,7 @@ import {
   writeChanged,
 } from './legacy.restore.sql.js';
 import { nameLegacySeries } from './legacy.series.js';
-import { READ_COPY } from './legacy.sql.js';
+import { NO_TIME_LIMIT, READ_COPY } from './legacy.sql.js';
 
 /** What a restore did, or would do. */
 export interface Restored {
@@ -59,6 +59,7 @@ export async function restoreLegacyTable(
   { dryRun = false, symbolCase = UPPER_CASE } = {},
 ): Promise<Restored> {
   await client.query('BEGIN');
+  await client.query(NO_TIME_LIMIT);
   await client.query(`SET LOCAL lock_timeout = '${CONNECT_LIMIT_MS}ms'`);
   await client.query('SELECT pg_advisory_xact_lock($1)', [ADVISORY_LOCK.migrate]);
   const query: Query = async <Row extends object>(text: string, values?: unknown[]) =>

@@ -3,11 +3,12 @@ import type { ClientBase } from 'pg';
 import { isProvider, SYMBOL } from '../series.key.js';
 import type { SymbolCase } from '../symbol.case.js';
 import { legacyInterval } from './legacy.interval.js';
-import { LIST_SERIES, NAME_SERIES, NOTE_LISTED, SET_CONFLICTS_APART } from './legacy.sql.js';
+import { LIST_SERIES, NAME_SERIES, NO_TIME_LIMIT, NOTE_LISTED, SET_CONFLICTS_APART } from './legacy.sql.js';
 
 /** Lists the series of the earlier release's table and how each is named in the bars, in a transaction. */
 export async function listLegacySeries(client: ClientBase, symbolCase: SymbolCase): Promise<void> {
   await client.query('BEGIN');
+  await client.query(NO_TIME_LIMIT);
   await nameLegacySeries(client, symbolCase);
   await client.query(NOTE_LISTED);
   await client.query('COMMIT');

@@ -72,8 +72,15 @@ function keyParameters({ key, columns }: LegacyTable, first: number): string {
   return key.map((column, index) => `$${first + index}::text::${columns.get(column)?.type}`).join(', ');
 }
 
+/** Keys and times are written as text, which must be read as it is meant. */
+export const PLAIN_TIMES = `SET LOCAL TimeZone = 'UTC'; SET LOCAL DateStyle = 'ISO'`;
+
+/** The table may be large, or somebody may hold it: what the role's settings allow a statement is for others. */
+export const NO_TIME_LIMIT = `SET LOCAL statement_timeout = 0`;
+
 /** `reason`: why the row is not written. */
 export const PREPARE_PAGE = `
+  ${PLAIN_TIMES};
   SET LOCAL extra_float_digits = 1;
   CREATE TEMPORARY TABLE IF NOT EXISTS legacy_page (
     provider text, symbol text, interval text, series_id int, ts timestamptz,
@@ -161,7 +168,11 @@ export const STAGE_SEVERAL = `
     FROM (SELECT *, count(*) OVER (PARTITION BY series_id, ts) AS versions FROM legacy_page WHERE reason IS NULL) AS page
    WHERE versions > 1`;
 
-/** What is not stored yet is stored at once; usually that is all. */
+/** Whether a bar that is staged is stored. */
+export const FIND_STORED = `
+  SELECT FROM bars_staging AS new JOIN bars AS old USING (series_id, ts) WHERE old.ts BETWEEN $1 AND $2 LIMIT 1`;
+
+/** When none is stored, all are stored at once; usually that is so. */
 export const INSERT_NEW = `
   INSERT INTO bars (series_id, ts, open, high, low, close, volume, received_at)
   SELECT series_id, ts, open, high, low, close, volume, received_at FROM bars_staging ORDER BY series_id, ts
