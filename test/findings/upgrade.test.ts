@@ -1,5 +1,8 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
+import { Client } from 'pg';
 
+import { PartitionStore } from '../../src/database/partition.store.js';
+import { SchemaMigrator } from '../../src/database/schema.migrator.js';
 import { readExposition } from '../contract/exposition.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
@@ -27,6 +30,21 @@ const copied = () =>
     );
     return row?.done === true;
   });
+
+/** Migrates, and holds a bar of the series that is copied last, so that the copy cannot end. */
+async function holdLastSeries(): Promise<Client> {
+  await new SchemaMigrator(test.url, test.url).migrate();
+  await new PartitionStore(test.url).ensure([2024]);
+  await test.query("INSERT INTO series (provider, symbol, interval) VALUES ('ibkr', 'S9', '1m')");
+  await test.query(
+    "INSERT INTO bars SELECT id, '2024-01-02Z', 1, 1, 1, 1, 1, '2024-01-02T00:01:00Z' FROM series",
+  );
+  const holder = new Client({ connectionString: test.url });
+  await holder.connect();
+  await holder.query('BEGIN');
+  await holder.query('SELECT FROM bars FOR UPDATE');
+  return holder;
+}
 
 describe('A11: a database of the earlier service', () => {
   it('is taken over: the service is ready, old bars are read and new ones are written', async () => {
@@ -68,13 +86,19 @@ describe('A11: a database of the earlier service', () => {
     test = await createDatabase('template0');
     await createLegacyTable(test);
     await fillLegacyTable(test, 20, 5_000);
-    const served = await start();
-    await eventually('the first bar is read', 60_000, async () => {
-      const { bars } = (await (await served.fetch('/v1/bars?symbols=S0&limit=1')).json()) as {
-        bars: object[];
-      };
-      return bars.length === 1;
-    });
+    const holder = await holdLastSeries();
+    try {
+      const served = await start();
+      await eventually('the first bar is read', 60_000, async () => {
+        const { bars } = (await (await served.fetch('/v1/bars?symbols=S0&limit=1')).json()) as {
+          bars: object[];
+        };
+        return bars.length === 1;
+      });
+      await expect(test.query('SELECT FROM legacy_copy WHERE completed_at IS NULL')).resolves.toHaveLength(1);
+    } finally {
+      await holder.end();
+    }
     await copied();
     await expect(test.query('SELECT FROM bars')).resolves.toHaveLength(100_000);
   });
