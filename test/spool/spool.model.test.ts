@@ -245,7 +245,7 @@ describe('Spool against a model', () => {
         expect(await world.read()).toEqual([]);
         await world.close();
       }),
-      { numRuns: Number(process.env['MDS_SPOOL_MODEL_RUNS'] ?? 1_500) },
+      { numRuns: Number(process.env['MDS_TEST_MODEL_RUNS'] ?? 1_500) },
     );
   });
 });

@@ -3,10 +3,10 @@ import { chanceFrom, failureOf, pick } from './simulated.disk.js';
 import { CHECKPOINT_MS, HEAL_MS, idle, SpoolWorld, startTime, stopTime } from './spool.world.js';
 
 /** A machine that is busy with other things needs longer, and a long run much longer. */
-const LONG_MS = Math.max(120_000, 200 * Number(process.env['MDS_SPOOL_SCHEDULES'] ?? 0));
+const LONG_MS = Math.max(120_000, 200 * Number(process.env['MDS_TEST_SCHEDULES'] ?? 0));
 /** For long runs, and to repeat one: the first seed, and how many follow it. */
-const SCHEDULES = Number(process.env['MDS_SPOOL_SCHEDULES'] ?? 1_000);
-const SEED = Number(process.env['MDS_SPOOL_SEED'] ?? 20_260_101);
+const SCHEDULES = Number(process.env['MDS_TEST_SCHEDULES'] ?? 1_000);
+const SEED = Number(process.env['MDS_TEST_SPOOL_SEED'] ?? 20_260_101);
 
 beforeEach(stopTime);
 afterEach(startTime);
@@ -58,7 +58,7 @@ describe('a power cut', () => {
     async () => {
       for (let seed = SEED; seed < SEED + SCHEDULES; seed++) {
         await runSchedule(seed).catch((error: unknown) => {
-          throw new Error(`schedule MDS_SPOOL_SEED=${seed}`, { cause: error });
+          throw new Error(`schedule MDS_TEST_SPOOL_SEED=${seed}`, { cause: error });
         });
       }
     },
