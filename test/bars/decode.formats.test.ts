@@ -58,6 +58,7 @@ describe('decodeBars', () => {
           errorsTruncated: false,
           ignoredFields: [],
           ignoredFieldsTruncated: false,
+          rejectedByCode: new Map(),
         });
       }
     },
@@ -72,6 +73,7 @@ describe('decodeBars', () => {
         errorsTruncated: false,
         ignoredFields: [],
         ignoredFieldsTruncated: false,
+        rejectedByCode: new Map(),
       });
     }
   });
