@@ -86,7 +86,7 @@ export class ServedDatabase {
     beforeAll(async () => {
       this.#database = await createDatabase();
       this.#service = await startService({ DATABASE_URL: this.#database.url, ...env });
-    }, 60_000);
+    });
     afterAll(async () => {
       await this.#service?.stop();
       await this.#database?.drop();

@@ -32,7 +32,7 @@ beforeAll(async () => {
     INSERT INTO bars SELECT id, date_trunc('year', now()) + n * interval '1 minute', n, n + 1, n - 1, n, 1, now()
       FROM series, generate_series(1, ${BARS_A_SERIES}) n`);
   await served.database.query('ANALYZE series, bars');
-}, 120_000);
+});
 
 afterEach(() => {
   for (const answer of open) answer.destroy();
@@ -145,11 +145,7 @@ describe('an export', () => {
       const answer = await openExport(undefined, undefined, headers);
       expect(await exportsInDatabase()).toHaveLength(1);
       answer.destroy();
-      await eventually(
-        'no export in the database',
-        10_000,
-        async () => (await exportsInDatabase()).length === 0,
-      );
+      await eventually('no export in the database', async () => (await exportsInDatabase()).length === 0);
       expect(await readOn(await openExport())).toBe(SERIES * BARS_A_SERIES);
     },
   );
@@ -166,7 +162,7 @@ describe('an export', () => {
     expect(second.status).toBe(503);
     expect(second.headers.get('retry-after')).toBe('5');
     expect(await second.json()).toMatchObject({ code: 'too-many-readers' });
-  }, 30_000);
+  });
 });
 
 describe('an export of which nothing moves', () => {
@@ -198,8 +194,8 @@ describe('an export of which nothing moves', () => {
   it('is cut, and its connection ended', async () => {
     const { port } = server.server.address() as { port: number };
     const answer = await openExport(`http://127.0.0.1:${port}`, '/');
-    await eventually('the export is cut', 10_000, () => stalls === 1);
-    await eventually('its connection is ended', 10_000, () => pool.totalCount === 0);
+    await eventually('the export is cut', () => stalls === 1);
+    await eventually('its connection is ended', () => pool.totalCount === 0);
     expect(await readOn(answer)).toMatchObject({ code: 'ECONNRESET' });
   });
 });

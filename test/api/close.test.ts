@@ -93,7 +93,7 @@ it('an application that is closed refuses the acquires that wait and leaves no t
   });
   expect(answer.ok).toBe(true);
   const files = ['level.signaller', 'level.aggregator', 'provider.limiter', 'event.stream'];
-  await eventually('all that wait have a timer', 10_000, () => {
+  await eventually('all that wait have a timer', () => {
     const setAt = [...timers.values()].join('\n');
     return files.every((file) => setAt.includes(file));
   });
@@ -101,6 +101,6 @@ it('an application that is closed refuses the acquires that wait and leaves no t
   await app.close();
   expect(await waiting).toMatchObject({ granted: false });
   // Much sooner than any of them would end by itself.
-  await eventually('no timer is left', 1_000, () => timers.size === 0).catch(() => undefined);
+  await eventually('no timer is left', () => timers.size === 0).catch(() => undefined);
   expect([...timers.values()]).toEqual([]);
 });

@@ -13,7 +13,7 @@ let service: TestService;
 beforeAll(async () => {
   database = await createDatabase();
   service = await startService({ DATABASE_URL: database.url, MDP_RATE_PROVIDERS: 'p:10:100' });
-}, 60_000);
+});
 afterAll(async () => {
   await service.stop();
   await database.drop();
@@ -92,7 +92,7 @@ it('five pauses of a provider with no bars taken between them open its circuit',
     return [status, json.code];
   };
   expect(await pause(4)).toBe('closed');
-  await eventually('the pause is over', 10_000, async () => (await send())[0] === 202);
+  await eventually('the pause is over', async () => (await send())[0] === 202);
   expect(await pause(4)).toBe('closed');
   expect(await pause(1)).toBe('open');
   expect(await send()).toEqual([429, 'rate-limited']);
@@ -102,8 +102,8 @@ it('streams asked for on one connection do not hold places when it is gone', asy
   const client = await RawClient.to(service.url);
   const request = `GET /v1/feedback/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKENS.read}\r\n\r\n`;
   await client.send(request.repeat(100));
-  await eventually('it is answered', 15_000, () => client.has('HTTP/1.1 200 '));
-  await eventually('one reader is counted', 15_000, async () => (await readers()) === 1);
+  await eventually('it is answered', () => client.has('HTTP/1.1 200 '));
+  await eventually('one reader is counted', async () => (await readers()) === 1);
   client.socket.destroy();
-  await eventually('no reader is left', 15_000, async () => (await readers()) === 0);
+  await eventually('no reader is left', async () => (await readers()) === 0);
 });

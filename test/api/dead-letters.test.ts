@@ -25,7 +25,7 @@ let service: TestService;
 beforeAll(async () => {
   database = await createDatabase();
   service = await startService({ DATABASE_URL: database.url });
-}, 60_000);
+});
 afterAll(async () => {
   await service.stop();
   await database.drop();
@@ -64,7 +64,7 @@ async function call(
 
 const page = async (query = '') => (await call('GET', `/v1/dlq${query}`)).json as Page;
 const isSettled = () =>
-  eventually('the spool is empty', 20_000, async () => {
+  eventually('the spool is empty', async () => {
     const { json } = await call('GET', '/v1/coordinator');
     const { rows } = json as { rows: { spooled: number; residual: number } };
     expect(rows.residual).toBe(0);

@@ -94,7 +94,7 @@ describe('a small body on a connection of its own', () => {
     const before = await counted();
     await told(USUAL, jsonRow({ symbol: '"DIRECT"' }));
     expect(await counted()).toBe(before + 1);
-    await eventually('it is stored', 10_000, async () => {
+    await eventually('it is stored', async () => {
       const answer = await served.service.fetch('/v1/bars?symbols=DIRECT');
       return ((await answer.json()) as { bars: unknown[] }).bars.length === 1;
     });
@@ -112,7 +112,7 @@ it('a service that is stopped refuses small bodies while it writes, and does not
     await idle.send(post('/v1/bars', USUAL, jsonRow()));
     expect((await idle.answers())[0]).toMatch(/^HTTP\/1\.1 202 [^]*Connection: keep-alive/);
     other.process.kill('SIGTERM');
-    await eventually('it drains', 5_000, () => other.output().includes('shutting down'));
+    await eventually('it drains', () => other.output().includes('shutting down'));
     await busy.send(post('/v1/bars', USUAL, jsonRow()));
     const [refusal] = await busy.answers();
     expect(refusal).toMatch(/^HTTP\/1\.1 503 Service Unavailable\r\n[^]*Connection: close\r\n/);

@@ -178,7 +178,7 @@ describe('a service whose database accepts connections and never says a word', (
       MDS_COORDINATOR_CAPACITY: '10',
       MDS_SHUTDOWN_TIMEOUT_SEC: '10',
     });
-  }, 60_000);
+  });
   afterAll(async () => {
     silent.close();
     for (const socket of connections) socket.destroy();
@@ -203,7 +203,7 @@ describe('a service whose database accepts connections and never says a word', (
     expect(taken.json).toMatchObject({ queue: { size: 16, capacity: 10, utilization: 1.6, level: 'hard' } });
 
     service.process.kill('SIGTERM');
-    await eventually('it drains', 5_000, async () => {
+    await eventually('it drains', async () => {
       const { status } = await service.post(eight, undefined, '?ack=durable');
       return status === 503;
     });

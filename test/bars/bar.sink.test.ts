@@ -292,7 +292,7 @@ describe('the sink', () => {
       const ofBar = `FROM bars JOIN series ON id = series_id WHERE symbol = 'WAITED'`;
       await other.query(`BEGIN; SELECT ${ofBar} FOR NO KEY UPDATE OF bars`);
       const late = sink.write([batch(moment(7), 'WAITED', [2])]);
-      await eventually('the late version waits', 5_000, async () => {
+      await eventually('the late version waits', async () => {
         const waiting = await test.query(`SELECT 1 FROM pg_stat_activity
           WHERE datname = current_database() AND wait_event_type = 'Lock'`);
         return waiting.length === 1;
@@ -320,7 +320,7 @@ describe('the sink', () => {
       [1, 2, 3, 4].map((writer) => sink.write([inOrder(moment(writer), writer % 2 === 0 ? days : reversed)])),
     );
     await expect(closes('CROSSED')).resolves.toHaveLength(300);
-  }, 30_000);
+  });
 
   it('does not deadlock when many writers merge the same bars at once', async () => {
     const days = Array.from({ length: 200 }, (_, day) => day);
@@ -373,11 +373,11 @@ describe('the sink', () => {
     await inAnyOrder('RUN', async (groups) => {
       for (const group of groups) await sink.write(group);
     });
-  }, 120_000);
+  });
 
   it('ends so also when they are written at once', async () => {
     await inAnyOrder('ATONCE', (groups) => Promise.all(groups.map((group) => sink.write(group))));
-  }, 120_000);
+  });
 });
 
 describe('a history that takes nothing', () => {

@@ -90,7 +90,7 @@ describe('Versions of one bar', () => {
       { close: 1, from: RECEIVED + 30_000, until: RECEIVED + 30_001 },
       { close: 2, from: RECEIVED + 30_001, until: null },
     ]);
-  }, 60_000);
+  });
 
   it('are not taken for known when a version that is replaced was confirmed at that time', async () => {
     const { sink } = opened;

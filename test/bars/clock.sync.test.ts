@@ -56,14 +56,14 @@ describe('the sync of the clock of receipt', () => {
 
   it('The sync reads it again after each period', async () => {
     await startSync(10);
-    await eventually('it was read again and again', 10_000, () => readings > 3);
+    await eventually('it was read again and again', () => readings > 3);
   });
 
   it("The sync reads it again as soon as the machine's clock was stepped, as it is after a sleep", async () => {
     await startSync();
     serverAhead = 600 * SECOND;
     machineAhead = 600 * SECOND;
-    await eventually('it was read', 10_000, () => readings > 1);
+    await eventually('it was read', () => readings > 1);
     expect(clock.compare()?.machineAheadSeconds).toBeCloseTo(0, 3);
     expect(lines).toEqual([
       expect.stringMatching(/^the clock of receipt was 600\.000 s behind PostgreSQL's/),
@@ -75,10 +75,10 @@ describe('the sync of the clock of receipt', () => {
     await startSync();
     clock.next();
     serverAhead = -30 * SECOND;
-    await eventually('it was tried again', 10_000, () => readings > 1);
+    await eventually('it was tried again', () => readings > 1);
     expect(clock.compare()).toBeUndefined();
     failure = undefined;
-    await eventually('it was read', 10_000, () => clock.compare() !== undefined);
+    await eventually('it was read', () => clock.compare() !== undefined);
     expect(lines).toEqual([
       "PostgreSQL's clock cannot be read, times of receipt go on without it: connect ECONNREFUSED",
       expect.stringMatching(
@@ -106,7 +106,7 @@ describe("PostgreSQL's clock", () => {
     expect(time).toBeLessThanOrEqual(after);
     expect(at).toBeGreaterThan(asked);
     expect(at).toBeLessThan(monotonicMicros());
-    await eventually('the connection has ended', 10_000, async () => {
+    await eventually('the connection has ended', async () => {
       const [row] = await database.query<{ open: number }>(
         "SELECT count(*)::int AS open FROM pg_stat_activity WHERE application_name = 'market-data-store clock'",
       );

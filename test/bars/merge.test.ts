@@ -260,7 +260,7 @@ describe('the locks of a merge', () => {
       await holder.query('BEGIN');
       await holder.query('SELECT FROM bars WHERE series_id < 1000000 AND ts = $1 FOR UPDATE', [middle]);
       const merged = merging.sink.write([version(moment(2), 6)]);
-      await eventually('the merge waits', 20_000, async () => {
+      await eventually('the merge waits', async () => {
         const waiting = await own.query(
           `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`,
         );

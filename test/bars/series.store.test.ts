@@ -119,7 +119,7 @@ describe('An id of a series', () => {
       const [ids] = await store.begin(writer, [[nameOf('A')]]);
       let changed = false;
       const edit = editor.query(change).then(() => (changed = true));
-      await eventually('the change waits', 10_000, async () => {
+      await eventually('the change waits', async () => {
         const waiting = await primary.query('SELECT FROM pg_locks WHERE NOT granted');
         return waiting.length > 0;
       });
@@ -208,5 +208,5 @@ describe('An id of a series', () => {
       }),
       { numRuns: 40 },
     );
-  }, 60_000);
+  });
 });

@@ -38,7 +38,7 @@ interface Rows {
 /** Waits until all that the spool held is written. */
 async function written(running: TestService, residual = 0): Promise<Rows> {
   let rows: Rows | undefined;
-  await eventually('the spool is written', 20_000, async () => {
+  await eventually('the spool is written', async () => {
     ({ rows } = (await (await running.fetch('/v1/coordinator')).json()) as { rows: Rows });
     expect(rows.residual).toBe(residual);
     return rows.spooled === 0;
@@ -59,7 +59,7 @@ describe('on a service under load', () => {
     const running = await start({ MDS_SPOOL_MAX_BYTES: '1048576', MDS_SPOOL_RETAIN_SEC: '1' });
     const load = startLoad(running, 4, 'LIVE', 'durable');
     try {
-      await eventually('bars are taken', 20_000, () => load.acknowledged.size > 500);
+      await eventually('bars are taken', () => load.acknowledged.size > 500);
       for (let round = 0; round < 4; round++) {
         const inspect = await mds(['spool', 'inspect', '--dir', directory.path, '--json']);
         expect(inspect).toMatchObject({ code: 0, stderr: '' });
@@ -81,7 +81,7 @@ describe('on a service under load', () => {
     await written(running);
     expect(await missingBars(running, load.acknowledged, 'LIVE')).toEqual([]);
     expect(running.output()).not.toMatch(/WARN|ERROR/);
-  }, 90_000);
+  });
 });
 
 describe('mds spool repair', () => {
@@ -128,27 +128,23 @@ describe('mds spool repair', () => {
       `has the next start count rows that are missing as lost (${directory.spool}/checkpoint)\n1 repair made\n`,
     ]);
     expect(await written(await start())).toMatchObject({ accepted, committed, lost: 4 });
-  }, 60_000);
+  });
 });
 
 describe('mds spool export', () => {
   it.each([
     ['ndjson', 'application/x-ndjson'],
     ['csv', 'text/csv'],
-  ])(
-    'as %s can be posted back unchanged, and every number is the same',
-    async (format, type) => {
-      directory = await BarsDirectory.make([3]);
-      const { stdout } = await mds(['spool', 'export', '--dir', directory.path, '--format', format]);
-      const before = await exported();
-      await directory.remove();
-      directory = await BarsDirectory.make([0]);
-      const running = await start();
-      expect(await running.post(stdout, type)).toMatchObject({ status: 200, json: { inserted: 6 } });
-      expect(await storedCsv(running)).toEqual(before);
-    },
-    60_000,
-  );
+  ])('as %s can be posted back unchanged, and every number is the same', async (format, type) => {
+    directory = await BarsDirectory.make([3]);
+    const { stdout } = await mds(['spool', 'export', '--dir', directory.path, '--format', format]);
+    const before = await exported();
+    await directory.remove();
+    directory = await BarsDirectory.make([0]);
+    const running = await start();
+    expect(await running.post(stdout, type)).toMatchObject({ status: 200, json: { inserted: 6 } });
+    expect(await storedCsv(running)).toEqual(before);
+  });
 });
 
 describe('mds spool replay', () => {
@@ -207,7 +203,7 @@ describe('mds spool replay', () => {
     const next = await restart(running);
     expect(await contents()).toEqual(before);
     expect(next.output()).toContain('the spool holds 6 rows of 3 batches from before');
-  }, 60_000);
+  });
 
   it('changes nothing when nothing was lost: no revision is added, and a newer version from elsewhere stays', async () => {
     directory = await BarsDirectory.make([0]);
@@ -229,7 +225,7 @@ describe('mds spool replay', () => {
     // It was once: the next start writes nothing.
     const after = await restart(next);
     expect(after.output()).not.toContain('the spool holds');
-  }, 60_000);
+  });
 
   it('goes back to the time asked for only, and says when there is nothing to do', async () => {
     directory = await BarsDirectory.make([2, 3], 5);
@@ -252,5 +248,5 @@ describe('mds spool replay', () => {
     expect(
       (await storedCsv(running)).filter((line) => line !== '' && !line.startsWith('provider')),
     ).toHaveLength(4);
-  }, 60_000);
+  });
 });

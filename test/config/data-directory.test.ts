@@ -147,7 +147,7 @@ describe('the data directory', () => {
       for (const { says } of contenders) expect(says).toMatch(/^holds$|in use by process \d+;/);
       await Promise.all(winners.map(({ child }) => kill(child)));
     }
-  }, 120_000);
+  });
 
   it('is locked though its path is longer than a socket address', async () => {
     path = join(parent, 'x'.repeat(120), 'y'.repeat(120));

@@ -9,7 +9,7 @@ let service: TestService;
 beforeAll(async () => {
   database = await createDatabase();
   service = await startService({ DATABASE_URL: database.url });
-}, 60_000);
+});
 
 afterAll(async () => {
   await service.stop();

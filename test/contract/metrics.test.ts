@@ -20,7 +20,7 @@ let service: TestService;
 beforeAll(async () => {
   database = await createDatabase();
   service = await startService({ DATABASE_URL: database.url, MDS_COORDINATOR_ID: 'bars-test' });
-}, 60_000);
+});
 
 afterAll(async () => {
   await service.stop();

@@ -19,7 +19,7 @@ beforeAll(async () => {
   const document = (await answer.json()) as OpenApiDocument;
   ajv.addSchema({ components: document.components }, 'openapi.json');
   operations = operationsOf(document);
-}, 60_000);
+});
 
 afterAll(async () => {
   await service.stop();

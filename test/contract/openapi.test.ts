@@ -20,7 +20,7 @@ beforeAll(async () => {
   text = await answer.text();
   document = JSON.parse(text) as OpenApiDocument;
   operations = operationsOf(document);
-}, 60_000);
+});
 
 afterAll(async () => {
   await service.stop();
@@ -42,7 +42,7 @@ describe('the document', () => {
           `${severity} ${ruleId}: ${message} at ${location.map(({ pointer }) => pointer).join(', ')}`,
       ),
     ).toEqual([]);
-  }, 60_000);
+  });
 
   it('is OpenAPI 3.1 and has every operation of this release', () => {
     expect(document.openapi).toBe('3.1.0');

@@ -16,7 +16,7 @@ export async function settle(): Promise<void> {
 }
 
 /** Waits until the condition holds; fails after the time given, in milliseconds. */
-export async function until(condition: () => boolean, withinMs = 15_000): Promise<void> {
+export async function until(condition: () => boolean, withinMs = 60_000): Promise<void> {
   const deadline = performance.now() + withinMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`not within ${withinMs} ms: ${condition.toString()}`);

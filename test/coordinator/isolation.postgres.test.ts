@@ -14,7 +14,7 @@ const deadLettered = () => lane.coordinator.snapshot().rows.deadLettered;
 
 /** Waits until as many rows wait though the store takes others, and no other is isolated. */
 async function stuck(rows: number): Promise<void> {
-  await eventually(`${rows} rows wait`, 60_000, () => {
+  await eventually(`${rows} rows wait`, () => {
     const now = isolation();
     return now.waitingRows === rows && now.rows === rows;
   });
@@ -127,7 +127,7 @@ describe('rows that wait while others are stored', () => {
     await stuck(100);
     expect(isolation().cause).toMatchObject({ code: expect.stringMatching(/23514|42P07/) as unknown });
     await lane.coordinator.accept(lane.batch('OTHER', 100, { from: YEAR_2027 }));
-    await eventually('others are stored', 15_000, async () => (await lane.stored('OTHER')) === 100);
+    await eventually('others are stored', async () => (await lane.stored('OTHER')) === 100);
     expect(deadLettered()).toBe(0);
     await lane.test.query(
       `ALTER TABLE bars ATTACH PARTITION bars_2026 FOR VALUES FROM ('2026-01-01T00:00:00Z') TO ('2027-01-01T00:00:00Z')`,
@@ -216,7 +216,7 @@ describe('rows at fault', () => {
     await lane.test.query('ALTER TABLE bars ADD CONSTRAINT thousands CHECK (close <> 666)');
     for (let i = 0; i < 3; i++)
       await lane.coordinator.accept(lane.batch(`BODY${i}`, rows, { close: () => 666 }));
-    await eventually('they are tried apart', 15_000, () => isolation().rows > 0);
+    await eventually('they are tried apart', () => isolation().rows > 0);
     let goodMeanwhile = 0;
     for (let i = 0; isolation().rows > 0; i++) {
       const from = Date.UTC(2026, 0, 5) * 1000 + i * MINUTE_US;

@@ -41,7 +41,7 @@ export interface PostgresLane {
   /** How many bars of a symbol are stored. */
   stored(symbol: string): Promise<number>;
   /** Waits until nothing is left in the spool. */
-  settled(withinMs?: number): Promise<void>;
+  settled(): Promise<void>;
   /** Waits until the circuit is not closed. */
   stopped(): Promise<void>;
   close(): Promise<void>;
@@ -112,12 +112,10 @@ export async function openLane(
     },
     stored: async (symbol) =>
       (await test.query('SELECT 1 FROM bars_ohlcv WHERE symbol = $1', [symbol])).length,
-    settled: (withinMs = 15_000) =>
-      eventually('all is written', withinMs, () =>
-        Promise.resolve(coordinator.snapshot().rows.spooled === 0),
-      ),
+    settled: () =>
+      eventually('all is written', () => Promise.resolve(coordinator.snapshot().rows.spooled === 0)),
     stopped: () =>
-      eventually('the lane is stopped', 15_000, () =>
+      eventually('the lane is stopped', () =>
         Promise.resolve(coordinator.snapshot().circuitState !== 'closed'),
       ),
     close: async () => {

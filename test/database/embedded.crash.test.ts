@@ -134,12 +134,12 @@ describe('the embedded PostgreSQL after a crash', () => {
     async (afterMs) => {
       const at = join(parent, `half-${afterMs}`);
       const killed = service(at);
-      await eventually('a process runs', 30_000, () => processesOf(at).length > 0);
+      await eventually('a process runs', () => processesOf(at).length > 0);
       await sleep(afterMs);
       await killed.kill();
       expect(await ask(await embedded(at).start(), 'SELECT 1')).toBe(1);
       await stopAll();
-      await eventually('no process runs', 30_000, () => processesOf(at).length === 0);
+      await eventually('no process runs', () => processesOf(at).length === 0);
     },
   );
 
@@ -183,7 +183,7 @@ describe('the embedded PostgreSQL after a crash', () => {
       const ending = service(directory, { then });
       const pid = Number(await ending.said('pid'));
       await ending.ended();
-      await eventually('the process has ended', 30_000, () => !isRunning(pid));
+      await eventually('the process has ended', () => !isRunning(pid));
     }
   });
 

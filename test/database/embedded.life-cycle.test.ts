@@ -148,7 +148,7 @@ describe('the embedded PostgreSQL', () => {
 
   it('takes its preferred port again when it is free', async () => {
     // Another program on this machine may happen to take the port in between.
-    await eventually('it has its port again', 25_000, async () => {
+    await eventually('it has its port again', async () => {
       const server = embedded();
       const port = Number(new URL(await server.start()).port);
       await server.stop();
@@ -189,11 +189,7 @@ describe('the embedded PostgreSQL', () => {
     const { pid = 0 } = server;
     process.kill(pid, 'SIGKILL');
     // It answers a moment before the supervisor has seen that it is ready.
-    await eventually(
-      'the supervisor has another server',
-      30_000,
-      () => ![undefined, pid].includes(server.pid),
-    );
+    await eventually('the supervisor has another server', () => ![undefined, pid].includes(server.pid));
     expect(await ask(url, 'SELECT 1')).toBe(1);
     expect(lines).toContain(
       `PostgreSQL (process ${pid}) ended unexpectedly with signal SIGKILL; it is started again`,
@@ -205,14 +201,14 @@ describe('the embedded PostgreSQL', () => {
     const server = embedded();
     const url = await server.start();
     const squatter = createServer();
-    await eventually('its port is taken', 30_000, () => {
+    await eventually('its port is taken', () => {
       // Again when it was back before the port was taken.
       if (server.pid !== undefined && isRunning(server.pid)) process.kill(server.pid, 'SIGKILL');
       return listens(squatter, Number(new URL(url).port));
     });
-    await eventually('it says so', 30_000, () => lines.some((line) => line.includes('another process does')));
+    await eventually('it says so', () => lines.some((line) => line.includes('another process does')));
     await new Promise((resolve) => squatter.close(resolve));
-    await eventually('the server answers', 30_000, () =>
+    await eventually('the server answers', () =>
       ask(url, 'SELECT 1')
         .then(() => true)
         .catch(() => false),
@@ -236,7 +232,6 @@ describe('the embedded PostgreSQL', () => {
     const asleep = ask(url, 'SELECT pg_sleep(60)').catch((error: unknown) => error);
     await eventually(
       'the query runs',
-      30_000,
       async () =>
         (await ask(url, "SELECT count(*)::int FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'")) ===
         1,

@@ -214,7 +214,7 @@ describe('The processes of a server', () => {
     children.forEach((child) => process.kill(child, 'SIGSTOP'));
     await killServer(pid);
     await gone;
-    await eventually('none runs', 10_000, () => ![pid, ...children].some(isRunning));
+    await eventually('none runs', () => ![pid, ...children].some(isRunning));
     await expect(killServer(pid)).resolves.toBeUndefined();
   });
 });

@@ -295,7 +295,7 @@ describe('the copy of an earlier table', () => {
       const observe = { counted: () => void (looks[copier] = (looks[copier] ?? 0) + 1) };
       return copierOf(list, observe).run(new AbortController().signal);
     });
-    await eventually('one replica waits and the other looks again', 60_000, async () => {
+    await eventually('one replica waits and the other looks again', async () => {
       return (await waiting()) === 1 && looks.some((count) => count > 2);
     });
     expect(told.map((list) => list.length).sort()).toEqual([0, 1]);
@@ -365,7 +365,7 @@ describe('the copy of an earlier table', () => {
     const copy = newCopy(client);
     const copied = copy.copyPage(10);
     copied.catch(() => undefined);
-    await eventually('the copy waits', 60_000, async () => (await waiting()) === 1);
+    await eventually('the copy waits', async () => (await waiting()) === 1);
     await writer.query(
       `INSERT INTO bars SELECT id, '2024-01-03Z', 1, 1, 1, 1, 1, '2024-01-10Z' FROM series ON CONFLICT DO NOTHING`,
     );

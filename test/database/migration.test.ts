@@ -34,7 +34,7 @@ describe('the schema', () => {
     const applied = both.map((service) => /schema migrated, (\d+)/.exec(service.output())?.[1] ?? '0');
     expect(applied.sort()).toEqual(['0', String(MIGRATIONS.length)]);
     await expect(test.query('SELECT * FROM schema_migrations')).resolves.toHaveLength(MIGRATIONS.length);
-  }, 60_000);
+  });
 
   it('is used by a role that may not create tables, partitions being made by the admin role', async () => {
     test = await createDatabase('template0');
@@ -58,7 +58,7 @@ describe('the schema', () => {
       await test.query(`DROP OWNED BY ${role}`);
       await test.query(`DROP ROLE ${role}`);
     }
-  }, 60_000);
+  });
 
   it('is seen by the TypeORM command line through the same ormconfig', async () => {
     test = await createDatabase();
@@ -68,7 +68,7 @@ describe('the schema', () => {
       { env: { ...process.env, DATABASE_URL: test.url } },
     );
     expect(stdout).toMatch(/\[X\].*CreateBars/);
-  }, 60_000);
+  });
 
   it('shows the earlier table’s shape in bars_ohlcv', async () => {
     test = await createDatabase();

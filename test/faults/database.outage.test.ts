@@ -73,7 +73,7 @@ const coordinator = async () => (await (await service.fetch('/v1/coordinator')).
 
 /** Not asked by a write: one that comes before it is open is told only after 15 s. */
 const circuitOpens = () =>
-  eventually('the circuit is open', 60_000, async () => (await coordinator()).circuit_state !== 'closed');
+  eventually('the circuit is open', async () => (await coordinator()).circuit_state !== 'closed');
 
 const readiness = async () => {
   const answer = await service.fetch('/readyz');
@@ -89,10 +89,10 @@ const readiness = async () => {
 describe('while PostgreSQL is stopped and started under load', () => {
   it('no write is wrongly answered, the probes tell, and the service recovers by itself', async () => {
     const load = produce();
-    await eventually('bars are stored', 10_000, () => load.acknowledged.size > 500);
+    await eventually('bars are stored', () => load.acknowledged.size > 500);
 
     await postgres.stop();
-    await eventually('/readyz says 503', 10_000, async () => (await readiness()).status === 503);
+    await eventually('/readyz says 503', async () => (await readiness()).status === 503);
     const { body } = await readiness();
     expect(body.ready).toBe(false);
     const database = body.components.find(({ name }) => name === 'database');
@@ -103,12 +103,12 @@ describe('while PostgreSQL is stopped and started under load', () => {
     await expect(service.fetch('/v1/bars?symbols=LOAD').then(({ status }) => status)).resolves.toBe(503);
     // Those of the load wait for the database; once the circuit is open new ones are refused at once.
     await circuitOpens();
-    await eventually('new writes are refused', 60_000, refusesWrites);
+    await eventually('new writes are refused', refusesWrites);
     const storedBefore = load.acknowledged.size;
 
     await startAgain();
-    await eventually('bars are stored again', 15_000, () => load.acknowledged.size > storedBefore + 500);
-    await eventually('/readyz says 200', 5_000, async () => (await readiness()).status === 200);
+    await eventually('bars are stored again', () => load.acknowledged.size > storedBefore + 500);
+    await eventually('/readyz says 200', async () => (await readiness()).status === 200);
     await load.stop();
 
     expect(load.wrong).toEqual([]);
@@ -116,32 +116,32 @@ describe('while PostgreSQL is stopped and started under load', () => {
       [],
     );
     await expect(missingBars(service, load.acknowledged)).resolves.toEqual([]);
-  }, 180_000);
+  });
 
   it('bars are answered 202 all the while, and stored when it is back', async () => {
     const load = produce('AWAY', 'durable');
-    await eventually('bars are taken', 10_000, () => load.acknowledged.size > 500);
+    await eventually('bars are taken', () => load.acknowledged.size > 500);
 
     await postgres.stop();
     await circuitOpens();
     const takenBefore = load.acknowledged.size;
-    await eventually('bars are taken on', 10_000, () => load.acknowledged.size > takenBefore + 500);
+    await eventually('bars are taken on', () => load.acknowledged.size > takenBefore + 500);
     const { circuit_state, rows } = await coordinator();
     expect(circuit_state).not.toBe('closed');
     expect(rows.spooled).toBeGreaterThan(500);
     expect(rows.residual).toBe(0);
-    await eventually('who asks for the commit is refused', 60_000, refusesWrites);
+    await eventually('who asks for the commit is refused', refusesWrites);
     await load.stop();
     expect([...load.outcomes.keys()]).toEqual(['202']);
 
     await startAgain();
-    await eventually('the spool is written', 30_000, async () => {
+    await eventually('the spool is written', async () => {
       const now = await coordinator();
       expect(now.rows.residual).toBe(0);
       return now.rows.spooled === 0;
     });
     await expect(missingBars(service, load.acknowledged, 'AWAY')).resolves.toEqual([]);
-  }, 180_000);
+  });
 
   it('a service that starts before its database serves its probes, and bars once the database is there', async () => {
     await service.stop();
@@ -154,11 +154,11 @@ describe('while PostgreSQL is stopped and started under load', () => {
     await expect(service.fetch('/livez').then(({ status }) => status)).resolves.toBe(200);
     expect((await readiness()).status).toBe(503);
     await startAgain();
-    await eventually('/readyz says 200', 15_000, async () => (await readiness()).status === 200);
+    await eventually('/readyz says 200', async () => (await readiness()).status === 200);
     const load = produce('LATER');
-    await eventually('bars are stored', 15_000, () => load.acknowledged.size > 0);
+    await eventually('bars are stored', () => load.acknowledged.size > 0);
     await load.stop();
-  }, 180_000);
+  });
 
   it('SIGTERM ends it with 0 within its time, also without a database', async () => {
     await postgres.stop();
@@ -171,7 +171,7 @@ describe('while PostgreSQL is stopped and started under load', () => {
     expect(Date.now() - start).toBeLessThan(20_000);
     await startAgain();
     service = await startService({ DATABASE_URL: url });
-  }, 120_000);
+  });
 });
 
 describe('while PostgreSQL hangs', () => {
@@ -184,11 +184,11 @@ describe('while PostgreSQL hangs', () => {
     };
     service = await startService(settings);
     const load = produce('HANG', 'durable');
-    await eventually('bars are taken', 10_000, () => load.acknowledged.size > 500);
+    await eventually('bars are taken', () => load.acknowledged.size > 500);
     const frozen = await signalAll('SIGSTOP');
     try {
       const takenBefore = load.acknowledged.size;
-      await eventually('bars are taken on', 10_000, () => load.acknowledged.size > takenBefore + 500);
+      await eventually('bars are taken on', () => load.acknowledged.size > takenBefore + 500);
       // A reader waits for the database too.
       const read = service.fetch('/v1/bars?symbols=HANG').catch((error: unknown) => error);
       await expect(service.stop()).resolves.toBe(0);
@@ -199,9 +199,9 @@ describe('while PostgreSQL hangs', () => {
     }
     expect(service.output()).toMatch(/stopped/);
     service = await startService(settings);
-    await eventually('the spool is written', 30_000, async () => (await coordinator()).rows.spooled === 0);
+    await eventually('the spool is written', async () => (await coordinator()).rows.spooled === 0);
     await expect(missingBars(service, load.acknowledged, 'HANG')).resolves.toEqual([]);
-  }, 120_000);
+  });
 });
 
 /** Sends a signal to all processes of the server, and tells which: without the others one would go on serving. */

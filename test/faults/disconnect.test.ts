@@ -14,7 +14,7 @@ let service: TestService;
 beforeAll(async () => {
   database = await createDatabase();
   service = await startService({ DATABASE_URL: database.url });
-}, 60_000);
+});
 afterAll(async () => {
   await service.stop();
   await database.drop();
@@ -80,6 +80,6 @@ describe('a client that hangs up in the middle of its body', () => {
 
   it('after the last byte of it has its bars stored, though nobody hears the answer', async () => {
     await hangUp([type, `Content-Length: ${NDJSON.length}`], NDJSON, 'reset');
-    await eventually('they are accepted', 10_000, async () => (await accepted()) === LINES.length);
+    await eventually('they are accepted', async () => (await accepted()) === LINES.length);
   });
 });

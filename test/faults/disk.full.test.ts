@@ -67,7 +67,7 @@ describeUnless(SmallDisk.obstacle(), 'a service whose disk is full', () => {
   };
   const stateOf = async (of: TestService) => (await (await of.fetch('/v1/coordinator')).json()) as State;
   const settled = async (of: TestService) => {
-    await eventually('the spool is written', 20_000, async () => {
+    await eventually('the spool is written', async () => {
       const { rows } = await stateOf(of);
       expect(rows.residual).toBe(0);
       return rows.spooled === 0;
@@ -82,7 +82,7 @@ describeUnless(SmallDisk.obstacle(), 'a service whose disk is full', () => {
   };
   /** Resolves with the rows of the batches until one was taken. */
   const healed = async (of: TestService, rows: number) => {
-    await eventually('bars are taken again', 20_000, async () => (await post(of, rows)).status === 202);
+    await eventually('bars are taken again', async () => (await post(of, rows)).status === 202);
   };
 
   // A batch of 2,000 rows is more than a segment: each begins a new one. One of 10 rows is appended to it.
@@ -111,7 +111,7 @@ describeUnless(SmallDisk.obstacle(), 'a service whose disk is full', () => {
       expect(books.accepted).toBe((taken + 1) * rows);
       expect(await stored()).toBe(books.accepted);
       expect((await stateOf(running)).level).toBe('ok');
-    }, 60_000);
+    });
   }
 
   it('is killed and started again: writes what it took, and makes room for more', async () => {
@@ -131,7 +131,7 @@ describeUnless(SmallDisk.obstacle(), 'a service whose disk is full', () => {
     await healed(third, 500);
     await settled(third);
     expect(await stored()).toBe(2_000);
-  }, 60_000);
+  });
 
   it('keeps what PostgreSQL refuses in the spool until the dead letter has room', async () => {
     const running = await start();
@@ -142,7 +142,7 @@ describeUnless(SmallDisk.obstacle(), 'a service whose disk is full', () => {
     await disk.fill();
     await database.query('COMMIT');
 
-    await eventually('the dead letter finds no room', 15_000, () =>
+    await eventually('the dead letter finds no room', () =>
       running.output().includes('the dead letters cannot be used now'),
     );
     expect(await stateOf(running)).toMatchObject({ dlq_records: 0, rows: { spooled: 100, residual: 0 } });
@@ -153,5 +153,5 @@ describeUnless(SmallDisk.obstacle(), 'a service whose disk is full', () => {
       rows: { committed: 99, dead_lettered: 1, residual: 0 },
     });
     expect(await stored()).toBe(99);
-  }, 60_000);
+  });
 });

@@ -30,7 +30,7 @@ describe('a service with its own database', () => {
     for (let round = 0; round < 3; round += 1) {
       const load = startLoad(service, 4, `KILL${round}`);
       try {
-        await eventually('bars are stored', 10_000, () => load.acknowledged.size > 1_000);
+        await eventually('bars are stored', () => load.acknowledged.size > 1_000);
       } finally {
         await service.kill();
         await load.stop();
@@ -43,7 +43,7 @@ describe('a service with its own database', () => {
       for (const [ts, close] of load.acknowledged) stored.set(ts, close);
     }
     expect(stored.size).toBeGreaterThan(1_000);
-  }, 90_000);
+  });
 
   it('tells a second service on the same data directory in one sentence, and goes on serving', async () => {
     directory = await makeOpenDirectory();
@@ -52,7 +52,7 @@ describe('a service with its own database', () => {
     expect(second.code).toBe(1);
     expect(second.output.trim()).toMatch(/^the data directory \S+ is in use by process \d+; .*$/);
     await expect(service.fetch('/readyz').then(({ status }) => status)).resolves.toBe(200);
-  }, 60_000);
+  });
 
   it('leaves no server behind when it is stopped, and exits 0', async () => {
     directory = await makeOpenDirectory();
@@ -61,7 +61,7 @@ describe('a service with its own database', () => {
     await expect(service.stop()).resolves.toBe(0);
     const port = Number(new URL(url).port);
     await expect(fetch(`http://127.0.0.1:${port}`)).rejects.toThrow();
-  }, 60_000);
+  });
 });
 
 describe('a service that is killed with bars only in its spool', () => {
@@ -72,7 +72,7 @@ describe('a service that is killed with bars only in its spool', () => {
       service = await startService({ DATABASE_URL: NO_DATABASE, MDS_DATA_DIR: spool });
       const load = startLoad(service, 4, 'SPOOL', 'durable');
       try {
-        await eventually('bars are taken', 10_000, () => load.acknowledged.size > 1_000);
+        await eventually('bars are taken', () => load.acknowledged.size > 1_000);
       } finally {
         await service.kill();
         await load.stop();
@@ -83,7 +83,6 @@ describe('a service that is killed with bars only in its spool', () => {
       service = next;
       await eventually(
         'every bar is stored',
-        15_000,
         async () => (await missingBars(next, load.acknowledged, 'SPOOL')).length === 0,
       );
       const state = (await (await next.fetch('/v1/coordinator')).json()) as Record<string, unknown>;
@@ -93,5 +92,5 @@ describe('a service that is killed with bars only in its spool', () => {
       await database.drop();
       await rm(spool, { recursive: true, force: true });
     }
-  }, 60_000);
+  });
 });

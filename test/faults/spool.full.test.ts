@@ -34,7 +34,7 @@ beforeAll(async () => {
   database = await createDatabase();
   directory = await mkdtemp(join(tmpdir(), 'mds-full-'));
   service = await start(NO_DATABASE);
-}, 60_000);
+});
 afterAll(async () => {
   await service.stop();
   await database.drop();
@@ -69,7 +69,7 @@ describe('a service without a database and with a small spool', () => {
     const request = post('/v1/bars', HEADERS, body);
     await sender.send(request.subarray(0, -10_000));
     const before = await refusedUnread();
-    await eventually('the room is kept', 5_000, async () => {
+    await eventually('the room is kept', async () => {
       const { status, json } = await service.post('\n'.repeat(500_000));
       if (status === 422) return false;
       expect([status, json.code]).toEqual([503, 'spool-full']);
@@ -97,7 +97,7 @@ describe('a service without a database and with a small spool', () => {
   it('gives the room back when the sender of a body goes', async () => {
     const { sender } = await underWay(' '.repeat(700_000));
     sender.socket.destroy();
-    await eventually('there is room again', 5_000, async () => {
+    await eventually('there is room again', async () => {
       const { status, json } = await service.post('\n'.repeat(500_000));
       return status === 422 && json.code === 'no-bars';
     });
@@ -130,7 +130,7 @@ describe('a service without a database and with a small spool', () => {
       level: 'hard',
       rows: { accepted, committed: 0, spooled: accepted, residual: 0 },
     });
-  }, 30_000);
+  });
 
   it('refuses no more than a hundred bodies a second at once, and tells each when to come back', async () => {
     const begun = performance.now();
@@ -153,7 +153,7 @@ describe('a service without a database and with a small spool', () => {
     await expect(service.stop()).resolves.toBe(0);
     expect(performance.now() - begun).toBeLessThan(10_000);
     service = await start(database.url);
-    await eventually('the spool is written', 15_000, async () => {
+    await eventually('the spool is written', async () => {
       const { rows } = (await (await service.fetch('/v1/coordinator')).json()) as {
         rows: { spooled: number; residual: number };
       };
@@ -163,5 +163,5 @@ describe('a service without a database and with a small spool', () => {
     const [count] = await database.query<{ n: string }>('SELECT count(*) AS n FROM bars');
     expect(Number(count?.n)).toBe(accepted);
     expect((await service.post(batch(), undefined, '?ack=durable')).status).toBe(202);
-  }, 60_000);
+  });
 });

@@ -12,7 +12,6 @@ import { describeWith } from '../support/requirement.js';
 import { startService, type TestService } from '../support/service.js';
 
 const ROWS = 5_000;
-const PATIENCE_MS = 40_000;
 
 let database: TestDatabase;
 let directory: string;
@@ -82,7 +81,6 @@ describeWith('cc', 'A service whose disk does not read the spool when it starts'
       // The checkpoint is written four times a second.
       await eventually(
         'the ledger is on disk',
-        10_000,
         async () => (await readdir(join(directory, 'spool'))).length > 1,
       );
       await new Promise((resolve) => setTimeout(resolve, 1_000));
@@ -91,10 +89,8 @@ describeWith('cc', 'A service whose disk does not read the spool when it starts'
 
       reads.fail();
       const after = await start(reads.env);
-      await eventually('the rows are known', 10_000, async () => (await rowsOf(after)).unread === ROWS);
-      await eventually('the reader has been there', 10_000, () =>
-        after.output().includes('the disk does not read'),
-      );
+      await eventually('the rows are known', async () => (await rowsOf(after)).unread === ROWS);
+      await eventually('the reader has been there', () => after.output().includes('the disk does not read'));
       expect((await after.post(bodyOf(1, 'OTHER'))).status).toBe(200);
       // Longer than five tries ever took.
       await new Promise((resolve) => setTimeout(resolve, 8_000));
@@ -114,8 +110,8 @@ describeWith('cc', 'A service whose disk does not read the spool when it starts'
       expect(await (await after.fetch('/metrics')).text()).toMatch(/^mds_rows_unread 5000$/m);
 
       reads.heal();
-      await eventually('all rows are stored', PATIENCE_MS, async () => (await storedRows()) === ROWS + 1);
-      await eventually('the books say so', 5_000, async () => (await rowsOf(after)).unread === 0);
+      await eventually('all rows are stored', async () => (await storedRows()) === ROWS + 1);
+      await eventually('the books say so', async () => (await rowsOf(after)).unread === 0);
       expect(await rowsOf(after)).toMatchObject({
         accepted: ROWS + 1,
         committed: ROWS + 1,
@@ -125,7 +121,7 @@ describeWith('cc', 'A service whose disk does not read the spool when it starts'
     } finally {
       reads.remove();
     }
-  }, 120_000);
+  });
 });
 
 describe('A service whose spool is moved away', () => {
@@ -135,7 +131,7 @@ describe('A service whose spool is moved away', () => {
     expect((await running.post(bodyOf(10, 'A'), undefined, '?ack=durable')).status).toBe(202);
     await rename(spool, `${spool}.moved`);
     let code: string | undefined;
-    await eventually('bars are refused', 10_000, async () => {
+    await eventually('bars are refused', async () => {
       const answer = await running.post(bodyOf(10, 'B'), undefined, '?ack=durable');
       ({ code } = answer.json);
       return answer.status === 503;
@@ -150,18 +146,18 @@ describe('A service whose spool is moved away', () => {
     expect(await readdir(directory)).not.toContain('spool');
 
     await rename(`${spool}.moved`, spool);
-    await eventually('bars are taken', 10_000, async () => {
+    await eventually('bars are taken', async () => {
       const { status } = await running.post(bodyOf(10, 'C'), undefined, '?ack=durable');
       return status === 202;
     });
     await running.kill();
     const after = await start();
-    await eventually('all is written', 20_000, async () => (await rowsOf(after)).spooled === 0);
+    await eventually('all is written', async () => (await rowsOf(after)).spooled === 0);
     expect(await rowsOf(after)).toMatchObject({ residual: 0, unread: 0 });
     const [row] = await database.query<{ symbols: string }>(
       'SELECT count(DISTINCT symbol) AS symbols FROM series JOIN bars ON bars.series_id = series.id WHERE symbol IN ($1, $2)',
       ['A', 'C'],
     );
     expect(row?.symbols).toBe('2');
-  }, 60_000);
+  });
 });

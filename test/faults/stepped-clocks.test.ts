@@ -103,7 +103,7 @@ describeWith('faketime', 'The clocks of machines', () => {
 
       time.setAhead(0);
       await start(time, { MDS_DATA_DIR: directory });
-      await eventually('both are written', 20_000, async () => (await storedClose()) === 2);
+      await eventually('both are written', async () => (await storedClose()) === 2);
       await expect(database.query('SELECT close FROM bar_revisions')).resolves.toEqual([{ close: 1 }]);
     },
   );

@@ -20,7 +20,6 @@ const TIMEOUT_MS = 8_000;
 /** Beyond the time-out the service would have ended itself with 1. */
 const STOP = { MDS_SHUTDOWN_TIMEOUT_SEC: String(TIMEOUT_MS / 1_000) };
 /** Long enough for the first start of an embedded server on a slow machine. */
-const PATIENCE_MS = 60_000;
 
 const releasers: (() => unknown)[] = [];
 let directory: string;
@@ -95,7 +94,7 @@ describe('The end of a service', () => {
     expect(service.output()).not.toMatch(/is written\b|are settled/);
 
     const next = await start({ DATABASE_URL: database.url });
-    await eventually('the rows are written', 20_000, async () => (await storedRows(next)) === 20);
+    await eventually('the rows are written', async () => (await storedRows(next)) === 20);
     await expect(next.stop()).resolves.toBe(0);
     expect(next.output()).toMatch(/all queued rows are settled, none stays in the spool/);
   });
@@ -109,10 +108,10 @@ describe('The end of a service', () => {
     await expect(service.stop()).resolves.toBe(0);
     expect(service.output()).toMatch(/20 rows .+ stay in the spool/);
     expect(service.output()).toMatch(/\[shutdown\] stopped/);
-    await eventually('no process of the server is left', 10_000, () => !pids.some(isRunning));
+    await eventually('no process of the server is left', () => !pids.some(isRunning));
 
     const next = await start({});
-    await eventually('the rows are written', 20_000, async () => (await storedRows(next)) === 20);
+    await eventually('the rows are written', async () => (await storedRows(next)) === 20);
   });
 
   it('SIGTERM ends a service that connects to a database that says nothing with 0', async () => {
@@ -123,7 +122,7 @@ describe('The end of a service', () => {
     releasers.push(() => silent.close());
     const { port } = silent.address() as AddressInfo;
     const service = launch({ DATABASE_URL: `postgres://nobody@127.0.0.1:${port}/none` });
-    await eventually('it connects', PATIENCE_MS, () => sockets.size > 0);
+    await eventually('it connects', () => sockets.size > 0);
     service.process.kill('SIGTERM');
     await expect(service.ended).resolves.toBe(0);
     expect(service.output()).toMatch(/\[shutdown\] stopped/);
@@ -137,7 +136,7 @@ describe('The end of a service', () => {
     releasers.push(() => holder.end());
     await holder.query('BEGIN; LOCK TABLE schema_migrations IN ACCESS EXCLUSIVE MODE');
     const service = launch({ DATABASE_URL: database.url });
-    await eventually('it waits for the lock', PATIENCE_MS, () => isWaiting(database));
+    await eventually('it waits for the lock', () => isWaiting(database));
     service.process.kill('SIGTERM');
     await expect(service.ended).resolves.toBe(0);
     expect(service.output()).toMatch(/\[shutdown\] stopped/);
@@ -149,7 +148,7 @@ describe('The end of a service', () => {
     'the embedded server is ready',
   ])('ends a service that starts, when %s, with 0 and leaves no process', async (when) => {
     const service = launch({});
-    await eventually(when, PATIENCE_MS, () => {
+    await eventually(when, () => {
       const processes = processesOf(directory);
       if (when === 'the embedded server is ready')
         return readRunningUrl(join(directory, 'postgres')) !== undefined;
@@ -159,7 +158,7 @@ describe('The end of a service', () => {
     });
     service.process.kill('SIGTERM');
     await expect(service.ended).resolves.toBe(0);
-    await eventually('no process is left', 10_000, () => processesOf(directory).length === 0);
+    await eventually('no process is left', () => processesOf(directory).length === 0);
     expect(service.output()).toMatch(/stopped/);
   });
 
@@ -167,12 +166,12 @@ describe('The end of a service', () => {
     // The cluster is there: its server needs a moment to be ready.
     await (await start({})).stop();
     const service = launch({});
-    await eventually('the server runs', PATIENCE_MS, () => processesOf(directory).length > 0);
+    await eventually('the server runs', () => processesOf(directory).length > 0);
     const pids = freezeEmbedded();
     await sleep(300);
     service.process.kill('SIGTERM');
     await expect(service.ended).resolves.toBe(0);
-    await eventually('no process is left', 10_000, () => !pids.some(isRunning));
+    await eventually('no process is left', () => !pids.some(isRunning));
   });
 
   it('A second SIGTERM ends the service at once with 1', async () => {
@@ -185,7 +184,7 @@ describe('The end of a service', () => {
     const service = await start({ DATABASE_URL: database.url, MDS_SHUTDOWN_TIMEOUT_SEC: '600' });
     await take(service, 1);
     service.process.kill('SIGTERM');
-    await eventually('it stops', 10_000, () => service.output().includes('shutting down'));
+    await eventually('it stops', () => service.output().includes('shutting down'));
     // Sooner it is taken for the signal that npm passes on.
     await sleep(1_100);
     const exit = once(service.process, 'exit');
@@ -200,7 +199,7 @@ describe('A hang-up', () => {
     releasers.push(() => database.drop());
     const service = await start({ DATABASE_URL: database.url });
     service.process.kill('SIGHUP');
-    await eventually('it says so', 10_000, () => service.output().includes('received SIGHUP'));
+    await eventually('it says so', () => service.output().includes('received SIGHUP'));
     await expect(service.post(bars(1))).resolves.toMatchObject({ status: 200 });
     await expect(service.stop()).resolves.toBe(0);
   });

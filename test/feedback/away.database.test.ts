@@ -45,17 +45,17 @@ describe('a store whose database goes away', () => {
     url = await postgres.start();
     store = await startStore();
     endings.push(() => store.stop());
-  }, 90_000);
+  });
 
   afterAll(async () => {
     for (const end of endings.reverse()) await end();
-  }, 60_000);
+  });
 
   it('is soft for as long as its circuit is not closed, takes bars all the while, and says why', async () => {
     const feedback = await follow(store, 'feedback');
     await postgres.stop();
     expect((await post(1)).status).toBe(202);
-    await eventually('the provider is slowed', 30_000, async () => (await scaleOf(store)) === 0.5);
+    await eventually('the provider is slowed', async () => (await scaleOf(store)) === 0.5);
     const taken = await post(1);
     // The answer, its header, the coordinator and the latest event say the same.
     const latest = (await (await store.fetch('/v1/feedback')).json()) as { events: { level: string }[] };
@@ -69,15 +69,15 @@ describe('a store whose database goes away', () => {
 
     postgres = serverOn(Number(new URL(url).port));
     await postgres.start();
-    await eventually('the provider is released', 30_000, async () => (await scaleOf(store)) === 1);
+    await eventually('the provider is released', async () => (await scaleOf(store)) === 1);
     expect(await levelOf(store)).toBe('ok');
-    await eventually('it is told', 10_000, () => feedback.events.length >= 2);
+    await eventually('it is told', () => feedback.events.length >= 2);
     expect(feedback.events.map(({ level, reason }) => [level, reason])).toEqual([
       ['soft', 'circuit_open'],
       ['ok', 'circuit_closed'],
     ]);
     feedback.stop();
-  }, 90_000);
+  });
 
   it('holds its producers from the start when it was killed with too long a spool', async () => {
     await postgres.stop();
@@ -85,13 +85,13 @@ describe('a store whose database goes away', () => {
     await expect(levelOf(store)).resolves.toBe('hard');
     await store.kill();
     store = await startStore();
-    await eventually('the provider is paused', 10_000, async () => (await scaleOf(store)) === 0);
+    await eventually('the provider is paused', async () => (await scaleOf(store)) === 0);
     const refused = await post(1);
     expect([refused.status, refused.json.code]).toEqual([429, 'rate-limited']);
 
     postgres = serverOn(Number(new URL(url).port));
     await postgres.start();
-    await eventually('the provider is released', 30_000, async () => (await scaleOf(store)) === 1);
+    await eventually('the provider is released', async () => (await scaleOf(store)) === 1);
     expect((await post(1)).status).toBe(202);
-  }, 90_000);
+  });
 });

@@ -51,7 +51,7 @@ describeWith('redis-server', 'while Redis is away', () => {
     endings.push(() => listener.close());
     store = await startService({ DATABASE_URL: url, ...storeSettings('first', redis.url, HEARTBEAT_MS) });
     endings.push(() => store.stop());
-  }, 90_000);
+  });
 
   afterEach(async () => {
     redis.process.kill('SIGCONT');
@@ -60,21 +60,21 @@ describeWith('redis-server', 'while Redis is away', () => {
 
   afterAll(async () => {
     for (const end of endings.reverse()) await end();
-  }, 120_000);
+  });
 
   it('a level that became ok is told within two heartbeats of the return of a Redis killed at hard', async () => {
     const { heard } = listener;
-    await eventually('Redis is found', 20_000, async () => (await redisStateOf(store)) === 'healthy');
+    await eventually('Redis is found', async () => (await redisStateOf(store)) === 'healthy');
     const { port } = new URL(await postgres.start());
     await postgres.stop();
     const answered = await overrun(store);
-    await eventually('hard is heard', 20_000, () => heard.at(-1)?.level === 'hard');
+    await eventually('hard is heard', () => heard.at(-1)?.level === 'hard');
 
     await redis.kill();
-    await eventually('the outage is shown', 20_000, async () => (await redisStateOf(store)) === 'degraded');
+    await eventually('the outage is shown', async () => (await redisStateOf(store)) === 'degraded');
     postgres = serverOn(Number(port));
     await postgres.start();
-    await eventually('the level is ok', 20_000, async () => (await levelOf(store)) === 'ok');
+    await eventually('the level is ok', async () => (await levelOf(store)) === 'ok');
     await answered();
     // Long enough for the heartbeat after ok to be lost too.
     await pause(1.5 * HEARTBEAT_MS);
@@ -83,17 +83,17 @@ describeWith('redis-server', 'while Redis is away', () => {
 
     await redis.start();
     const back = performance.now();
-    await eventually('ok is heard', 10_000, () => heard.at(-1)?.level === 'ok');
+    await eventually('ok is heard', () => heard.at(-1)?.level === 'ok');
     const told = heard.find(({ at, level }) => at > back && level === 'ok');
     expect((told?.at ?? Infinity) - back).toBeLessThan(2 * HEARTBEAT_MS);
-    await eventually('Redis is found', 20_000, async () => (await redisStateOf(store)) === 'healthy');
+    await eventually('Redis is found', async () => (await redisStateOf(store)) === 'healthy');
     // Once that it is away and once that it is back, however often it was tried meanwhile.
     const said = store.output().match(/cannot be used to publish feedback: [a-z ]*/g);
     expect(said).toEqual([
       expect.not.stringContaining('works again'),
       expect.stringContaining('works again'),
     ]);
-  }, 120_000);
+  });
 
   it('bars are taken as fast as before, though each post has a level to tell', async () => {
     const { heard } = listener;
@@ -108,7 +108,7 @@ describeWith('redis-server', 'while Redis is away', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const before = await toldBy(store);
       times.up.push(await postAll());
-      await eventually('they are all told', 20_000, async () => (await toldBy(store)) >= before + 2 * POSTS);
+      await eventually('they are all told', async () => (await toldBy(store)) >= before + 2 * POSTS);
       redis.process.kill('SIGSTOP');
       times.silent.push(await postAll());
       redis.process.kill('SIGCONT');
@@ -116,11 +116,11 @@ describeWith('redis-server', 'while Redis is away', () => {
       const silence = heard.length;
       times.killed.push(await postAll());
       await redis.start();
-      await eventually('the level is told again', 20_000, () => heard.length > silence);
+      await eventually('the level is told again', () => heard.length > silence);
     }
     expect(median(times.killed) / median(times.up)).toBeLessThan(MOST_SLOWER);
     expect(median(times.silent) / median(times.up)).toBeLessThan(MOST_SLOWER);
-  }, 120_000);
+  });
 });
 
 function median(values: number[]): number {

@@ -81,7 +81,7 @@ export async function overrun(store: TestService): Promise<() => Promise<unknown
   const posts = Array.from({ length: (0.8 * CAPACITY) / 100 }, () =>
     postBars(store, bars(100)).catch(() => undefined),
   );
-  await eventually('the level is hard', 20_000, async () => (await levelOf(store)) === 'hard');
+  await eventually('the level is hard', async () => (await levelOf(store)) === 'hard');
   return () => Promise.all(posts);
 }
 

@@ -214,7 +214,7 @@ describeWith('redis-server', 'B5: an event from the future on the Redis channel'
     });
     try {
       await client.connect();
-      await eventually('Redis is found', 20_000, async () => (await redisStateOf(store)) === 'healthy');
+      await eventually('Redis is found', async () => (await redisStateOf(store)) === 'healthy');
       const tell = (fields: object) => client.publish('feedback', JSON.stringify(event(fields)));
       for (let i = 0; i < 20; i++) await tell({ coordinator_id: 'ahead', level: 'hard', ts: 1e15 });
       await tell({ coordinator_id: 'punctual', level: 'soft' });
@@ -226,7 +226,7 @@ describeWith('redis-server', 'B5: an event from the future on the Redis channel'
           .map(({ coordinator_id }) => coordinator_id)
           .filter((name) => /ahead|punctual/.test(name));
       };
-      await eventually('the next one is heard', 20_000, async () => (await heard()).includes('punctual'));
+      await eventually('the next one is heard', async () => (await heard()).includes('punctual'));
       expect(await heard()).toEqual(['punctual']);
       expect(store.output().match(/an event of "ahead" is dated/g)).toHaveLength(1);
     } finally {

@@ -313,7 +313,7 @@ describe('D3: answers are compressed for those who ask for it', () => {
   async function answerHead(path: string): Promise<RawAnswer> {
     const one = await client();
     await one.send(GET(path, `authorization: Bearer ${TOKENS.read}`, 'accept-encoding: gzip'));
-    await eventually('the head has come', 10_000, () => one.has('\r\n\r\n'));
+    await eventually('the head has come', () => one.has('\r\n\r\n'));
     return parse(one.rest());
   }
 });
@@ -339,7 +339,7 @@ describe('A12: while the database is away', () => {
       const before = service.output().length;
       const answer = await service.fetch('/v1/series', { headers: { 'x-request-id': 'asked-once' } });
       expect([answer.status, await answer.json()]).toMatchObject([503, { code: 'database-unavailable' }]);
-      await eventually('it is logged', 10_000, () => service.output().includes('database-unavailable: '));
+      await eventually('it is logged', () => service.output().includes('database-unavailable: '));
       const logged = service.output().slice(before);
       expect(logged).toMatch(/WARN.*database-unavailable: .*ECONNREFUSED/);
       expect(logged).not.toMatch(/^\s+(?:"stack"|at )/m);

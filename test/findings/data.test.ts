@@ -89,7 +89,7 @@ describe('A4: symbols that differ only in case', () => {
       });
       expect(answer.status).toBe(202);
     }
-    await eventually('both are stored', 30_000, async () => (await stored()).length === 2);
+    await eventually('both are stored', async () => (await stored()).length === 2);
     expect(await stored()).toEqual([common, preferred]);
   });
 
@@ -151,7 +151,7 @@ describe('A4: symbols that differ only in case', () => {
 describe('A9: fields and columns that no bar has', () => {
   // What is answered with 202 is written later: not while the next test looks.
   afterEach(() =>
-    eventually('all bars are written', 30_000, async () => {
+    eventually('all bars are written', async () => {
       const { rows } = JSON.parse(await served.get('/v1/coordinator')) as { rows: { spooled: number } };
       return rows.spooled === 0;
     }),

@@ -102,7 +102,7 @@ describe('D1: lag, the room of the spool, and freshness', () => {
   beforeAll(async () => {
     database = await createDatabase();
     service = await startService(env());
-  }, 60_000);
+  });
   afterAll(async () => {
     await service.stop();
     await database.drop();
@@ -123,14 +123,14 @@ describe('D1: lag, the room of the spool, and freshness', () => {
       '?ack=durable',
     );
     expect(sent.status).toBe(202);
-    await eventually('the bar that waits is seen', 30_000, async () => {
+    await eventually('the bar that waits is seen', async () => {
       const scraped = await scrapeOf(service);
       const value = (name: string) => scraped.value(name);
       return above(value('mds_spool_oldest_age_seconds'), 0) && above(value('mds_spool_unsettled_bytes'), 0);
     });
     await database.query('ALTER TABLE series_away RENAME TO series');
 
-    await eventually('nothing waits, and what is kept for replay does not count', 60_000, async () => {
+    await eventually('nothing waits, and what is kept for replay does not count', async () => {
       const scraped = await scrapeOf(service);
       const value = (name: string) => scraped.value(name);
       return (
@@ -140,7 +140,7 @@ describe('D1: lag, the room of the spool, and freshness', () => {
         above(value('mds_last_commit_timestamp_seconds'), start)
       );
     });
-  }, 120_000);
+  });
 
   it('are not forgotten by a restart', async () => {
     await service.post(
@@ -157,7 +157,7 @@ describe('D1: lag, the room of the spool, and freshness', () => {
     service = await startService(env());
     const newest = (exposition: Exposition, interval: string) =>
       exposition.value('mds_last_bar_timestamp_seconds', { provider: 'ibkr', interval });
-    await eventually('what was stored before is known', 30_000, async () => {
+    await eventually('what was stored before is known', async () => {
       const scraped = await scrapeOf(service);
       return (
         newest(scraped, '1d') === Date.parse('2026-01-05') / 1_000 &&

@@ -64,7 +64,7 @@ describe('C3: a provider for which no rate is set', () => {
     const scraped = await scrape(served);
     expect(scraped.value('pipeline_rate_scale_factor', { provider: 'ibkr' })).toBe(1);
     expect(scraped.value('pipeline_backpressure_state', { provider: 'ibkr' })).toBe(0);
-    await eventually('its scale is told', 10_000, () => stream.events.length === 1);
+    await eventually('its scale is told', () => stream.events.length === 1);
     expect(stream.events[0]).toMatchObject({ provider: 'ibkr', scale: 1, reason: 'ok' });
     stream.stop();
   });
@@ -72,11 +72,11 @@ describe('C3: a provider for which no rate is set', () => {
   it('follows the level, is told so, and is not refused', async () => {
     const stream = await follow(served.service, 'adjustment');
     await tell(served, 'hard');
-    await eventually('the scale is 0', 10_000, async () => (await entryOf('ibkr'))?.scale === 0);
+    await eventually('the scale is 0', async () => (await entryOf('ibkr'))?.scale === 0);
     const scraped = await scrape(served);
     expect(scraped.value('pipeline_rate_scale_factor', { provider: 'ibkr' })).toBe(0);
     expect(scraped.value('pipeline_backpressure_state', { provider: 'ibkr' })).toBe(2);
-    await eventually('it is told', 10_000, () => stream.events.at(-1)?.['scale'] === 0);
+    await eventually('it is told', () => stream.events.at(-1)?.['scale'] === 0);
     expect(stream.events.at(-1)).toMatchObject({ provider: 'ibkr', reason: 'hard' });
     stream.stop();
 
@@ -100,9 +100,9 @@ describe('C3: a provider for which no rate is set', () => {
     const refused = await post(served, 'ibkr');
     expect([refused.status, refused.json.code]).toEqual([429, 'rate-limited']);
     await tell(served, 'ok');
-    await eventually('it is released', 10_000, async () => (await entryOf('ibkr'))?.scale === 1);
+    await eventually('it is released', async () => (await entryOf('ibkr'))?.scale === 1);
     expect((await post(served, 'ibkr')).status).toBe(202);
-    await eventually('it is logged', 10_000, () =>
+    await eventually('it is logged', () =>
       served.service.output().includes('ibkr may send at 1 of the rate that is set (ok)'),
     );
   });
@@ -135,10 +135,10 @@ describe('C3: providers that a client makes up', () => {
     const put = await send(served, 'PUT', 'rate-control/providers/real', { refill_rate: 10, burst: 10 });
     expect(put.status).toBe(200);
     await tell(served, 'soft');
-    await eventually('all are slowed', 10_000, async () =>
+    await eventually('all are slowed', async () =>
       (await entriesOf(served)).every(({ scale }) => scale === 0.5),
     );
-    await eventually('it is a line', 10_000, () => served.service.output().includes('and 995 more may send'));
+    await eventually('it is a line', () => served.service.output().includes('and 995 more may send'));
   });
 });
 
@@ -170,10 +170,10 @@ describe('C2: two stores that post their events to each other', () => {
       stores.push(store);
       endings.push(() => store.stop());
     }
-  }, 120_000);
+  });
   afterAll(async () => {
     for (const end of endings.reverse()) await end();
-  }, 60_000);
+  });
 
   const storeAt = (at: number): TestService => {
     const store = stores[at];
@@ -200,7 +200,7 @@ describe('C2: two stores that post their events to each other', () => {
     expect(await scaleIn(second())).toBe(1);
     const lock = await lockedBars(urls[0]);
     expect((await take(first(), 0, 900)).status).toBe(202);
-    await eventually('the second holds its provider', 20_000, async () => (await scaleIn(second())) === 0);
+    await eventually('the second holds its provider', async () => (await scaleIn(second())) === 0);
     const { events } = (await (await second().fetch('/v1/feedback')).json()) as {
       events: Record<string, unknown>[];
     };
@@ -209,7 +209,7 @@ describe('C2: two stores that post their events to each other', () => {
     ]);
     // An event that was sent back would come in the first's own name, and be warned of.
     await lock.release();
-    await eventually('the second is released', 20_000, async () => (await scaleIn(second())) === 1);
+    await eventually('the second is released', async () => (await scaleIn(second())) === 1);
     expect(await scaleIn(first())).toBe(1);
     // Its own crossings and nothing that came back.
     const told = await eventsOf(first());
@@ -220,7 +220,7 @@ describe('C2: two stores that post their events to each other', () => {
       const config = await (await store.fetch('/v1/config')).text();
       expect([store.output(), health, config].join()).not.toContain(FEEDBACK_TOKEN);
     }
-  }, 90_000);
+  });
 });
 
 describe('C2: a store whose token for another is wrong', () => {
@@ -240,7 +240,7 @@ describe('C2: a store whose token for another is wrong', () => {
       const lock = await lockedBars(database.url);
       const bars = Array.from({ length: 9 }, (_, at) => bar({ symbol: `S${at}` }));
       await store.post(write(bars, 'csv'), TYPES.csv, '?ack=durable');
-      await eventually('it is logged', 20_000, () =>
+      await eventually('it is logged', () =>
         store.output().includes('answered 403: it wants another token (MDS_FB_HTTP_TOKEN)'),
       );
       expect(store.output()).not.toContain(TOKENS.read);
@@ -249,7 +249,7 @@ describe('C2: a store whose token for another is wrong', () => {
       await store.stop();
       await database.drop();
     }
-  }, 90_000);
+  });
 });
 
 describe('C4: MDP_FB_USE_CORE_CONTRACTS=false', () => {
@@ -269,7 +269,7 @@ describe('C4: MDP_FB_USE_CORE_CONTRACTS=false', () => {
     ['no level, which counts as ok', { queue_size: 7 }, '1 ok'],
   ])('takes an older event with %s, and rates follow it', async (_what, event, expected) => {
     expect((await send(served, 'POST', 'feedback', event)).status).toBe(202);
-    await eventually('the rate follows', 10_000, async () => (await standing()) === expected);
+    await eventually('the rate follows', async () => (await standing()) === expected);
   });
 
   it('still takes adjustments, refuses what is no event, and answers status in health', async () => {

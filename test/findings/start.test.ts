@@ -131,7 +131,7 @@ describe('D5: a service whose database is not there yet', () => {
       await service.ended;
     });
     const base = `http://127.0.0.1:${port}`;
-    await eventually('it listens', 60_000, () => isListening('127.0.0.1', port));
+    await eventually('it listens', () => isListening('127.0.0.1', port));
 
     const alive = await fetch(`${base}/livez`);
     expect([alive.status, await alive.json()]).toEqual([
@@ -160,7 +160,7 @@ describe('D5: a service whose database is not there yet', () => {
     });
 
     await holder.query('ROLLBACK');
-    await eventually('it is ready', 60_000, async () => (await fetch(`${base}/readyz`)).status === 200);
+    await eventually('it is ready', async () => (await fetch(`${base}/readyz`)).status === 200);
     const headers = { authorization: `Bearer ${TOKENS.admin}` };
     expect((await fetch(`${base}/v1/bars`, { headers })).status).toBe(200);
   });

@@ -24,7 +24,7 @@ async function start(): Promise<TestService> {
 }
 
 const copied = () =>
-  eventually('the rows are copied', 60_000, async () => {
+  eventually('the rows are copied', async () => {
     const [row] = await test.query<{ done: boolean }>(
       'SELECT completed_at IS NOT NULL AS done FROM legacy_copy',
     );
@@ -89,7 +89,7 @@ describe('A11: a database of the earlier service', () => {
     const holder = await holdLastSeries();
     try {
       const served = await start();
-      await eventually('the first bar is read', 60_000, async () => {
+      await eventually('the first bar is read', async () => {
         const { bars } = (await (await served.fetch('/v1/bars?symbols=S0&limit=1')).json()) as {
           bars: object[];
         };

@@ -98,7 +98,7 @@ it('A service whose spool cannot be written is not ready, names the spool, and i
     failing: [expect.stringMatching(/^spool: .*i\/o error/)],
   });
   beforeWrite = undefined;
-  await eventually('it is ready', 20_000, async () => (await readiness()).status === 200);
+  await eventually('it is ready', async () => (await readiness()).status === 200);
 });
 
 it('A service whose disk does not confirm a write is not ready, names the spool, and is ready when it does', async () => {
@@ -107,7 +107,7 @@ it('A service whose disk does not confirm a write is not ready, names the spool,
   const accepting = coordinator.accept(ENTRY);
   // A slow disk is not a hung one.
   await expect(readiness()).resolves.toEqual(READY);
-  await eventually('it is not ready', 30_000, async () => (await readiness()).status === 503);
+  await eventually('it is not ready', async () => (await readiness()).status === 503);
   await expect(readiness()).resolves.toEqual({
     status: 503,
     failing: [expect.stringMatching(/^spool: the disk has not confirmed a write for \d+ s$/)],

@@ -209,7 +209,7 @@ describe('a client that does not wait', () => {
         one.socket[hangUp]();
       }
     }
-    await eventually('nothing is left of them', 5_000, async () => (await connections()) === 0);
+    await eventually('nothing is left of them', async () => (await connections()) === 0);
     answer = () => Promise.resolve({ status: 202, headers: {}, body: 'still there' });
     expect(await bodies(1, SMALL)).toEqual(['still there']);
   });
@@ -230,7 +230,7 @@ describe('a client that does not wait', () => {
     expect(most).toBeGreaterThan(0);
     expect(most).toBeLessThan(200_000);
     one.socket.resume();
-    await eventually('the server has taken it over', 5_000, () => one.has('node POST 3'));
+    await eventually('the server has taken it over', () => one.has('node POST 3'));
   });
 
   it('is let go when nothing comes from it, but not while the server answers it', async () => {
@@ -240,7 +240,7 @@ describe('a client that does not wait', () => {
     await slow.send('GET /slow HTTP/1.1\r\nhost: x\r\n\r\n');
     await used.send(SMALL);
     await Promise.all([idle.ended(), used.ended()]);
-    await eventually('the slow answer comes', 5_000, () => slow.has('slow'));
+    await eventually('the slow answer comes', () => slow.has('slow'));
   });
 
   it('is cut when its answer cannot be made', async () => {

@@ -223,7 +223,7 @@ describe('FeedbackHandler with a controller that is slow or fails', () => {
     void handler.handle(event('a', 'ok'));
     await controller.end(new Error('down'));
     expect(controller.begun).toEqual(['ibkr 1']);
-    await eventually('it is tried again', 10_000, () => controller.begun.length === 2);
+    await eventually('it is tried again', () => controller.begun.length === 2);
     expect(controller.begun).toEqual(['ibkr 1', 'ibkr 1']);
     await controller.end();
     await new Promise((resolve) => setTimeout(resolve, 40));

@@ -2,8 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { chanceFrom, failureOf, pick } from './simulated.disk.js';
 import { CHECKPOINT_MS, HEAL_MS, idle, SpoolWorld, startTime, stopTime } from './spool.world.js';
 
-/** A machine that is busy with other things needs longer, and a long run much longer. */
-const LONG_MS = Math.max(120_000, 200 * Number(process.env['MDS_TEST_SCHEDULES'] ?? 0));
+/** A long run needs longer than other tests. */
+const LONG_MS = Math.max(600_000, 200 * Number(process.env['MDS_TEST_SCHEDULES'] ?? 0));
 /** For long runs, and to repeat one: the first seed, and how many follow it. */
 const SCHEDULES = Number(process.env['MDS_TEST_SCHEDULES'] ?? 1_000);
 const SEED = Number(process.env['MDS_TEST_SPOOL_SEED'] ?? 20_260_101);

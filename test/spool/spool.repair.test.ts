@@ -71,7 +71,7 @@ describe('a repair', () => {
       expect(world.quarantined).toEqual([]);
       await world.close();
     }
-  }, 60_000);
+  });
 
   it('that is cut short at any step, by a power cut too, loses no record and can be done again', async () => {
     let finished = false;
@@ -99,7 +99,7 @@ describe('a repair', () => {
       expect((await world.read()).map(({ id }) => id + 1)).toEqual(records);
       await world.close();
     }
-  }, 60_000);
+  });
 
   it('cuts a torn tail at any byte', async () => {
     const end = ENDS[3] ?? 0;

@@ -31,7 +31,7 @@ export class Pooler {
       stdio: 'ignore',
       ...(asRoot ? { uid: NOBODY, gid: NOBODY } : {}),
     });
-    await eventually('PgBouncer answers', 10_000, async () => {
+    await eventually('PgBouncer answers', async () => {
       const client = new Client({ connectionString: pooler.url });
       client.on('error', () => undefined);
       try {
@@ -56,7 +56,7 @@ export class Pooler {
     this.configure();
     this.child?.kill('SIGHUP');
     const name = new URL(target).pathname.slice(1);
-    await eventually('PgBouncer leads to the other database', 10_000, async () => {
+    await eventually('PgBouncer leads to the other database', async () => {
       const client = new Client({ connectionString: this.url });
       await client.connect();
       const { rows } = await client.query<{ name: string }>('SELECT current_database() AS name');
