@@ -5,6 +5,8 @@ import { Client, type PoolClient } from 'pg';
 
 import { SeriesReader } from '../../src/bars/read/series.reader.js';
 import { bar, type Bar, type Format, read, ServedDatabase, TYPES, write } from '../api/api.samples.js';
+import { post, RawClient } from '../support/raw.client.js';
+import { TOKENS } from '../support/service.js';
 
 const served = new ServedDatabase();
 
@@ -208,18 +210,26 @@ describe('A10: an export that is too much for one body', () => {
     },
   );
 
-  it.each([
-    [{}, 'A body may have 67,108,864 bytes here. Send it in parts: cut NDJSON between lines'],
-    [
-      { 'content-encoding': 'gzip' },
-      'The body has more than 67,108,864 bytes when it is inflated. Send it in parts',
-    ],
-  ])('and one of too many bytes names that limit: %j', async (headers, detail) => {
-    const blank = Buffer.alloc(64 * 1024 * 1024 + 1, '\n');
-    const body = 'content-encoding' in headers ? gzipSync(blank, { level: 1 }) : blank;
-    const { status, json } = await small.service.post(body, TYPES.ndjson, '', headers);
+  it('and one of too many bytes names that limit', async () => {
+    const client = await RawClient.to(small.service.url);
+    // Refused for what it announces: a client that sends on may lose the answer.
+    const headers = { authorization: `Bearer ${TOKENS.admin}`, 'content-type': TYPES.ndjson };
+    await client.send(post('/v1/bars', { ...headers, 'content-length': String(64 * 1024 * 1024 + 1) }));
+    const [answer = ''] = await client.answers();
+    client.socket.destroy();
+    expect(answer).toMatch(/^HTTP\/1.1 413 /);
+    expect(answer).toContain(
+      'A body may have 67,108,864 bytes here. Send it in parts: cut NDJSON between lines',
+    );
+  });
+
+  it('and one that is too long when it is inflated names that limit', async () => {
+    const body = gzipSync(Buffer.alloc(64 * 1024 * 1024 + 1, '\n'), { level: 1 });
+    const { status, json } = await small.service.post(body, TYPES.ndjson, '', { 'content-encoding': 'gzip' });
     expect([status, json.code]).toEqual([413, 'body-too-large']);
-    expect(json['detail']).toContain(detail);
+    expect(json['detail']).toContain(
+      'The body has more than 67,108,864 bytes when it is inflated. Send it in parts',
+    );
   });
 
   it('while a document that is too long is not told how to cut bars', async () => {

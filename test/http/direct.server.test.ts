@@ -222,7 +222,7 @@ describe('a client that does not wait', () => {
     one.socket.pause();
     const [socket] = sockets;
     let most = 0;
-    for (let i = 0; i < 200; i += 1) {
+    for (let i = 0; i < 1_000; i += 1) {
       await one.send(SMALL);
       most = Math.max(most, socket?.writableLength ?? 0);
     }
