@@ -1,4 +1,4 @@
-import { Controller, Get, Headers, Inject, Query, Res } from '@nestjs/common';
+import { Controller, Get, Inject, Query, Req, Res } from '@nestjs/common';
 import {
   ApiExtraModels,
   ApiOkResponse,
@@ -8,7 +8,7 @@ import {
   ApiTags,
   getSchemaPath,
 } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { Public } from '../config/access.decorator.js';
 import type { Settings } from '../config/settings.js';
@@ -75,8 +75,8 @@ export class HealthController {
     security: ANYONE,
   })
   @ApiOkResponse({ type: HealthzDto, description: 'Every component.', example: HEALTHZ_EXAMPLE })
-  async healthz(@Headers('authorization') authorization?: string): Promise<HealthzDto> {
-    const status = await this.report(authorization);
+  async healthz(@Req() request: FastifyRequest): Promise<HealthzDto> {
+    const status = await this.report(request);
     const older = this.tellsStatus ? { status: status.state } : {};
     return { ...status, components: [...status.components], ok: true, ...older };
   }
@@ -89,8 +89,8 @@ export class HealthController {
     security: ANYONE,
   })
   @ApiOkResponse({ type: HealthzDto, description: 'Every component.', example: HEALTHZ_EXAMPLE })
-  async health(@Headers('authorization') authorization?: string): Promise<HealthzDto> {
-    return await this.healthz(authorization);
+  async health(@Req() request: FastifyRequest): Promise<HealthzDto> {
+    return await this.healthz(request);
   }
 
   @Get('readyz')
@@ -116,10 +116,10 @@ export class HealthController {
   })
   async readyz(
     @Query('verbose') verbose: string | undefined,
-    @Headers('authorization') authorization: string | undefined,
+    @Req() request: FastifyRequest,
     @Res() reply: FastifyReply,
   ): Promise<void> {
-    const status = await this.report(authorization);
+    const status = await this.report(request);
     const ready =
       !this.drain.draining &&
       status.components.every(({ name, state }) => state !== 'unhealthy' || !this.needed.has(name));
@@ -133,9 +133,9 @@ export class HealthController {
   }
 
   /** Details name hosts, ports, roles and what drivers say: a probe without a known token learns names and states. */
-  private async report(authorization: string | undefined): Promise<HealthReport> {
+  private async report({ headers }: FastifyRequest): Promise<HealthReport> {
     const report = await this.reporter.report();
-    if (this.authenticator.authenticate(authorization) !== undefined) return report;
+    if (this.authenticator.authenticate(headers.authorization) !== undefined) return report;
     return {
       ...report,
       components: report.components.map(({ name, state }) => ({ name, state, details: {} })),

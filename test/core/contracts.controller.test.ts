@@ -10,9 +10,10 @@ import { ContractsController } from '../../src/core/contracts.controller.js';
 import { ContractsModule } from '../../src/core/contracts.module.js';
 import { createHttpAdapter } from '../../src/http/http.server.js';
 import { HttpModule } from '../../src/http/http.module.js';
+import { MetricsModule } from '../../src/metrics/metrics.module.js';
 import { CORE_NAMES, coreSchema } from '../support/core.schemas.ts';
 
-@Module({ imports: [HttpModule, ContractsModule] })
+@Module({ imports: [MetricsModule, HttpModule, ContractsModule] })
 class TestModule {}
 
 describe('GET /contracts/{name}.schema.json', () => {

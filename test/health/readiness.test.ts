@@ -6,7 +6,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, expect, it } from '@jest/globals';
 import { HealthIndicatorService } from '@nestjs/terminus';
-import type { FastifyReply } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { readSettings } from '../../src/config/settings.js';
 import { DEFAULT_ADMIN_TOKEN } from '../../src/config/token.settings.js';
@@ -82,7 +82,8 @@ async function readiness(): Promise<{ status: number; failing: string[] }> {
         .map(({ name, details }) => `${name}: ${details['message'] ?? ''}`);
     },
   };
-  await controller.readyz(undefined, `Bearer ${DEFAULT_ADMIN_TOKEN}`, reply as unknown as FastifyReply);
+  const request = { headers: { authorization: `Bearer ${DEFAULT_ADMIN_TOKEN}` } } as FastifyRequest;
+  await controller.readyz(undefined, request, reply as unknown as FastifyReply);
   return { status, failing };
 }
 
