@@ -1,17 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 
-import { readSettings } from '../../src/config/settings.js';
-import { SettingsError } from '../../src/config/settings.error.js';
-
-function problemsOf(variables: Record<string, string>): readonly string[] {
-  try {
-    readSettings(variables);
-    return [];
-  } catch (error) {
-    if (error instanceof SettingsError) return error.problems;
-    throw error;
-  }
-}
+import { problemsOf } from './settings.problems.js';
 
 describe('a name in the environment', () => {
   it.each([

@@ -3,29 +3,13 @@ import 'reflect-metadata';
 import { describe, expect, it } from '@jest/globals';
 
 import { readSettings } from '../../src/config/settings.js';
-import { SettingsError } from '../../src/config/settings.error.js';
+import { filesOf, problemsOf } from './settings.problems.js';
 
 const ON = {
   MDS_FB_ENABLE_HTTP_BROADCAST: 'true',
   MDS_FB_HTTP_ENDPOINT: 'https://second:8081/v1/feedback',
 };
-const FILES: Readonly<Record<string, string>> = { token: 'secret-of-a-file\n', two: 'secret secret' };
-
-function readFile(path: string): string {
-  const text = FILES[path];
-  if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
-  return text;
-}
-
-function problemsOf(variables: Record<string, string>): readonly string[] {
-  try {
-    readSettings(variables, readFile);
-  } catch (error) {
-    if (error instanceof SettingsError) return error.problems;
-    throw error;
-  }
-  return [];
-}
+const readFile = filesOf({ token: 'secret-of-a-file\n', two: 'secret secret' });
 
 describe('MDS_FB_HTTP_TOKEN', () => {
   it('is a token or stands in a file, and need not be there', () => {
@@ -55,7 +39,7 @@ describe('MDS_FB_HTTP_TOKEN', () => {
       { MDS_FB_HTTP_TOKEN: 'secret', MDS_FB_HTTP_ENDPOINT: 'https://user:secret@second/' },
     ],
   ])('stops the start when it is %s, and is not printed', (_what, problem, variables) => {
-    const problems = problemsOf({ ...ON, ...variables });
+    const problems = problemsOf({ ...ON, ...variables }, readFile);
     expect(problems).toEqual([expect.stringContaining(problem)]);
     expect(problems.join()).not.toContain('secret');
   });

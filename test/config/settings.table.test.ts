@@ -5,7 +5,7 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 
 import { readSettings, type Settings } from '../../src/config/settings.js';
-import { SettingsError } from '../../src/config/settings.error.js';
+import { problemsOf as problemsWith } from './settings.problems.js';
 
 type Variables = Readonly<Record<string, string>>;
 
@@ -204,15 +204,7 @@ const OTHERS: readonly OtherSetting[] = [
 
 const settingsOf = (variables: Variables) => readSettings(variables, () => STRONG);
 
-function problemsOf(variables: Variables): readonly string[] {
-  try {
-    settingsOf(variables);
-    return [];
-  } catch (error) {
-    if (error instanceof SettingsError) return error.problems;
-    throw error;
-  }
-}
+const problemsOf = (variables: Variables) => problemsWith(variables, () => STRONG);
 
 /** Decimals never as 5e-2, which is refused. */
 const textOf = (value: number) =>

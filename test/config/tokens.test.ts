@@ -1,31 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 
 import { readSettings } from '../../src/config/settings.js';
-import { SettingsError } from '../../src/config/settings.error.js';
 import { TokenAuthenticator } from '../../src/config/token.authenticator.js';
+import { filesOf, problemsOf as problemsWith } from './settings.problems.js';
 
-const FILES: Readonly<Record<string, string>> = {
+const readFile = filesOf({
   admin: ' p@ss,word!\n',
   ingest: ' one@ibkr, two\n',
   empty: '\n',
   accented: 'tökenn',
-};
-
-function readFile(path: string): string {
-  const text = FILES[path];
-  if (text === undefined) throw Object.assign(new Error('no such file'), { code: 'ENOENT' });
-  return text;
-}
-
-function problemsOf(variables: Record<string, string>): readonly string[] {
-  try {
-    readSettings(variables, readFile);
-    return [];
-  } catch (error) {
-    if (error instanceof SettingsError) return error.problems;
-    throw error;
-  }
-}
+});
+const problemsOf = (variables: NodeJS.ProcessEnv) => problemsWith(variables, readFile);
 
 const grantOf = (variables: Record<string, string>, token: string) =>
   new TokenAuthenticator(readSettings(variables, readFile).tokens).authenticate(`Bearer ${token}`);
