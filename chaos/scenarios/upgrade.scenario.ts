@@ -1,9 +1,7 @@
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { Balancer } from '../balancer.js';
-import { BarKeys } from '../bar.keys.js';
-import { KeepAliveClient } from '../keep-alive.client.js';
+import { KeepAliveLoad } from '../keep-alive.load.js';
 import { Oracle } from '../oracle.js';
 import { Random } from '../random.js';
 import type { Replica } from '../replica.js';
@@ -42,24 +40,13 @@ async function upgrade(stage: Stage, { rounds, from, log }: ScenarioOptions): Pr
   log(`${revision} is built`);
   for (const replica of replicas) replica.program = builds[0].program;
   await stage.start();
-  const balancer = await Balancer.start(() =>
-    replicas
-      .filter(({ service }) => service.isReachable)
-      .map(({ service }) => Number(new URL(service.url).port)),
-  );
-  const clients = Array.from({ length: CLIENTS }, () => new KeepAliveClient(balancer.port));
-  clients.forEach((client, index) => {
-    const keys = new BarKeys({ provider: `UPGRADE${index}` });
-    load.add({ keys, post: async (body) => (await client.post(body)) ?? 'cut' });
-  });
-  const unanswered = () => clients.reduce((sum, client) => sum + client.unanswered.length, 0);
-  load.start();
+  const clients = await KeepAliveLoad.start(stage, 'UPGRADE', CLIENTS);
   try {
     for (let round = 0; round < rounds; round++) {
       const build = builds[(round + 1) % 2] ?? builds[0];
       // The first way there and back is in order; from then on a spool is left behind each time.
       const isInOrder = round < 2;
-      const before = unanswered();
+      const before = clients.unanswered.length;
       for (const replica of replicas) {
         await stage.pause(500, 1_500);
         const left = isInOrder ? await stopInOrder(replica, oracle) : await killWithSpool(stage, replica);
@@ -69,25 +56,21 @@ async function upgrade(stage: Stage, { rounds, from, log }: ScenarioOptions): Pr
           `round ${round + 1} of ${rounds}: ${replica.name} runs ${build.name}, ${left} rows were in its spool`,
         );
       }
-      if (isInOrder && unanswered() > before)
+      if (isInOrder && clients.unanswered.length > before)
         oracle.findings.add(
           'answers',
-          `${unanswered() - before} requests were not answered in round ${round + 1}`,
+          `${clients.unanswered.length - before} requests were not answered in round ${round + 1}`,
         );
     }
   } finally {
-    await load.stop();
-    for (const client of clients) client.end();
-    await balancer.stop();
+    await clients.stop();
   }
-  // The clients do not count which replica took their rows.
-  for (const replica of replicas) replica.acceptedTwice = true;
   await oracle.expectDrained();
   await oracle.expectStored();
   await oracle.expectNothingLeft();
   const { acknowledged, refused } = load.totals;
   log(
-    `${acknowledged} bars acknowledged, ${oracle.compared} compared, ${refused} requests refused, ${unanswered()} cut by kill -9`,
+    `${acknowledged} bars acknowledged, ${oracle.compared} compared, ${refused} requests refused, ${clients.unanswered.length} cut by kill -9`,
   );
   return oracle.broken;
 }
