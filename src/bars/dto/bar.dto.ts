@@ -1,6 +1,7 @@
 import { ApiProperty, ApiSchema } from '@nestjs/swagger';
 
 import { SYMBOL } from '../series.key.js';
+import { NextPageToken } from './page.decorators.js';
 
 const PRICE = { type: 'number' } as const;
 
@@ -86,12 +87,7 @@ export class BarPageDto {
   @ApiProperty({ type: [BarDto] })
   bars!: BarDto[];
 
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Pass as `page_token` for the next page; null on the last.',
-    example: null,
-  })
+  @NextPageToken()
   next_page_token!: string | null;
 }
 
@@ -101,11 +97,6 @@ export class LatestBarsDto {
   @ApiProperty({ type: [LatestBarDto] })
   bars!: LatestBarDto[];
 
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Pass as `page_token` for the next page; null on the last.',
-    example: null,
-  })
+  @NextPageToken()
   next_page_token!: string | null;
 }

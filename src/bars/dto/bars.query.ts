@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-import { ChoiceParameter, CountParameter, TextParameter } from '../../http/query.decorators.js';
+import { ChoiceParameter, CountParameter } from '../../http/query.decorators.js';
+import { FormatParameter, PageTokenParameter } from './page.decorators.js';
 import { IntervalParameter, TimeParameter } from './query.decorators.js';
 import { SeriesFilterQuery } from './series-filter.query.js';
 
@@ -41,8 +42,7 @@ export class BarsQuery extends SeriesFilterQuery {
   @CountParameter(MAX_BARS)
   limit?: number;
 
-  @ApiPropertyOptional({ description: 'The `next_page_token` of the page before.' })
-  @TextParameter()
+  @PageTokenParameter()
   page_token?: string;
 
   @ApiPropertyOptional({
@@ -53,10 +53,6 @@ export class BarsQuery extends SeriesFilterQuery {
   @ChoiceParameter(['asc', 'desc'])
   sort?: 'asc' | 'desc';
 
-  @ApiPropertyOptional({
-    enum: ['json', 'ndjson', 'csv'],
-    description: 'Form of the answer; goes before the Accept header.',
-  })
-  @ChoiceParameter(['json', 'ndjson', 'csv'])
+  @FormatParameter()
   format?: 'json' | 'ndjson' | 'csv';
 }

@@ -1,7 +1,8 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-import { ChoiceParameter, CountParameter, TextParameter } from '../../http/query.decorators.js';
+import { CountParameter } from '../../http/query.decorators.js';
 import { MAX_BARS } from './bars.query.js';
+import { FormatParameter, PageTokenParameter } from './page.decorators.js';
 import { SeriesFilterQuery } from './series-filter.query.js';
 
 /** Parameters of GET /v1/bars/latest. */
@@ -16,14 +17,9 @@ export class LatestBarsQuery extends SeriesFilterQuery {
   @CountParameter(MAX_BARS)
   limit?: number;
 
-  @ApiPropertyOptional({ description: 'The `next_page_token` of the page before.' })
-  @TextParameter()
+  @PageTokenParameter()
   page_token?: string;
 
-  @ApiPropertyOptional({
-    enum: ['json', 'ndjson', 'csv'],
-    description: 'Form of the answer; goes before the Accept header.',
-  })
-  @ChoiceParameter(['json', 'ndjson', 'csv'])
+  @FormatParameter()
   format?: 'json' | 'ndjson' | 'csv';
 }

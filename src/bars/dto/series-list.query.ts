@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
-import { ChoiceParameter, CountParameter, TextParameter } from '../../http/query.decorators.js';
+import { ChoiceParameter, CountParameter } from '../../http/query.decorators.js';
+import { PageTokenParameter } from './page.decorators.js';
 import { SeriesFilterQuery } from './series-filter.query.js';
 
 /** Most series on one page. */
@@ -18,8 +19,7 @@ export class SeriesListQuery extends SeriesFilterQuery {
   @CountParameter(MAX_SERIES)
   limit?: number;
 
-  @ApiPropertyOptional({ description: 'The `next_page_token` of the page before.' })
-  @TextParameter()
+  @PageTokenParameter()
   page_token?: string;
 
   @ApiPropertyOptional({

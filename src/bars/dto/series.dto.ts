@@ -1,5 +1,7 @@
 import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 
+import { NextPageToken } from './page.decorators.js';
+
 /** A series and the extent of its bars. */
 @ApiSchema({ name: 'Series' })
 export class SeriesDto {
@@ -49,12 +51,7 @@ export class SeriesPageDto {
   @ApiProperty({ type: [SeriesDto] })
   series!: SeriesDto[];
 
-  @ApiProperty({
-    type: String,
-    nullable: true,
-    description: 'Pass as `page_token` for the next page; null on the last.',
-    example: null,
-  })
+  @NextPageToken()
   next_page_token!: string | null;
 }
 
