@@ -33,6 +33,9 @@ export function checkBlankLines(blank: number, others: number): void {
   );
 }
 
+/** Relative: prices that were adjusted by a factor are off by a few units in the last place. */
+export const PRICE_TOLERANCE = 4 * Number.EPSILON;
+
 /** A limit as error details name it: 10,000. */
 export function limitText(limit: number): string {
   return limit.toLocaleString('en');

@@ -6,6 +6,7 @@ import { IgnoredFields } from './ignored.fields.js';
 import type { RowErrorCode } from './row-error.codes.js';
 import type { RowErrorList } from './row-error.list.js';
 import type { RowField } from './row.fields.js';
+import { PRICE_TOLERANCE } from './row.limits.js';
 import { describeValue } from './value.text.js';
 
 /**
@@ -169,10 +170,7 @@ export class RowValidator {
   }
 }
 
-/** Relative: prices that were adjusted by a factor are off by a few units in the last place. */
-const TOLERANCE = 4 * Number.EPSILON;
-
 /** Whether a price is below another by more than rounding explains. */
 function isBelow(price: number, other: number): boolean {
-  return price < other && other - price > TOLERANCE * Math.max(Math.abs(price), Math.abs(other));
+  return price < other && other - price > PRICE_TOLERANCE * Math.max(Math.abs(price), Math.abs(other));
 }

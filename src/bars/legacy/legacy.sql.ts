@@ -1,10 +1,10 @@
 import { LEGACY, type LegacyTable } from '../../database/legacy/legacy.table.js';
+import { PRICE_TOLERANCE } from '../decode/row.limits.js';
 import { isRoundedSql, valueSql, VALUES } from './legacy.values.sql.js';
 
-/** Prices that were adjusted by a factor are off by a few units in the last place: as in row.validator.ts. */
-const TOLERANCE = '4 * 2.220446049250313e-16::float8';
+/** The same rule as that of bars which are posted. */
 const isBelow = (price: string, other: string): string =>
-  `(${price} < ${other} AND ${other} - ${price} > ${TOLERANCE} * greatest(abs(${price}), abs(${other})))`;
+  `(${price} < ${other} AND ${other} - ${price} > ${PRICE_TOLERANCE}::float8 * greatest(abs(${price}), abs(${other})))`;
 
 /** What is known of the copy. Times are text, so that none loses a microsecond. */
 export const READ_COPY = `
@@ -49,7 +49,7 @@ export const SET_CONFLICTS_APART = `
 
 export const NOTE_LISTED = `UPDATE legacy_copy SET listed_at = clock_timestamp()`;
 
-/** The page of so many rows behind a key: its rows, its last key, and what bars of it need. */
+/** Reads a page of at most `rows` rows behind a key: their number, the last key, and the years and series of its bars. */
 export function readPage({ key, ...table }: LegacyTable, rows: number, isFirst: boolean): string {
   const order = key.map((column) => `row.${column}`).join(', ');
   const last = key.map((column) => `${column} DESC`).join(', ');
