@@ -35,7 +35,7 @@ export class FeedbackLoop implements OnApplicationBootstrap {
       stream.send('feedback', event.coordinator_id, feedbackMessage(event));
     });
     buckets.onAdjustment((adjustment) => this.tellReaders(adjustment));
-    // Told once also at full rate: who reads of a provider's scale need not guess it.
+    // Told once also at full rate: a reader need not guess that silence means 1.
     const introduce = (provider: string) => {
       const { scale = 1, pressure: reason = 'ok' } = buckets.entry(provider) ?? {};
       if (scale === 1 && reason === 'ok')
@@ -44,8 +44,13 @@ export class FeedbackLoop implements OnApplicationBootstrap {
     buckets.names().forEach(introduce);
     buckets.onRegistration(introduce);
     readOnScrape(metrics.feedbackQueueDepth, () => this.exposeDepths());
-    readOnScrape(metrics.rateScale, () => this.exposeRates());
-    readOnScrape(metrics.backpressureState, () => this.exposeRates());
+    readOnScrape(metrics.rateScale, () => {
+      for (const { provider, scale } of buckets.entries()) metrics.rateScale.set({ provider }, scale);
+    });
+    readOnScrape(metrics.backpressureState, () => {
+      for (const { provider, pressure } of buckets.entries())
+        metrics.backpressureState.set({ provider }, LEVEL_VALUES[pressure]);
+    });
   }
 
   /** Begins to signal when everybody who is to hear it listens, and before the first bar is taken. */
@@ -82,13 +87,6 @@ export class FeedbackLoop implements OnApplicationBootstrap {
     this.metrics.feedbackQueueDepth.reset();
     for (const { coordinator_id, queue_size } of this.bus.latest) {
       this.metrics.feedbackQueueDepth.set({ source: coordinator_id }, queue_size);
-    }
-  }
-
-  private exposeRates(): void {
-    for (const { provider, scale, pressure } of this.buckets.entries()) {
-      this.metrics.rateScale.set({ provider }, scale);
-      this.metrics.backpressureState.set({ provider }, LEVEL_VALUES[pressure]);
     }
   }
 }
