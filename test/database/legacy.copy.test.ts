@@ -326,14 +326,7 @@ describe('the copy of an earlier table', () => {
     await test.query(
       `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET statement_timeout = 500', current_database()); END $$`,
     );
-    const told: LegacyProgress[] = [];
-    const ends = new AbortController();
-    let failures = 0;
-    const failed = () => {
-      if (++failures === 20) ends.abort();
-    };
-    await copierOf(told, { failed }).run(ends.signal);
-    expect(told.at(-1)).toMatchObject({ completed: true, copied: 30, left: 0 });
+    expect(await copyThrough()).toMatchObject({ completed: true, copied: 30, left: 0 });
   });
 
   it('leaves a row that a unique index of somebody refuses, and copies the others', async () => {
@@ -343,14 +336,7 @@ describe('the copy of an earlier table', () => {
     await test.query('CREATE TABLE taken (volume float8 PRIMARY KEY)');
     await test.query('INSERT INTO taken VALUES (17)');
     await guardBars('INSERT INTO taken VALUES (NEW.volume)');
-    const told: LegacyProgress[] = [];
-    const ends = new AbortController();
-    let failures = 0;
-    const failed = () => {
-      if (++failures === 20) ends.abort();
-    };
-    await copierOf(told, { failed }).run(ends.signal);
-    expect(told.at(-1)).toMatchObject({ completed: true, copied: 27, left: 1 });
+    expect(await copyThrough()).toMatchObject({ completed: true, copied: 27, left: 1 });
     expect(await left()).toMatchObject([{ reason: 'refused-by-database', rows: 1 }]);
   });
 
@@ -565,3 +551,15 @@ describe('the readers of an earlier table', () => {
     });
   });
 });
+
+/** Runs a copier that may fail a few times, and gives what it told last. It is ended after 20 failures. */
+async function copyThrough(): Promise<LegacyProgress | undefined> {
+  const told: LegacyProgress[] = [];
+  const ends = new AbortController();
+  let failures = 0;
+  const failed = () => {
+    if (++failures === 20) ends.abort();
+  };
+  await copierOf(told, { failed }).run(ends.signal);
+  return told.at(-1);
+}
