@@ -71,7 +71,7 @@ const ui = SwaggerUIBundle({
 `;
 
 /**
- * Serves Swagger UI at /docs, to where / leads. The page is our own: that of `@nestjs/swagger`, and Swagger UI's own bar,
+ * Serves Swagger UI at /docs, and redirects / to it. The page is our own: that of `@nestjs/swagger`, and Swagger UI's own bar,
  * have styles in them that a strict Content-Security-Policy forbids.
  */
 export function serveDocsPage(server: FastifyInstance): void {

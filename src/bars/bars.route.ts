@@ -28,7 +28,7 @@ interface IngestParts {
   readonly pace: RefusalPace;
 }
 
-/** Who sends what was let in without a token: nothing is. */
+/** Stands for a sender without a token. The hook before lets none through. */
 const NOBODY = {};
 
 /** Answers an error. */

@@ -78,7 +78,7 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
 
   const production = env.NODE_ENV === 'production';
   const tokens = readTokens(env, production, readFile, problems);
-  // Everybody knows it.
+  // The default token is public: it stands in the documentation.
   const isDefault = tokens.admin === DEFAULT_ADMIN_TOKEN;
   const capacity = env.MDS_COORDINATOR_CAPACITY ?? 500_000;
   const highWatermark = env.MDS_COORDINATOR_HIGH_WATERMARK ?? Math.ceil(capacity * 0.8);

@@ -110,7 +110,7 @@ class TokenSetters {
     );
   }
 
-  /** Tells of those that production refuses. */
+  /** Adds a problem for each variable with a token that production refuses. */
   tellWeak(): void {
     const weak = [...this.variables].filter(
       ([token]) => token === DEFAULT_ADMIN_TOKEN || token.length < PRODUCTION_TOKEN_LENGTH,

@@ -15,7 +15,7 @@ const WARNING_PAUSE_MS = 60 * SECOND;
 /** Takes events of other stores onto the bus. */
 export class FeedbackInbox {
   private namesakeTold = false;
-  /** When an event from the future may be told of again. */
+  /** Until then no event from the future is logged, milliseconds of performance.now. */
   private quietUntil = -Infinity;
 
   constructor(

@@ -99,7 +99,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   compressAnswers(server);
 }
 
-/** JSON ends with a line end, so that the prompt of who asked with curl comes on a line of its own. */
+/** JSON ends with a line end: after curl, the prompt of a shell stands on a line of its own. */
 function withLineEnd(payload: unknown, reply: FastifyReply): unknown {
   if (typeof payload !== 'string' || payload.endsWith('\n')) return payload;
   return JSON_TYPE.test(String(reply.getHeader('content-type'))) ? `${payload}\n` : payload;

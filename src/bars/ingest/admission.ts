@@ -10,7 +10,7 @@ export type Buckets = Pick<
   'meet' | 'isFree' | 'tryAcquire' | 'giveBack' | 'recordSuccess'
 >;
 
-/** Rows that were let in; it is told what became of them. Who was given back too early may be taken after all. */
+/** Rows that were let in; it is told what became of them. Rows that were given back too early may be taken after all. */
 export interface Admitted {
   /** They were taken: their providers deliver, which closes a circuit that was probing. */
   readonly taken: () => void;

@@ -1,7 +1,7 @@
 import type { Query } from './legacy.table.js';
 
 /**
- * Who may read the relation $1, as statements that let them read $2 too: the whole, or those columns that both have.
+ * Statements that let the readers of the relation $1 read $2 too: the whole, or those columns that both have.
  * Rows that policies guard are for nobody else: the other relation would show them all.
  */
 const READ_GRANTS = `
