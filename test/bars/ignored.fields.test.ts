@@ -53,6 +53,11 @@ describe('fields that no bar has', () => {
     }
   });
 
+  it('names those of a row that is written as the line before, which was no row', () => {
+    const row = jsonRow().replace('"open"', '"vwap":1,"open"');
+    expect(ignored(`${row},\n${row}`, 'ndjson')).toEqual(only('vwap'));
+  });
+
   it('are told of each of two bodies that are decoded in turns', async () => {
     const body = (name: string) =>
       Buffer.from(`${jsonRow().replace('"open"', `"${name}":1,"open"`)}\n`.repeat(12_000));

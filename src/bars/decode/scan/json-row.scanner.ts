@@ -48,7 +48,10 @@ export class JsonRowScanner {
   readonly #view: DataView;
   readonly #shape: RowShape;
   readonly #linesEndRows: boolean;
-  /** Where the names of the unknown fields of the row read last start and end. */
+  /**
+   * Where the names of the unknown fields start and end that are not told yet. A row that is not appended leaves them to
+   * the next one that is written alike.
+   */
   readonly #unknown = new Int32Array(2 * MOST_UNKNOWN);
   #unknownEnd = 0;
 
@@ -83,7 +86,6 @@ export class JsonRowScanner {
    * first byte behind both, -1 when the row is not surely a good one or is written in an unusual way.
    */
   read(start: number): number {
-    this.#unknownEnd = 0;
     const end = this.#shape.known ? this.#readAlike(start) : -1;
     return end >= 0 ? end : this.#readMembers(start);
   }
@@ -148,6 +150,7 @@ export class JsonRowScanner {
     if (!this.bar.append()) return false;
     for (let at = 0; at < this.#unknownEnd; at += 2)
       this.ignored.addFrom(this.#bytes, this.#unknown[at] ?? 0, this.#unknown[at + 1] ?? 0);
+    this.#unknownEnd = 0;
     return true;
   }
 
