@@ -1,7 +1,11 @@
 import { once } from 'node:events';
 import { connect, createServer, type AddressInfo, type Server, type Socket } from 'node:net';
 
-/** Hands connections to the services in turn, and to the next one when one takes none, as a Kubernetes Service does. */
+/**
+ * Hands connections to the services in turn, and to the next one when one takes none, as a Kubernetes Service does. The
+ * ports must be without services that are about to end: the kernel resets a connection that reaches one in the instant
+ * in which it closes its port.
+ */
 export class Balancer {
   private turn = 0;
   private readonly sockets = new Set<Socket>();

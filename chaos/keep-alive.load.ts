@@ -16,7 +16,7 @@ export class KeepAliveLoad {
     const { replicas, load } = stage;
     const balancer = await Balancer.start(() =>
       replicas
-        .filter(({ service }) => service.isReachable)
+        .filter(({ service }) => service.takesConnections)
         .map(({ service }) => Number(new URL(service.url).port)),
     );
     const clients = Array.from({ length: count }, () => new KeepAliveClient(balancer.port));

@@ -50,6 +50,7 @@ export interface CoordinatorState {
 export class ServiceProcess {
   private address: string | undefined;
   private isKilled = false;
+  private isStopping = false;
   private readonly listening: Promise<void>;
   private readonly gone: Promise<unknown>;
 
@@ -112,6 +113,11 @@ export class ServiceProcess {
     return this.address !== undefined && !this.isKilled && !this.isGone;
   }
 
+  /** Whether a balancer hands it new connections: not from the moment on at which it was told to end. */
+  get takesConnections(): boolean {
+    return this.isReachable && !this.isStopping;
+  }
+
   get isGone(): boolean {
     return this.child.exitCode !== null || this.child.signalCode !== null;
   }
@@ -137,6 +143,7 @@ export class ServiceProcess {
   /** Asks it to end. @returns its exit code; null when it had to be killed */
   async stop(): Promise<number | null> {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
+    this.isStopping = true;
     this.child.kill('SIGTERM');
     await this.gone;
     clearTimeout(timer);
