@@ -21,6 +21,7 @@ import { StartCancelledError } from './database/embedded/index.js';
 import { tuneGarbageCollection } from './garbage.collection.js';
 import { STARTING_PROBES } from './health/starting.probes.js';
 import { AllowedMethods } from './http/allowed.methods.js';
+import { ConnectionLimit } from './http/connection.limit.js';
 import { DrainState } from './http/drain.state.js';
 import { EarlyServer } from './http/early.server.js';
 import { createHttpAdapter, prepareHttp } from './http/http.server.js';
@@ -44,6 +45,8 @@ async function serve(): Promise<void> {
   obeySignals(stop);
   const adapter = createHttpAdapter();
   const server = adapter.getInstance();
+  const connections = new ConnectionLimit(settings.http.mostConnections);
+  connections.watch(server.server);
   // Before the database: a port that is taken must be told before anything is started or changed.
   const early = await EarlyServer.listen(server.server, settings.http, STARTING_PROBES);
   const app = await NestFactory.create<NestFastifyApplication>(AppModule.for(stop), adapter, {
@@ -54,12 +57,14 @@ async function serve(): Promise<void> {
   prepareHttp(server, {
     allowedMethods: app.get(AllowedMethods),
     authenticator: app.get(TokenAuthenticator),
+    connections,
     drain: app.get(DrainState),
     filter: app.get(ProblemFilter),
   });
   const ingest = {
     authenticator: app.get(TokenAuthenticator),
     bars: app.get(BarsController),
+    connections,
     drain: app.get(DrainState),
     ingest: app.get(IngestService),
     filter: app.get(ProblemFilter),

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
+import type { ConnectionLimit } from '../http/connection.limit.js';
 import type { DirectAnswer, DirectRequest } from '../http/direct.connection.js';
 import { answerDirectly, type DirectServer } from '../http/direct.server.js';
 import type { DrainState } from '../http/drain.state.js';
@@ -15,6 +16,7 @@ import type { IngestService } from './ingest/ingest.service.js';
 /** What small bodies are answered with. */
 interface DirectIngestParts {
   readonly authenticator: TokenAuthenticator;
+  readonly connections: ConnectionLimit;
   readonly drain: DrainState;
   readonly filter: ProblemFilter;
   readonly ingest: IngestService;
@@ -31,12 +33,14 @@ const LABELS = { method: METHOD, endpoint: PATH };
  * cost more than the bars (docs/decisions/0016). Whatever is different goes to the route; the answers are the same.
  */
 export function ingestDirectly(server: FastifyInstance, parts: DirectIngestParts): void {
-  const { drain, metrics } = parts;
+  const { authenticator, connections, drain, metrics } = parts;
   let direct: DirectServer | undefined;
   // Not before: the server listens already while the service starts.
   server.addHook('onReady', (done) => {
     direct = answerDirectly(server.server, {
       heads: new RequestHeadReader(`${METHOD} ${PATH} HTTP/1.1`),
+      connections,
+      isKnown: (fields) => authenticator.authenticate(fields.get('authorization')) !== undefined,
       answer: (request) => answer(request, parts),
       isClosing: () => drain.draining,
       onAnswered: (seconds, status) => {

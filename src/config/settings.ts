@@ -8,6 +8,7 @@ import { dataDirectoryPath } from './data-directory.path.js';
 import { Environment } from './environment.js';
 import { readFeedback, readRates, type FeedbackSettings, type RateSettings } from './feedback.settings.js';
 import { unknownNames } from './environment.names.js';
+import { mostConnections, openFilesLimit } from './open.files.js';
 import { readProviderNames } from './rate.providers.setting.js';
 import { SettingsError } from './settings.error.js';
 import { DEFAULT_ADMIN_TOKEN, readTokens, type TokenSettings } from './token.settings.js';
@@ -20,7 +21,12 @@ const LOOPBACK = '127.0.0.1';
 export interface Settings {
   readonly production: boolean;
   readonly logLevel: string;
-  readonly http: { readonly host: string; readonly port: number };
+  readonly http: {
+    readonly host: string;
+    readonly port: number;
+    /** Most clients connected at once. */
+    readonly mostConnections: number;
+  };
   readonly database: {
     /** Undefined: the service runs an embedded PostgreSQL. */
     readonly url: string | undefined;
@@ -115,7 +121,11 @@ export function readSettings(variables: NodeJS.ProcessEnv, readFile = readFileTe
   return {
     production,
     logLevel: env.LOG_LEVEL ?? 'info',
-    http: { host: env.APP_HOST ?? (isDefault ? LOOPBACK : '0.0.0.0'), port: env.APP_PORT ?? 8081 },
+    http: {
+      host: env.APP_HOST ?? (isDefault ? LOOPBACK : '0.0.0.0'),
+      port: env.APP_PORT ?? 8081,
+      mostConnections: mostConnections(openFilesLimit(), poolMax),
+    },
     database: { url: env.DATABASE_URL, adminUrl: env.ADMIN_DATABASE_URL, poolMax },
     dataDirectory: dataDirectoryPath(env.MDS_DATA_DIR),
     tokens,

@@ -11,6 +11,9 @@ import { FeedbackController } from './feedback.controller.js';
 import { FEEDBACK_PARSER, FeedbackInbox, type FeedbackParser } from './feedback.inbox.js';
 import { DurableCoordinator } from './durable.coordinator.js';
 
+/** Most readers of the stream of events, however many clients may be connected. */
+const MOST_READERS = 1_000;
+
 /**
  * The coordinator's level on its way to producers. FEEDBACK_PARSER, which reads events of other stores, comes from
  * the application.
@@ -28,7 +31,13 @@ import { DurableCoordinator } from './durable.coordinator.js';
     },
     // Another FeedbackPublisher takes the bus's place here.
     { provide: FEEDBACK_PUBLISHER, useExisting: FeedbackBus },
-    { provide: EventStream, useFactory: () => new EventStream() },
+    {
+      provide: EventStream,
+      inject: [SETTINGS],
+      // A reader stays: half of the connections are for those who ask and go.
+      useFactory: ({ http }: Settings) =>
+        new EventStream({ maxReaders: Math.min(MOST_READERS, Math.floor(http.mostConnections / 2)) }),
+    },
     {
       provide: LevelSignaller,
       inject: [SETTINGS, DurableCoordinator, FEEDBACK_PUBLISHER],

@@ -5,6 +5,7 @@ import { Logger } from '@nestjs/common';
 import { SECOND } from '../config/units.js';
 import { type Answer, wireText } from './answer.js';
 import { SMALL_BODY } from './body.limits.js';
+import type { ConnectionLimit } from './connection.limit.js';
 import type { RequestHeadReader } from './request.head.js';
 import { requestIdOf } from './request.id.js';
 import { KEEP_ALIVE_MS } from './time.limits.js';
@@ -26,6 +27,10 @@ export interface DirectAnswer extends Answer {
 export interface DirectOptions {
   /** Reads the heads of the requests that are answered here. */
   readonly heads: RequestHeadReader;
+  /** Told which connections have a request under way; one that is too many is left to Node's server. */
+  readonly connections: ConnectionLimit;
+  /** Whether the sender of a head is known: only then is its body waited for. */
+  readonly isKnown: (fields: DirectRequest['fields']) => boolean;
   /** Rejects by a bug only. */
   readonly answer: (request: DirectRequest) => Promise<DirectAnswer>;
   /** Whether connections are to be closed with their next answer. */
@@ -86,10 +91,14 @@ export class DirectConnection {
     const head = this.options.heads.read(bytes);
     const missing = head === undefined ? 0 : head.bytes + head.bodyBytes - bytes.length;
     const isUsual = head !== undefined && head.bodyBytes <= SMALL_BODY && missing >= 0;
-    // Node waits for a client that does not read its answers.
-    if (!isUsual || (missing > 0 && isRest) || this.socket.writableNeedDrain) {
+    const mayBegin = isRest || (this.options.connections.hasRoom && !this.socket.writableNeedDrain);
+    // Node refuses those that may not begin, and waits for a client that does not read its answers.
+    if (!isUsual || !mayBegin || (missing > 0 && (isRest || !this.options.isKnown(head.fields)))) {
       this.leave(bytes);
-    } else if (missing > 0) {
+      return;
+    }
+    if (!isRest) this.options.connections.begin(this.socket);
+    if (missing > 0) {
       this.begun = bytes;
     } else {
       this.begun = undefined;
@@ -132,12 +141,14 @@ export class DirectConnection {
     socket.write(wireText(answer, id, closes));
     this.options.onAnswered((performance.now() - start) / SECOND, answer.status);
     this.answering = false;
+    this.options.connections.end(socket);
     if (closes) socket.destroySoon();
     else if (early !== undefined) this.leave(early);
   }
 
   private leave(unread: Buffer): void {
     const { socket } = this;
+    if (this.begun !== undefined) this.options.connections.end(socket);
     socket.setTimeout(0);
     socket.off('data', this.read);
     socket.off('end', this.end);

@@ -13,6 +13,7 @@ import { BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
 import { readBody } from './body.reader.js';
 import { answerClientErrors, assertAnswerable } from './client.errors.js';
 import { compressAnswers } from './compression.js';
+import type { ConnectionLimit } from './connection.limit.js';
 import type { DrainState } from './drain.state.js';
 import type { ProblemFilter } from './problem.filter.js';
 import { requestIdOf } from './request.id.js';
@@ -56,13 +57,14 @@ declare module 'fastify' {
 interface HttpParts {
   readonly allowedMethods: AllowedMethods;
   readonly authenticator: TokenAuthenticator;
+  readonly connections: ConnectionLimit;
   readonly drain: DrainState;
   readonly filter: ProblemFilter;
 }
 
 /** Sets up what holds for every request. To be called before the routes are registered. */
 export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
-  const { allowedMethods, authenticator, drain, filter } = parts;
+  const { allowedMethods, authenticator, connections, drain, filter } = parts;
   server.server.headersTimeout = HEAD_MS;
   server.decorate('problems', filter);
   answerClientErrors(server.server, filter);
@@ -80,6 +82,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
     void reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
     if (drain.draining) void reply.header('connection', 'close');
     try {
+      connections.admit(request.raw.socket, reply.raw, request.routeOptions.url);
       assertAnswerable(request.raw);
       // The guard would refuse it too, but only after a body had been taken in that nobody may send.
       if (carriesBody(request)) {

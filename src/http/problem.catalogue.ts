@@ -32,6 +32,7 @@ export const PROBLEMS = {
   'commit-unconfirmed': { status: 503, title: 'The commit was not confirmed in time' },
   'spool-full': { status: 503, title: 'The spool is full' },
   'spool-unavailable': { status: 503, title: 'The spool cannot be written' },
+  'too-many-connections': { status: 503, title: 'Too many clients are connected' },
   'too-many-readers': { status: 503, title: 'Too many clients read a stream' },
   starting: { status: 503, title: 'The service is starting' },
   draining: { status: 503, title: 'The service is shutting down' },

@@ -16,6 +16,7 @@ const TYPE_PREFIX = 'urn:market-data-store:problem:';
 const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set([
   'spool-full',
   'spool-unavailable',
+  'too-many-connections',
   'starting',
   'draining',
 ]);

@@ -12,6 +12,7 @@ import { StopRequest } from '../../src/config/stop.request.js';
 import { TokenAuthenticator } from '../../src/config/token.authenticator.js';
 import { FeedbackBus, FeedbackEvent } from '../../src/coordinator/index.js';
 import { AllowedMethods } from '../../src/http/allowed.methods.js';
+import { ConnectionLimit } from '../../src/http/connection.limit.js';
 import { DrainState } from '../../src/http/drain.state.js';
 import { createHttpAdapter, prepareHttp } from '../../src/http/http.server.js';
 import { ProblemFilter } from '../../src/http/problem.filter.js';
@@ -73,6 +74,7 @@ it('an application that is closed refuses the acquires that wait and leaves no t
   prepareHttp(app.getHttpAdapter().getInstance(), {
     allowedMethods: app.get(AllowedMethods),
     authenticator: app.get(TokenAuthenticator),
+    connections: new ConnectionLimit(100),
     drain: app.get(DrainState),
     filter: app.get(ProblemFilter),
   });

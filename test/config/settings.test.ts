@@ -10,7 +10,7 @@ import { problemsOf } from './settings.problems.js';
 describe('the settings', () => {
   it('have a default for everything', () => {
     const settings = readSettings({});
-    expect(settings.http).toEqual({ host: '127.0.0.1', port: 8081 });
+    expect(settings.http).toMatchObject({ host: '127.0.0.1', port: 8081 });
     expect(settings.coordinator).toMatchObject({
       capacity: 500_000,
       highWatermark: 400_000,

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import { Logger } from '@nestjs/common';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { ConnectionLimit } from '../../src/http/connection.limit.js';
 import type { DirectAnswer, DirectRequest } from '../../src/http/direct.connection.js';
 import { answerDirectly, type DirectServer } from '../../src/http/direct.server.js';
 import { RequestHeadReader } from '../../src/http/request.head.js';
@@ -20,6 +21,7 @@ let clients: RawClient[];
 /** What a direct request is answered with. */
 let answer: (request: DirectRequest) => Promise<DirectAnswer>;
 let closing: boolean;
+let connections: ConnectionLimit;
 let timed: number[];
 
 beforeEach(async () => {
@@ -30,8 +32,9 @@ beforeEach(async () => {
   await serve();
 });
 
-/** Starts the server. */
+/** Starts the server; 16 clients may be connected at once, and one less be busy. */
 async function serve(idleMs?: number): Promise<void> {
+  connections = new ConnectionLimit(16);
   // Tells how a request came: Node's server answers `node <body>`, a direct connection `direct <body>`.
   server = createServer((request, response) => {
     if (request.url === '/slow') {
@@ -47,8 +50,11 @@ async function serve(idleMs?: number): Promise<void> {
       response.end(text);
     });
   });
+  connections.watch(server);
   direct = answerDirectly(server, {
     heads: new RequestHeadReader('POST /bars HTTP/1.1'),
+    connections,
+    isKnown: (fields) => fields.get('authorization') !== 'nobody',
     answer: (request) => answer(request),
     isClosing: () => closing,
     onAnswered: (seconds) => timed.push(seconds),
@@ -89,7 +95,7 @@ function silenced(): { logged: unknown[] } {
   return { logged };
 }
 
-async function connections(): Promise<number> {
+async function openConnections(): Promise<number> {
   return await promisify(server.getConnections.bind(server))();
 }
 
@@ -165,6 +171,59 @@ function chunked(body: string): string {
   return `POST /bars HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n${body.length}\r\n${body}\r\n0\r\n\r\n`;
 }
 
+describe('of as many connections as there may be', () => {
+  /** So many connections, one after the other. */
+  async function connect(count: number): Promise<RawClient[]> {
+    const all: RawClient[] = [];
+    for (let i = 0; i < count; i += 1) all.push(await client());
+    return all;
+  }
+
+  it('a new one ends the one that has been idle longest', async () => {
+    const [first, second, third] = await connect(16);
+    await first?.send(SMALL);
+    await first?.answers();
+    await client();
+    await second?.ended();
+    await client();
+    await third?.ended();
+    expect(await openConnections()).toBe(16);
+    await first?.send(SMALL);
+    expect(await first?.answers()).toHaveLength(1);
+  });
+
+  it('none is ended that has a request under way, or the body of a known sender', async () => {
+    let release = (): void => undefined;
+    const released = new Promise<void>((resolve) => (release = resolve));
+    answer = async () => {
+      await released;
+      return { status: 202, headers: {}, body: 'kept' };
+    };
+    const [asking, half, ...others] = await connect(16);
+    await asking?.send(SMALL);
+    await half?.send(SMALL.subarray(0, -1));
+    await connect(20);
+    for (const one of others) await one.ended();
+    await half?.send(SMALL.subarray(-1));
+    release();
+    for (const one of [asking, half]) expect((await one?.answers())?.[0]).toMatch(/kept$/);
+  });
+
+  it('one whose sender is not known is idle until its body has come', async () => {
+    const one = await client();
+    await one.send(post('/bars', { authorization: 'nobody' }, 'abc').subarray(0, -1));
+    await connect(16);
+    await one.ended();
+  });
+
+  it('the server has one that would be too many busy', async () => {
+    answer = () => new Promise(() => undefined);
+    for (const one of await connect(15)) await one.send(SMALL);
+    expect(await bodies(1, SMALL)).toEqual(['node POST 3']);
+    for (const { socket } of clients) socket.resetAndDestroy();
+  });
+});
+
 describe('a client that does not wait', () => {
   it('gets its answers in order', async () => {
     let release = (): void => undefined;
@@ -209,7 +268,7 @@ describe('a client that does not wait', () => {
         one.socket[hangUp]();
       }
     }
-    await eventually('nothing is left of them', async () => (await connections()) === 0);
+    await eventually('nothing is left of them', async () => (await openConnections()) === 0);
     answer = () => Promise.resolve({ status: 202, headers: {}, body: 'still there' });
     expect(await bodies(1, SMALL)).toEqual(['still there']);
   });

@@ -51,9 +51,12 @@ export interface Answer {
   readonly json: Record<string, unknown> & { errors?: Record<string, unknown>[]; code?: string };
 }
 
-/** Starts `node dist/src/main.js` on a free port and waits until it serves. */
-export async function startService(env: Record<string, string | undefined>): Promise<TestService> {
-  const child = spawnService(env);
+/** Starts `node dist/src/main.js` on a free port and waits until it serves. `openFiles` is its `ulimit -n`. */
+export async function startService(
+  env: Record<string, string | undefined>,
+  openFiles?: number,
+): Promise<TestService> {
+  const child = spawnService(env, openFiles);
   let output = '';
   const collect = (chunk: Buffer) => (output += chunk.toString());
   child.stdout?.on('data', collect);
@@ -144,11 +147,13 @@ function withAck(query: string): string {
   return query === '' ? '?ack=stored' : `${query}&ack=stored`;
 }
 
-function spawnService(env: Record<string, string | undefined>): ChildProcess {
+function spawnService(env: Record<string, string | undefined>, openFiles?: number): ChildProcess {
   const inherited = { PATH: process.env['PATH'], HOME: process.env['HOME'] };
   // Nobody else may have a service's directory; one that the test does not name goes with the process.
   const own = env['MDS_DATA_DIR'] === undefined ? mkdtempSync(join(tmpdir(), 'mds-')) : undefined;
-  const child = spawn(process.execPath, [resolve('dist/src/main.js')], {
+  const command = [process.execPath, resolve('dist/src/main.js')];
+  const limited = `${openFiles === undefined ? '' : `ulimit -n ${openFiles}; `}exec "$0" "$@"`;
+  const child = spawn('sh', ['-c', limited, ...command], {
     // Not the project's folder: a developer's .env must not reach a test.
     cwd: tmpdir(),
     env: {
