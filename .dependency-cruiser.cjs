@@ -27,7 +27,7 @@ module.exports = {
     },
     only('core', []),
     only('concurrency', []),
-    only('config', ['core']),
+    only('config', ['core', 'logging']),
     only('logging', []),
     only('coordinator', ['core', 'config', 'logging', 'metrics', 'http']),
     only('database', ['core', 'concurrency', 'config', 'logging', 'metrics']),

@@ -56,9 +56,12 @@ export function ingestDirectly(server: FastifyInstance, parts: DirectIngestParts
   });
 }
 
-async function answer({ id, fields, body }: DirectRequest, parts: DirectIngestParts): Promise<DirectAnswer> {
+async function answer(
+  { id, fields, body, socket }: DirectRequest,
+  parts: DirectIngestParts,
+): Promise<DirectAnswer> {
   try {
-    const grant = parts.authenticator.authenticate(fields.get('authorization'));
+    const grant = parts.authenticator.authenticate(fields.get('authorization'), socket);
     requireScope(grant, ['ingest']);
     const result = await parts.ingest.ingest({
       body,

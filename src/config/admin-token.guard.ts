@@ -13,6 +13,7 @@ import { TokenAuthenticator } from './token.authenticator.js';
 
 interface GuardedRequest {
   readonly headers: { readonly authorization?: string };
+  readonly socket: { readonly remoteAddress?: string };
   /** What its token may do, when that is known already. */
   grant?: Grant | undefined;
 }
@@ -33,7 +34,7 @@ export class AdminTokenGuard implements CanActivate {
     if (required === 'public') return true;
 
     const request = context.switchToHttp().getRequest<GuardedRequest>();
-    request.grant ??= this.authenticator.authenticate(request.headers.authorization);
+    request.grant ??= this.authenticator.authenticate(request.headers.authorization, request.socket);
     requireScope(request.grant, required);
     return true;
   }

@@ -1,7 +1,8 @@
-import { Global, Module } from '@nestjs/common';
+import { Global, Logger, Module } from '@nestjs/common';
 import { ConfigModule as NestConfigModule } from '@nestjs/config';
 import { APP_GUARD } from '@nestjs/core';
 
+import { PacedLine } from '../logging/paced.line.js';
 import { AdminTokenGuard } from './admin-token.guard.js';
 import type { Settings } from './settings.js';
 import { SETTINGS, settingsConfig } from './settings.config.js';
@@ -16,7 +17,13 @@ import { TokenAuthenticator } from './token.authenticator.js';
     {
       provide: TokenAuthenticator,
       inject: [SETTINGS],
-      useFactory: (settings: Settings) => new TokenAuthenticator(settings.tokens),
+      useFactory: (settings: Settings) => {
+        const logger = new Logger('access');
+        const line = new PacedLine<string>((count, address) =>
+          logger.warn(`requests with an unknown token: ${count}, the last of them from ${address}`),
+        );
+        return new TokenAuthenticator(settings.tokens, (address) => line.note(address));
+      },
     },
     {
       // Held from here on: spool and embedded database are for one process.

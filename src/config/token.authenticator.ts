@@ -7,6 +7,11 @@ import type { TokenSettings } from './token.settings.js';
 const FILLER = 0xff;
 const BEARER = /^bearer +(\S+) *$/i;
 
+/** Where a request comes from: its connection. */
+interface Sender {
+  readonly remoteAddress?: string | undefined;
+}
+
 /** Tells what the token of a request may do, in constant time. */
 export class TokenAuthenticator {
   /** Every token, filled up to the length of the longest. */
@@ -14,7 +19,11 @@ export class TokenAuthenticator {
   /** Where the token of a request is laid beside them. */
   private readonly asked: Buffer;
 
-  constructor({ admin, others }: TokenSettings) {
+  /** `onUnknown` hears where a token came from that is none. */
+  constructor(
+    { admin, others }: TokenSettings,
+    private readonly onUnknown: (address: string) => void = () => undefined,
+  ) {
     const tokens = [...others, { token: admin, scope: 'admin', providers: undefined } as const];
     this.asked = Buffer.alloc(Math.max(...tokens.map(({ token }) => Buffer.byteLength(token))));
     this.known = tokens.map(({ token, scope, providers }) => {
@@ -24,8 +33,18 @@ export class TokenAuthenticator {
     });
   }
 
-  /** What an `Authorization` header's token may do; undefined when it is absent, malformed or unknown. */
-  authenticate(authorization: string | undefined): Grant | undefined {
+  /**
+   * What an `Authorization` header's token may do; undefined when it is absent, malformed or unknown.
+   * @param sender who is told of when the header is there in vain; absent: the request will be asked again
+   */
+  authenticate(authorization: string | undefined, sender?: Sender): Grant | undefined {
+    const grant = this.grantOf(authorization);
+    if (grant === undefined && authorization !== undefined && sender !== undefined)
+      this.onUnknown(sender.remoteAddress ?? 'a connection that is closed');
+    return grant;
+  }
+
+  private grantOf(authorization: string | undefined): Grant | undefined {
     const token = BEARER.exec(authorization ?? '')?.[1];
     const { asked } = this;
     if (token === undefined || Buffer.byteLength(token) > asked.length) return undefined;

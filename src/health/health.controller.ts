@@ -133,9 +133,9 @@ export class HealthController {
   }
 
   /** Details name hosts, ports, roles and what drivers say: a probe without a known token learns names and states. */
-  private async report({ headers }: FastifyRequest): Promise<HealthReport> {
+  private async report({ headers, socket }: FastifyRequest): Promise<HealthReport> {
     const report = await this.reporter.report();
-    if (this.authenticator.authenticate(headers.authorization) !== undefined) return report;
+    if (this.authenticator.authenticate(headers.authorization, socket) !== undefined) return report;
     return {
       ...report,
       components: report.components.map(({ name, state }) => ({ name, state, details: {} })),

@@ -16,6 +16,7 @@ export interface DirectRequest {
   /** Header fields by their names in lower case. */
   readonly fields: ReadonlyMap<string, string>;
   readonly body: Buffer;
+  readonly socket: Socket;
 }
 
 /** An answer, and how long it should wait before it goes out, milliseconds. */
@@ -118,7 +119,7 @@ export class DirectConnection {
     this.answering = true;
     const start = performance.now();
     const id = requestIdOf(fields.get('x-request-id'));
-    const answer = await this.options.answer({ id, fields, body });
+    const answer = await this.options.answer({ id, fields, body, socket: this.socket });
     if (answer.delayMs && !this.closes && !this.socket.destroyed) await this.wait(answer.delayMs);
     this.send(id, answer, start);
   }

@@ -86,7 +86,7 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       assertAnswerable(request.raw);
       // The guard would refuse it too, but only after a body had been taken in that nobody may send.
       if (carriesBody(request)) {
-        request.grant = authenticator.authenticate(request.headers.authorization);
+        request.grant = authenticator.authenticate(request.headers.authorization, request.socket);
         assertWanted(request);
       }
     } catch (error) {

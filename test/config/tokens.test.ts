@@ -16,6 +16,17 @@ const grantOf = (variables: Record<string, string>, token: string) =>
   new TokenAuthenticator(readSettings(variables, readFile).tokens).authenticate(`Bearer ${token}`);
 
 describe('a token', () => {
+  it('that is unknown is told of with where it came from, once for each request', () => {
+    const told: string[] = [];
+    const tokens = new TokenAuthenticator(readSettings({ ADMIN_TOKEN: 'root' }).tokens, (address) =>
+      told.push(address),
+    );
+    for (const authorization of ['Bearer root', undefined, 'Bearer guess', 'Basic guess'])
+      tokens.authenticate(authorization, { remoteAddress: '10.0.0.1' });
+    tokens.authenticate('Bearer guess');
+    expect(told).toEqual(['10.0.0.1', '10.0.0.1']);
+  });
+
   it.each([
     ['ADMIN_TOKEN', 'admin'],
     ['INGEST_TOKEN', 'ingest'],
