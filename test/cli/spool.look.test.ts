@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { tmpdir } from 'node:os';
@@ -149,6 +149,24 @@ describe('mds spool export', () => {
     expect([run.code, run.stdout]).toEqual([1, '']);
     expect(run.stderr).toContain('1 piece could not be read, and left out');
     expect((await readFile(out, 'utf8')).split('\n')).toHaveLength(5);
+  });
+
+  it('makes a file that its owner alone reads, empties one that is there, and follows no link', async () => {
+    directory = await BarsDirectory.make([2]);
+    const [out, link] = [join(directory.path, 'bars.ndjson'), join(directory.path, 'link')];
+    const run = (file: string) => mds(['spool', 'export', '--dir', directory.path, '--out', file]);
+    for (const code of [(await run(out)).code, (await run(out)).code]) expect(code).toBe(0);
+    expect((await stat(out)).mode & 0o777).toBe(0o600);
+    expect((await readFile(out, 'utf8')).split('\n')).toHaveLength(5);
+
+    await writeFile(out, 'not to be touched');
+    await symlink(out, link);
+    const refused = await run(link);
+    expect([refused.code, refused.stderr]).toEqual([
+      2,
+      expect.stringContaining(`${link} is a link, and links are not followed: name the file itself`),
+    ]);
+    expect(await readFile(out, 'utf8')).toBe('not to be touched');
   });
 
   it('ends quietly when its reader has seen enough', async () => {

@@ -1,4 +1,5 @@
-import { createWriteStream } from 'node:fs';
+import { constants } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
@@ -11,6 +12,7 @@ import { OFFSET, readTimestamp, TUPLE_BYTES } from '../../bars/tuple.js';
 import { Checkpoint } from '../../coordinator/spool/checkpoint.js';
 import { nodeFileSystem } from '../../coordinator/spool/spool.file-system.js';
 import { listSegments, surveySegment, type Found } from '../../coordinator/spool/spool.survey.js';
+import { CliError } from '../cli.error.js';
 import { EXIT, type ExitCode } from '../exit.codes.js';
 import { counted } from '../text.table.js';
 import { findPlace, type DataPlace } from './data.place.js';
@@ -18,6 +20,9 @@ import { untilVanished } from './vanished.js';
 
 /** Rows made into text at a time. */
 const CHUNK_ROWS = 1_000;
+
+/** Makes a file, or empties it. A link that somebody else has put there must not lead to another file. */
+const WHOLE_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NOFOLLOW;
 
 /** Which records, in which form. */
 interface ExportOptions {
@@ -40,10 +45,12 @@ export async function exportBars(options: ExportOptions): Promise<ExitCode> {
   try {
     // Standard output stays open: the process ends when it has taken everything.
     if (options.out === undefined) await pipeline(text, process.stdout as Writable, { end: false });
-    else await pipeline(text, createWriteStream(options.out));
+    else await pipeline(text, (await open(options.out, WHOLE_FILE, 0o600)).createWriteStream());
   } catch (error) {
     // Whoever read has seen enough, as `head` does.
     if ((error as NodeJS.ErrnoException).code === 'EPIPE') return EXIT.sound;
+    if ((error as NodeJS.ErrnoException).code === 'ELOOP')
+      throw new CliError(`${options.out} is a link, and links are not followed: name the file itself`);
     throw error;
   }
   const { rows, records, unreadable } = done;
