@@ -20,6 +20,7 @@ class RememberingPipe extends ValidationPipe {
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
+    assertNoInherited(value);
     const before: unknown = this.recall(value, metadata.metatype);
     if (before !== undefined) return before;
     const result: unknown = await super.transform(value, metadata);
@@ -30,6 +31,22 @@ class RememberingPipe extends ValidationPipe {
     known.set(JSON.stringify(value), Object.freeze(result));
     return result;
   }
+}
+
+/**
+ * Class-transformer and class-validator pass over names that every object has, such as `__proto__` and `toString`.
+ * @throws ProblemError `invalid-parameter`
+ */
+function assertNoInherited(query: unknown): void {
+  const names = Object.keys(query ?? {}).filter((name) => name in Object.prototype);
+  if (names.length > 0) throw refusal(names.map((parameter) => ({ parameter, detail: UNKNOWN })));
+}
+
+const UNKNOWN = 'is not a parameter here';
+
+function refusal(errors: readonly { readonly parameter: string; readonly detail: string }[]): ProblemError {
+  const detail = errors.map((error) => `${error.parameter} ${error.detail}`).join('; ');
+  return new ProblemError('invalid-parameter', `${detail}.`, { members: { errors } });
 }
 
 /**
@@ -44,11 +61,8 @@ export const queryPipe = new RememberingPipe({
     const errors = failures.map(({ property, constraints = {} }) => ({
       parameter: property,
       detail:
-        'whitelistValidation' in constraints
-          ? 'is not a parameter here'
-          : (Object.values(constraints)[0] ?? 'is not valid'),
+        'whitelistValidation' in constraints ? UNKNOWN : (Object.values(constraints)[0] ?? 'is not valid'),
     }));
-    const detail = errors.map((error) => `${error.parameter} ${error.detail}`).join('; ');
-    return new ProblemError('invalid-parameter', `${detail}.`, { members: { errors } });
+    return refusal(errors);
   },
 });

@@ -316,3 +316,15 @@ describe('the newest bars and the list of series', () => {
     }
   });
 });
+
+it.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
+  'a parameter with a name that every object has, %s, is refused as others are',
+  async (name) => {
+    const errors = [{ parameter: name, detail: 'is not a parameter here' }];
+    for (const path of ['/v1/bars', '/v1/bars/latest', '/v1/series'])
+      for (const query of [`${name}=1`, name, `limit=1&${name}=1&${name}=2`])
+        expect(await refusal(`${path}?${query}`)).toMatchObject({ code: 'invalid-parameter', errors });
+    const { status, json } = await served.service.post(write([bar()], 'json'), TYPES.json, `?${name}=1`);
+    expect([status, json]).toEqual([400, expect.objectContaining({ errors })]);
+  },
+);
