@@ -53,11 +53,19 @@ const keepTokenForTheTab = {
     },
   },
 };
+// Swagger UI takes the text of every media type with "json" in its name for a JSON value, and shows it in quotes.
+const showLinesAsTheyAre = {
+  afterLoad() {
+    const { getSampleSchema } = this.fn;
+    this.fn.getSampleSchema = (schema, type, ...others) =>
+      getSampleSchema(schema, type === 'application/x-ndjson' ? 'text/plain' : type, ...others);
+  },
+};
 const ui = SwaggerUIBundle({
   url: new URL('../openapi.json', document.currentScript.src).href,
   dom_id: '#swagger-ui',
   deepLinking: true,
-  plugins: [keepTokenForTheTab],
+  plugins: [keepTokenForTheTab, showLinesAsTheyAre],
   displayRequestDuration: true,
   tryItOutEnabled: true,
   defaultModelsExpandDepth: 0,

@@ -1,3 +1,5 @@
+import vm from 'node:vm';
+
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { createDatabase, type TestDatabase } from '../support/database.js';
@@ -67,6 +69,32 @@ describe('the page at /docs', () => {
     const script = await (await fetch(`${service.url}/docs/page.js`)).text();
     expect(script).toContain('sessionStorage');
     expect(script).not.toMatch(/localStorage|persistAuthorization:/);
+  });
+
+  it('offers lines of NDJSON as they are, not in quotes', async () => {
+    const script = await (await fetch(`${service.url}/docs/page.js`)).text();
+    const bundle = await (await fetch(`${service.url}/docs/swagger-ui-bundle.js`)).text();
+    const seen = vm.runInNewContext(
+      `const seen = [];
+      const document = { documentElement: { classList: { toggle() {} } }, currentScript: { src: 'http://x/docs/page.js' } };
+      const matchMedia = () => ({ matches: false });
+      const SwaggerUIBundle = ({ plugins }) => {
+        const system = { fn: { getSampleSchema: (...given) => seen.push(given) } };
+        for (const plugin of plugins) plugin.afterLoad?.call(system);
+        system.fn.getSampleSchema({}, 'application/x-ndjson', {}, 'line');
+        system.fn.getSampleSchema({}, 'application/json', {}, 'text');
+      };
+      ${script};
+      seen`,
+      { URL },
+    ) as unknown;
+    expect(JSON.parse(JSON.stringify(seen))).toEqual([
+      [{}, 'text/plain', {}, 'line'],
+      [{}, 'application/json', {}, 'text'],
+    ]);
+    // What the page relies on is there.
+    expect(bundle).toMatch(/getSampleSchema\b/);
+    expect(bundle).toMatch(/\bafterLoad\b/);
   });
 
   it('gives nothing else of Swagger UI away', async () => {
