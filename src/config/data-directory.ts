@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 
 import { DataDirectoryUnusableError } from './data-directory.error.js';
 import { DataDirectoryLock } from './data-directory.lock.js';
+import { reasonToDistrust } from './data-directory.trust.js';
 
 /** The directory that one service has for itself, from `acquire` until `release` or the end of its process. */
 export class DataDirectory {
@@ -15,11 +16,13 @@ export class DataDirectory {
   /**
    * Makes the directory when it is absent and takes the lock on it.
    * @throws DataDirectoryInUseError when another live process holds it.
-   * @throws DataDirectoryUnusableError when it cannot be made or locked.
+   * @throws DataDirectoryUnusableError when it cannot be made or locked, or other users may change what is in it.
    */
   static async acquire(path: string): Promise<DataDirectory> {
     const absolute = resolve(path);
     await create(absolute);
+    const reason = await reasonToDistrust(absolute);
+    if (reason !== undefined) throw new DataDirectoryUnusableError(absolute, reason);
     return new DataDirectory(absolute, await DataDirectoryLock.take(absolute));
   }
 

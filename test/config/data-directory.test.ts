@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { chmod, chown, mkdir, mkdtemp, readdir, rm, stat, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, resolve } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -29,6 +29,10 @@ try {
 }
 `;
 
+/** Only root may give a directory to another user. */
+const asRoot = process.getuid?.() === 0 ? it : it.skip;
+const OTHER = 12_345;
+
 describe('the data directory', () => {
   let parent: string;
   let path: string;
@@ -45,10 +49,16 @@ describe('the data directory', () => {
   });
 
   /** Starts a process that wants the directory; resolves with its first line. */
-  async function contend(...args: string[]): Promise<{ child: ChildProcess; says: string }> {
+  const contend = (...args: string[]) => contendAs({}, ...args);
+
+  async function contendAs(
+    user: { uid?: number; gid?: number },
+    ...args: string[]
+  ): Promise<{ child: ChildProcess; says: string }> {
     const built = pathToFileURL(resolve('dist/src/config/data-directory.js')).href;
     const child = spawn(process.execPath, ['--input-type=module', '-e', CONTENDER, built, path, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      ...user,
     });
     children.push(child);
     const [says] = (await once(createInterface(child.stdout), 'line')) as [string];
@@ -72,6 +82,53 @@ describe('the data directory', () => {
     const held = await DataDirectory.acquire(path);
     expect((await stat(path)).mode & 0o777).toBe(0o750);
     await held.release();
+  });
+
+  it('is refused when every user may write to it, unless it is sticky', async () => {
+    await mkdir(path);
+    await chmod(path, 0o777);
+    await expect(DataDirectory.acquire(path)).rejects.toThrow(
+      `the data directory ${path} cannot be used: every user may write to it: \`chmod o-w\` it, or set MDS_DATA_DIR to a new folder in it`,
+    );
+    expect(await readdir(path)).toEqual([]);
+    await (await DataDirectory.acquire(join(path, 'new'))).release();
+    await chmod(path, 0o1777);
+    await (await DataDirectory.acquire(path)).release();
+  });
+
+  it.each(['spool', 'dlq', 'postgres'])('is refused when %s in it is a link', async (name) => {
+    await mkdir(join(path, 'elsewhere'), { recursive: true });
+    await symlink(join(path, 'elsewhere'), join(path, name));
+    await expect(DataDirectory.acquire(path)).rejects.toThrow(
+      `the data directory ${path} cannot be used: \`${name}\` in it is a link`,
+    );
+    expect(await readdir(join(path, 'elsewhere'))).toEqual([]);
+  });
+
+  it('may itself be a link', async () => {
+    await mkdir(path);
+    await symlink(path, join(parent, 'link'));
+    await (await DataDirectory.acquire(join(parent, 'link'))).release();
+  });
+
+  asRoot('is refused when it belongs to another user', async () => {
+    await mkdir(path);
+    await chown(path, OTHER, 0);
+    await expect(DataDirectory.acquire(path)).rejects.toThrow(
+      `it belongs to user ${OTHER}, and this service runs as user 0: give it the directory with \`chown 0\``,
+    );
+  });
+
+  asRoot('of a volume of Kubernetes is for those of its group alone', async () => {
+    await mkdir(path);
+    await chown(path, 0, OTHER);
+    // What `fsGroup` makes of a volume.
+    await chmod(path, 0o2775);
+    await chmod(parent, 0o755);
+    await expect(DataDirectory.acquire(path)).rejects.toThrow(
+      `group ${OTHER}, of which this service is no member, may write to it`,
+    );
+    expect((await contendAs({ uid: OTHER, gid: OTHER })).says).toBe('holds');
   });
 
   it('is given to nobody else while it is held, and again after its release', async () => {
