@@ -20,8 +20,9 @@ export default {
   },
   transformIgnorePatterns: [],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': ['$1.js', '$1'] },
-  // Most tests wait, for a server that starts or a disk: two files at once take hardly longer than one.
-  maxWorkers: Math.max(2, availableParallelism() - 1),
+  // Most tests wait, for a server that starts or a disk: three files at once take little longer than one.
+  maxWorkers: Math.max(3, availableParallelism() - 1),
+  testSequencer: '<rootDir>/test/support/long.first.sequencer.mjs',
   globalSetup: '<rootDir>/test/support/global.setup.ts',
   globalTeardown: '<rootDir>/test/support/global.teardown.ts',
   // For a machine that is busy with something else: no test has a limit of its own.

@@ -1,9 +1,3 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { existsSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { resolve } from 'node:path';
-
 import { expect, it } from '@jest/globals';
 
 import { FAULTS } from '../../chaos/faults/index.js';
@@ -12,27 +6,7 @@ import { harmLibraryObstacle } from '../../chaos/preload/harm-library.build.js';
 import { SCENARIOS } from '../../chaos/scenarios/index.js';
 import { SmallDisk } from '../../chaos/small.disk.js';
 import { describeUnless } from '../support/requirement.js';
-
-const LIMIT_MS = 900_000;
-
-/** Runs the harness as a user would. */
-async function chaos(...options: string[]): Promise<{ code: unknown; output: string }> {
-  const child = spawn(process.execPath, [resolve('dist/chaos/main.js'), ...options], {
-    cwd: tmpdir(),
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  let output = '';
-  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (output += chunk.toString()));
-  const [code] = (await once(child, 'close')) as unknown[];
-  return { code, output };
-}
-
-async function expectKept(...options: string[]): Promise<void> {
-  const { code, output } = await chaos(...options);
-  expect(output).toContain('every promise was kept');
-  expect(code).toBe(0);
-}
+import { chaos, expectKept } from './harness.js';
 
 /** What takes longest, or needs what not every machine has; a run by hand has all of them. */
 const ELSEWHERE = [
@@ -54,73 +28,30 @@ const simple = FAULTS.filter(({ name, slow, needs }) => !slow && !needs && !ELSE
 const onSmallDisks = FAULTS.filter(({ needs }) => needs?.includes('small-disks')).map(({ name }) => name);
 const preloaded = FAULTS.filter(({ needs }) => needs?.includes('preload')).map(({ name }) => name);
 
-it(
-  'loses nothing that was acknowledged in 12 kills of the service',
-  () => expectKept('--rounds', '12', '--seed', '2026', '--faults', 'kill-service', '--services', '1'),
-  LIMIT_MS,
-);
+it('loses nothing that was acknowledged in 12 kills of the service', () =>
+  expectKept('--rounds', '12', '--seed', '2026', '--faults', 'kill-service', '--services', '1'));
 
-it(
-  'loses nothing whatever is done to the service, its database and the way between them',
-  () => {
-    const faults = ['--rounds', `${simple.length}`, '--faults', simple.join(',')];
-    return expectKept(...faults, '--seed', '7', '--services', '1', '--no-pooler');
-  },
-  LIMIT_MS,
-);
+it('loses nothing whatever is done to the service, its database and the way between them', () => {
+  const faults = ['--rounds', `${simple.length}`, '--faults', simple.join(',')];
+  return expectKept(...faults, '--seed', '7', '--services', '1', '--no-pooler');
+});
 
 describeUnless(SmallDisk.obstacle(), 'with disks that can be full', () => {
-  it(
-    'loses nothing while the disk of the spool, or of the tables, has no room',
-    () => expectKept('--rounds', '3', '--seed', '8', '--faults', onSmallDisks.join(','), '--services', '1'),
-    LIMIT_MS,
-  );
+  it('loses nothing while the disk of the spool, or of the tables, has no room', () =>
+    expectKept('--rounds', '3', '--seed', '8', '--faults', onSmallDisks.join(','), '--services', '1'));
 });
 
 describeUnless(harmLibraryObstacle(), 'with reads that fail and clocks that step', () => {
-  it(
-    'loses nothing of what two services were sent for the same bars',
-    () => {
-      const faults = ['--rounds', `${preloaded.length}`, '--faults', preloaded.join(',')];
-      return expectKept(...faults, '--seed', '12', '--services', '2', '--no-pooler');
-    },
-    LIMIT_MS,
-  );
+  it('loses nothing of what two services were sent for the same bars', () => {
+    const faults = ['--rounds', `${preloaded.length}`, '--faults', preloaded.join(',')];
+    return expectKept(...faults, '--seed', '12', '--services', '2', '--no-pooler');
+  });
 });
 
 describeUnless(PgBouncer.obstacle(), 'behind PgBouncer', () => {
-  it(
-    'stores nothing under another symbol when the database goes back to an older copy',
-    () => expectKept('--rounds', '1', '--seed', '5', '--faults', 'older-copy', '--services', '2', '--pooler'),
-    LIMIT_MS,
-  );
+  it('stores nothing under another symbol when the database goes back to an older copy', () =>
+    expectKept('--rounds', '1', '--seed', '5', '--faults', 'older-copy', '--services', '2', '--pooler'));
 });
-
-it(
-  'answers every request while two replicas are restarted in turn',
-  () => expectKept('--scenario', 'rolling', '--rounds', '4', '--seed', '9'),
-  LIMIT_MS,
-);
-
-describeUnless(existsSync('.git') ? undefined : 'this is no clone of the repository', 'another build', () => {
-  it(
-    'hands its data and its database over to this build, and gets them back, while bars come',
-    () => expectKept('--scenario', 'upgrade', '--from', 'HEAD', '--rounds', '2', '--seed', '12'),
-    LIMIT_MS,
-  );
-});
-
-it(
-  'loses nothing while the database is away at full load, in bounded memory, and recovers at full speed',
-  () => expectKept('--scenario', 'outage', '--seconds', '5', '--seed', '10'),
-  LIMIT_MS,
-);
-
-it(
-  'is ready soon with a large backlog, and does not read it into memory',
-  () => expectKept('--scenario', 'backlog', '--mib', '300', '--seconds', '5', '--seed', '11'),
-  LIMIT_MS,
-);
 
 it('says what it can do', async () => {
   const { code, output } = await chaos('--help');
