@@ -29,6 +29,11 @@ const END_TS_S = END_TS_US / 1e6;
 /** Nearer to 1970 a number is a year, or a count of days as spreadsheets have it, and no time of a bar. */
 const LEAST_EPOCH_S = 1_000_000;
 
+/** 1900-01-01T00 as YYYYMMDDHH, which as seconds is in the year 2030. */
+const LEAST_CALENDAR_HOUR = 1_900_010_100;
+/** No bar begins so far ahead, milliseconds: a number that may be either is no instant then, but a date with an hour. */
+const FAR_AHEAD_MS = 366 * 86_400_000;
+
 const INVALID: TimestampProblem = {
   code: 'invalid-ts',
   reason: 'is not a valid time such as 2024-01-02T14:30:00Z, nor a valid date such as 2024-01-02',
@@ -41,6 +46,10 @@ const TOO_PRECISE: TimestampProblem = { code: 'ts-too-precise', reason: 'is fine
 const CALENDAR_DATE: TimestampProblem = {
   code: 'ts-calendar-date',
   reason: 'is a date or a count of days rather than seconds since 1970: send a date as YYYY-MM-DD',
+};
+const CALENDAR_TIME: TimestampProblem = {
+  code: 'ts-calendar-date',
+  reason: 'is a date with a time of day rather than seconds since 1970: send it as YYYY-MM-DDTHH:MM:SSZ',
 };
 const OUT_OF_RANGE: TimestampProblem = {
   code: 'ts-out-of-range',
@@ -93,11 +102,12 @@ export function parseTimestamp(text: string): number | TimestampProblem {
 
 /**
  * The instant of a number of seconds since the Unix epoch, in Unix epoch microseconds, rounded to the nearest. Numbers
- * that read as a date, such as 20240102, and those within eleven days of 1970 are refused.
+ * that read as a date, such as 20240102 or 202401021430, and those within eleven days of 1970 are refused.
  */
 export function parseEpochSeconds(seconds: number): number | TimestampProblem {
   if (!Number.isFinite(seconds)) return INVALID;
   if (Math.abs(seconds) < LEAST_EPOCH_S || isCalendarNumber(seconds)) return CALENDAR_DATE;
+  if (seconds >= LEAST_CALENDAR_HOUR && isCalendarTime(seconds)) return CALENDAR_TIME;
   // Whole and fraction apart: `seconds * 1e6` rounds once more, and from 2106 on lands on the wrong microsecond.
   const whole = Math.trunc(seconds);
   const micros = whole * 1e6 + Math.round((seconds - whole) * 1e6);
@@ -183,6 +193,21 @@ function isCalendarDay(year: number, month: number, day: number): boolean {
 function isCalendarNumber(value: number): boolean {
   if (value < 18_000_101 || value > 22_001_231 || !Number.isInteger(value)) return false;
   return isCalendarDay(Math.floor(value / 10_000), Math.floor(value / 100) % 100, value % 100);
+}
+
+/**
+ * True for YYYYMMDDHHMM and YYYYMMDDHHMMSS, which are no seconds of the years 1800 to 2200, and for those YYYYMMDDHH
+ * that would be seconds more than a year ahead.
+ */
+function isCalendarTime(value: number): boolean {
+  if (!Number.isInteger(value)) return false;
+  const below = (unit: number): number => Math.floor(value / unit) % 100;
+  if (value < 1e10)
+    return (
+      value * 1e3 > Date.now() + FAR_AHEAD_MS && below(1) < 24 && isCalendarNumber(Math.floor(value / 100))
+    );
+  if (value < 1e12) return below(100) < 24 && below(1) < 60 && isCalendarNumber(Math.floor(value / 1e4));
+  return below(1e4) < 24 && below(100) < 60 && below(1) < 60 && isCalendarNumber(Math.floor(value / 1e6));
 }
 
 function daysInMonth(year: number, month: number): number {

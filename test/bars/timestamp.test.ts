@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import fc from 'fast-check';
 import {
   END_TS_US,
@@ -195,6 +195,38 @@ describe('parseEpochSeconds', () => {
     expect(dates).toContain(20_240_229);
     expect(dates).not.toContain(20_230_229);
     expect(parseEpochSeconds(20_240_102.5)).toBe(20_240_102_500_000);
+  });
+
+  it.each([
+    2_024_010_200, 2_024_010_214, 2_000_022_923, 190_001_010_000, 202_401_021_430, 220_012_312_359,
+    20_240_102_143_000, 18_000_101_000_000,
+  ])('refuses %d, which is a date with a time of day, with the hint how to send it', (value) => {
+    expect(parseEpochSeconds(value)).toMatchObject({
+      code: 'ts-calendar-date',
+      reason: expect.stringContaining('YYYY-MM-DDTHH:MM:SSZ') as unknown,
+    });
+  });
+
+  it.each([1_700_010_100, 1_899_123_123, 2_024_010_224, 2_024_023_001, 2_024_130_100, 2_024_010_214.5])(
+    'takes %d, which is none',
+    (value) => {
+      expect(parseEpochSeconds(value)).toBe(value * 1e6);
+    },
+  );
+
+  it('takes a number that may be a date with an hour when as seconds it is no more than a year ahead', () => {
+    const clock = jest.spyOn(Date, 'now').mockReturnValue(Date.UTC(2033, 2, 1));
+    expect(parseEpochSeconds(2_024_010_214)).toBe(2_024_010_214_000_000);
+    clock.mockReturnValue(Date.UTC(2033, 1, 1));
+    expect(codeOf(parseEpochSeconds(2_024_010_214))).toBe('ts-calendar-date');
+    clock.mockRestore();
+  });
+
+  it.each([
+    [202_401_022_430, 'ts-out-of-range'],
+    [20_240_102_146_000, 'ts-not-in-seconds'],
+  ])('takes %d, which has no such time of day, for what it seems to be: %s', (value, code) => {
+    expect(codeOf(parseEpochSeconds(value))).toBe(code);
   });
 
   it.each([-0, 0, 2024, 45_293, 999_999, -999_999.5])(

@@ -48,6 +48,7 @@ describe('A1: a calendar date is no number of seconds', () => {
   it.each([
     ['start=20240102', /start "20240102" is a date .* YYYY-MM-DD/],
     ['end=20260131', /end "20260131" is a date/],
+    ['start=2024010214', /start "2024010214" is a date with a time of day/],
     ['start=1704153600000', /start "1704153600000" looks like milliseconds/],
     ['end=2024-01-02T00:00:00+02:00', /end .* in a URL a \+ is written %2B/],
     ['end=2024-01-02T00:00:00', /end "2024-01-02T00:00:00" has no time zone/],

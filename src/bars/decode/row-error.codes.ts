@@ -14,7 +14,7 @@ export const ROW_ERROR_CODES = {
   'ts-without-zone': 'The time has neither Z nor an offset from UTC.',
   'ts-too-precise': 'The time is finer than a microsecond.',
   'ts-calendar-date':
-    'The number is a date such as 20240102, a year or a count of days, and not seconds since 1970.',
+    'The number is a date such as 20240102 or 202401021430, a year or a count of days, and not seconds since 1970.',
   'ts-not-in-seconds': 'The epoch time can only be in milliseconds, microseconds or nanoseconds.',
   'ts-out-of-range': 'The time is outside the years 1800 to 2200 (UTC).',
   'not-finite': 'The number is larger than a 64-bit floating point number can hold.',
