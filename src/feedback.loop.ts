@@ -15,9 +15,6 @@ const LEVEL_VALUES = { ok: 0, soft: 1, hard: 2 } as const;
 /** Closes the loop: what the bus carries changes the rates, and both are shown to readers and in metrics. */
 @Injectable()
 export class FeedbackLoop implements OnApplicationBootstrap {
-  /** Adjustments of this turn that the stream's readers are still to be told, each with its provider. */
-  private untold: (readonly [string, Pick<RateAdjustment, keyof RateAdjustment>])[] = [];
-
   constructor(
     @Inject(SETTINGS) private readonly settings: Settings,
     private readonly signaller: LevelSignaller,
@@ -70,16 +67,8 @@ export class FeedbackLoop implements OnApplicationBootstrap {
     this.aggregator[Symbol.dispose]();
   }
 
-  /** A level reaches all providers in one turn, and readers hear of them together. */
   private tellReaders(adjustment: Pick<RateAdjustment, keyof RateAdjustment>): void {
-    if (this.untold.length === 0) {
-      setImmediate(() => {
-        const { untold } = this;
-        this.untold = [];
-        this.stream.sendAll('adjustment', untold);
-      });
-    }
-    this.untold.push([adjustment.provider, adjustment]);
+    this.stream.send('adjustment', adjustment.provider, adjustment);
   }
 
   /** Those that the bus remembers: their number is bounded, and so is that of the labels. */

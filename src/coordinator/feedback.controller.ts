@@ -53,7 +53,7 @@ export class FeedbackController {
     operationId: 'streamFeedback',
     summary: 'Follow levels and rates as server-sent events',
     description:
-      '`event: feedback` carries a FeedbackEvent, `event: adjustment` a RateAdjustment. A reader that comes back with `Last-Event-ID` gets what it missed; a new one gets the newest of each. One that reads too slowly is dropped.',
+      '`event: feedback` carries a FeedbackEvent, `event: adjustment` a RateAdjustment. A reader that comes back with `Last-Event-ID` gets what it missed; a new one gets the newest of each. With a token that is bound to providers, adjustments are those of these providers. A reader that is more than 4 MiB behind is dropped.',
   })
   @ApiHeader({ name: 'Last-Event-ID', required: false, schema: { type: 'string' } })
   @ApiOkResponse({
@@ -89,7 +89,7 @@ export class FeedbackController {
       'x-accel-buffering': 'no',
     });
     if (request.method === 'HEAD') reply.raw.end();
-    else this.stream.add(reply.raw, lastEventId);
+    else this.stream.add(reply.raw, lastEventId, request.grant?.providers);
   }
 
   @Post()

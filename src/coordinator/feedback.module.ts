@@ -34,9 +34,14 @@ const MOST_READERS = 1_000;
     {
       provide: EventStream,
       inject: [SETTINGS],
-      // A reader stays: half of the connections are for those who ask and go.
-      useFactory: ({ http }: Settings) =>
-        new EventStream({ maxReaders: Math.min(MOST_READERS, Math.floor(http.mostConnections / 2)) }),
+      useFactory: ({ http }: Settings) => {
+        const logger = new Logger('feedback');
+        return new EventStream({
+          // A reader stays: half of the connections are for those who ask and go.
+          maxReaders: Math.min(MOST_READERS, Math.floor(http.mostConnections / 2)),
+          warn: (message) => logger.warn(message),
+        });
+      },
     },
     {
       provide: LevelSignaller,

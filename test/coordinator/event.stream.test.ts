@@ -3,6 +3,7 @@ import { Writable } from 'node:stream';
 import { afterEach, describe, expect, it } from '@jest/globals';
 
 import { EventStream, type EventStreamOptions } from '../../src/coordinator/event.stream.js';
+import { SentEvents } from '../../src/coordinator/sent.events.js';
 import { settle, until } from './entries.js';
 
 const streams: EventStream[] = [];
@@ -17,19 +18,27 @@ function newStream(options: EventStreamOptions = {}): EventStream {
   return stream;
 }
 
-/** A connection; one that is `slow` takes the first write and never asks for more. */
+/** A connection; one that is `slow` takes the first write and no other. */
 class Reader extends Writable {
   text = '';
   writes = 0;
 
-  constructor(private readonly slow = false) {
+  private resume: (() => void) | undefined;
+
+  constructor(private slow = false) {
     super();
+  }
+
+  readOn(): void {
+    this.slow = false;
+    this.resume?.();
   }
 
   override _write(chunk: Buffer, _encoding: string, done: () => void): void {
     this.text += chunk.toString();
     this.writes += 1;
-    if (!this.slow) done();
+    if (this.slow) this.resume = done;
+    else done();
   }
 
   /** Ids and data of the events it got. */
@@ -45,25 +54,23 @@ class Reader extends Writable {
   }
 }
 
-function follow(stream: EventStream, lastId?: string, slow = false): Reader {
+function follow(stream: EventStream, lastId?: string, slow = false, providers?: ReadonlySet<string>): Reader {
   const reader = new Reader(slow);
-  stream.add(reader, lastId);
+  stream.add(reader, lastId, providers);
   return reader;
 }
 
 describe('a reader', () => {
-  it('gets events that come together in one write, each with its id', async () => {
+  it('gets events that come together in few writes, each with its id', async () => {
     const stream = newStream();
     const reader = follow(stream);
     await settle();
     const before = reader.writes;
     const subjects = Array.from({ length: 1_000 }, (_, at) => `p${at}`);
-    stream.sendAll(
-      'adjustment',
-      subjects.map((subject, at) => [subject, { at }] as const),
-    );
-    await settle();
-    expect(reader.writes).toBe(before + 1);
+    subjects.forEach((subject, at) => stream.send('adjustment', subject, { at }));
+    await until(() => reader.events.length === subjects.length);
+    // 60 KB in chunks of 32 KiB.
+    expect(reader.writes).toBe(before + 2);
     expect(reader.events).toEqual(subjects.map((_, at) => `${at + 1} adjustment {"at":${at}}`));
     const [, , third] = [...reader.text.matchAll(/id: (\S+)/g)].map(([, id]) => id);
     const returned = follow(stream, third);
@@ -71,7 +78,7 @@ describe('a reader', () => {
     expect(returned.events).toHaveLength(997);
   });
 
-  it('is told the newest of each subject first, with the id at the end, and then everything', async () => {
+  it('is told the newest of each subject first, in the order of their ids, and then everything', async () => {
     const stream = newStream();
     stream.send('feedback', 'a', { n: 1 });
     stream.send('feedback', 'a', { n: 2 });
@@ -79,7 +86,7 @@ describe('a reader', () => {
     const reader = follow(stream);
     stream.send('feedback', 'b', { n: 4 });
     await settle();
-    expect(reader.events).toEqual(['- feedback {"n":2}', '3 adjustment {"n":3}', '4 feedback {"n":4}']);
+    expect(reader.events).toEqual(['2 feedback {"n":2}', '3 adjustment {"n":3}', '4 feedback {"n":4}']);
   });
 
   it('that comes back is told what it missed, and nothing twice', async () => {
@@ -105,20 +112,39 @@ describe('a reader', () => {
     },
   );
 
-  it('whose id is too old to know what it missed is told how everything stands', async () => {
-    const stream = newStream({ keep: 2 });
+  it.each([
+    ['what it missed is more than it is sent', { maxMissed: 3 }],
+    ['what it missed is not kept any more', { maxLogBytes: 500 }],
+  ])('that comes back when %s is told how everything stands', async (_, options) => {
+    const stream = newStream(options);
     const first = follow(stream);
     stream.send('feedback', 'a', { n: 1 });
     await settle();
-    for (let n = 2; n <= 5; n++) stream.send('feedback', 'a', { n });
     first.destroy();
-    const second = follow(stream, first.lastId?.replace(/\d+$/, '1'));
+    for (let n = 2; n <= 5; n++) stream.send('feedback', 'a', { n });
+    const second = follow(stream, first.lastId);
     await settle();
-    expect(second.events).toEqual(['5 feedback {"n":5}']);
+    expect([first.events, second.events]).toEqual([['1 feedback {"n":1}'], ['5 feedback {"n":5}']]);
   });
 
-  it('that reads too slowly is dropped, and the others are not', async () => {
-    const stream = newStream({ maxUnreadBytes: 1_000 });
+  it('that was cut while it was told how everything stands misses nothing', async () => {
+    const stream = newStream();
+    for (const subject of ['a', 'b', 'a', 'c']) stream.send('feedback', subject, { subject });
+    stream.send('adjustment', 'p', { subject: 'p' });
+    const whole = follow(stream);
+    await settle();
+    expect(whole.events.map((event) => event[0])).toEqual(['2', '3', '4', '5']);
+    const ids = [...whole.text.matchAll(/id: (\S+)/g)].map(([, id]) => id);
+    for (const [at, id] of ids.entries()) {
+      const returned = follow(stream, id);
+      await settle();
+      expect(returned.events).toEqual(whole.events.slice(at + 1));
+    }
+  });
+
+  it('that does not read is dropped when it is too far behind, and the others are not', async () => {
+    const lines: string[] = [];
+    const stream = newStream({ maxLogBytes: 1_000, warn: (line) => lines.push(line) });
     const slow = follow(stream, undefined, true);
     const quick = follow(stream);
     for (let n = 0; n < 100; n++) {
@@ -126,17 +152,48 @@ describe('a reader', () => {
       await settle();
     }
     expect([slow.destroyed, quick.destroyed, stream.readerCount]).toEqual([true, false, 1]);
-    expect(slow.writableLength).toBeLessThanOrEqual(1_100);
     expect(quick.events).toHaveLength(100);
+    expect(lines).toEqual(['dropped 1 readers of the event stream that read too slowly; 1 are left']);
   });
 
-  it('is not dropped for the length of the first thing it is told', async () => {
-    const stream = newStream({ maxUnreadBytes: 1_000 });
-    for (let n = 0; n < 100; n++) stream.send('feedback', `coordinator ${n}`, { n });
-    const reader = follow(stream);
-    stream.send('feedback', 'last', { n: 100 });
+  it('that does not read has a chunk of 32 KiB waiting, however much is sent', async () => {
+    const stream = newStream();
+    const slow = follow(stream, undefined, true);
+    const coming = follow(stream, undefined, true);
+    for (let n = 0; n < 2_000; n++) stream.send('feedback', `c${n % 1_000}`, { n, text: 'x'.repeat(500) });
     await settle();
-    expect([reader.destroyed, reader.events.length]).toEqual([false, 101]);
+    const late = follow(stream, undefined, true);
+    await settle();
+    for (const reader of [slow, coming, late]) expect(reader.writableLength).toBeLessThan(33 * 1_024);
+    expect(stream.readerCount).toBe(3);
+  });
+
+  it('is told everything in order when it reads on after a pause', async () => {
+    const stream = newStream();
+    const reader = follow(stream, undefined, true);
+    for (let n = 0; n < 1_000; n++) {
+      stream.send('feedback', `c${n}`, { n, text: 'x'.repeat(500) });
+      if (n % 100 === 0) await settle();
+    }
+    reader.readOn();
+    await until(() => reader.events.length === 1_000);
+    expect(reader.events.map((event) => Number(event.split(' ')[0]))).toEqual(
+      Array.from({ length: 1_000 }, (_, n) => n + 1),
+    );
+  });
+
+  it('of certain providers is told no adjustments of others, and all that coordinators say', async () => {
+    const stream = newStream();
+    stream.send('adjustment', 'ibkr', { n: 1 });
+    stream.send('adjustment', 'other', { n: 2 });
+    stream.send('feedback', 'a', { n: 3 });
+    const bound = follow(stream, undefined, false, new Set(['ibkr', 'polygon']));
+    const all = follow(stream);
+    stream.send('adjustment', 'polygon', { n: 4 });
+    stream.send('adjustment', 'other', { n: 5 });
+    await settle();
+    expect(all.events).toHaveLength(5);
+    expect(bound.events.map((event) => event[0])).toEqual(['1', '3', '4']);
   });
 
   it('hears a comment now and then, so that its connection is not taken for dead', async () => {
@@ -157,12 +214,23 @@ describe('the stream', () => {
   });
 
   it('does not forget the rates for all the coordinators there are', async () => {
-    const stream = newStream({ keep: 10 });
+    const stream = newStream();
     stream.send('adjustment', 'ibkr', { scale: 0 });
-    for (let n = 0; n < 50; n++) stream.send('feedback', `coordinator ${n}`, { n });
+    for (let n = 0; n < 2_000; n++) stream.send('feedback', `coordinator ${n}`, { n });
+    const reader = follow(stream);
+    await until(() => reader.events.length >= 1_025);
+    expect(reader.events[0]).toBe('1 adjustment {"scale":0}');
+    expect(reader.events).toHaveLength(1_025);
+  });
+
+  it('does not tell new readers of what is to be forgotten', async () => {
+    const stream = newStream();
+    for (const provider of ['ibkr', 'polygon']) stream.send('adjustment', provider, { provider });
+    stream.forget('adjustment', 'ibkr');
+    stream.forget('adjustment', 'unknown');
     const reader = follow(stream);
     await settle();
-    expect(reader.events.at(-1)).toBe('51 adjustment {"scale":0}');
+    expect(reader.events).toEqual(['2 adjustment {"provider":"polygon"}']);
   });
 
   it('ends every connection when it closes', async () => {
@@ -171,5 +239,34 @@ describe('the stream', () => {
     stream.close();
     await settle();
     expect([reader.writableEnded, stream.readerCount]).toEqual([true, 0]);
+  });
+});
+
+describe('SentEvents', () => {
+  const sent = (number: number, length = 72) => ({
+    number,
+    provider: undefined,
+    bytes: Buffer.alloc(length),
+  });
+  const numbers = (events: SentEvents<string>) => [...events.values()].map(({ number }) => number);
+
+  it('keeps the newest of each key, by number and by bytes', () => {
+    const events = new SentEvents<string>({ maxEvents: 3, maxBytes: 1_000 });
+    for (const [at, key] of ['a', 'b', 'a', 'c', 'd'].entries()) events.put(key, sent(at));
+    expect(numbers(events)).toEqual([2, 3, 4]);
+    // 872 bytes, with 128 beside each.
+    events.put('long', sent(5, 744));
+    expect(numbers(events)).toEqual([5]);
+    events.delete('long');
+    expect([events.size, events.get('long')]).toEqual([0, undefined]);
+    for (let at = 0; at < 10; at++) events.put(`${at}`, sent(at));
+    expect(numbers(events)).toEqual([7, 8, 9]);
+  });
+
+  it('keeps nothing of an event that is too long alone', () => {
+    const events = new SentEvents<string>({ maxBytes: 1_000 });
+    events.put('a', sent(1));
+    events.put('b', sent(2, 2_000));
+    expect(numbers(events)).toEqual([]);
   });
 });

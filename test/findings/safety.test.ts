@@ -1,10 +1,11 @@
 import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 
-import { afterEach, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 
 import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
 import { RawClient } from '../support/raw.client.js';
+import { eventually } from '../support/eventually.js';
 import { TOKENS } from '../support/service.js';
 
 const KIB = 1024;
@@ -131,4 +132,67 @@ describe('B3: compressed bodies', () => {
       expect(most).toBeLessThan(1024 * MIB);
     },
   );
+});
+
+describe('B4: readers of the event stream that do not read', () => {
+  const readers: RawClient[] = [];
+  const stream = async () => {
+    const client = await RawClient.to(served.service.url);
+    readers.push(client);
+    client.socket.write(
+      `GET /v1/feedback/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${TOKENS.read}\r\n\r\n`,
+    );
+    return client;
+  };
+  const tell = (fields: Record<string, unknown>) =>
+    served.service.fetch('/v1/feedback', {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${TOKENS.feedback}` },
+      body: JSON.stringify({ queue_size: 1, capacity: 2, level: 'ok', ts: 1, ...fields }),
+    });
+  afterAll(() => readers.forEach(({ socket }) => socket.destroy()));
+
+  /** Events with the longest names that there may be. */
+  const tellMany = async (from: number, count: number) => {
+    const name = '☃'.repeat(250);
+    for (let first = from; first < from + count; first += 100) {
+      const ids = Array.from({ length: 100 }, (_, at) => `${first + at} ${name}`);
+      const answers = await Promise.all(
+        ids.map((coordinator_id) => tell({ coordinator_id, source: name, reason: name })),
+      );
+      expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([202]));
+    }
+  };
+
+  it('owe little, whatever the names, and one that reads gets everything', async () => {
+    await tellMany(0, 1_000);
+    let most = 0;
+    const watch = setInterval(() => (most = Math.max(most, served.residentBytes())), 100);
+    try {
+      const reading = await stream();
+      await eventually('it is told how everything stands', () => reading.has('"coordinator_id":"999 '));
+      for (let at = 1; at < 300; at++) (await stream()).socket.pause();
+      await tellMany(1_000, 1_500);
+      await eventually('it has the last event', () => reading.has('"coordinator_id":"2499 '));
+      const ids = [...reading.rest().matchAll(/"coordinator_id":"(\d+) /g)].map(([, id]) => Number(id));
+      expect(ids.filter((id) => id >= 1_000)).toEqual(Array.from({ length: 1_500 }, (_, at) => 1_000 + at));
+    } finally {
+      clearInterval(watch);
+    }
+    expect(most).toBeLessThan(512 * MIB);
+  });
+
+  it.each([
+    ['a control character', '\u0001'],
+    ['half a character', '\ud800'],
+    ['a line separator', '\u2028'],
+  ])('cannot be sent a name with %s', async (_, character) => {
+    for (const field of ['coordinator_id', 'source', 'reason']) {
+      const answer = await tell({ coordinator_id: 'c', [field]: `x${character}` });
+      expect(answer.status).toBe(422);
+      expect(await answer.json()).toMatchObject({
+        errors: [{ pointer: `/${field}`, detail: 'must have printable characters only' }],
+      });
+    }
+  });
 });

@@ -1,8 +1,7 @@
+import { UNPRINTABLE } from '../../config/printable.text.js';
+
 /** Characters of a value that an error detail shows at most. */
 const MAX_CHARACTERS = 64;
-
-/** Invisible, or with a meaning to a terminal: an answer or a log line must not carry them as they are. */
-const UNSAFE = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/u;
 
 /** A value as error details name it: text in quotes, numbers as they are, objects and arrays only by their kind. */
 export function describeValue(value: unknown): string {
@@ -18,7 +17,7 @@ export function escapeText(text: string, limit = MAX_CHARACTERS): string {
   // A character is at least one code unit: what lies beyond can only be cut off.
   for (const character of text.slice(0, limit + 1)) {
     if (escaped.length < limit) shortened = escaped;
-    escaped += UNSAFE.test(character) ? escapeCharacter(character) : character;
+    escaped += UNPRINTABLE.test(character) ? escapeCharacter(character) : character;
     if (escaped.length > limit) return `${shortened}…`;
   }
   return escaped;

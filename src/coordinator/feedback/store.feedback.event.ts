@@ -1,6 +1,7 @@
 import { IsOptional, IsString } from 'class-validator';
 
 import type { BackpressureLevel } from '../../core/backpressure.level.js';
+import { UNPRINTABLE } from '../../config/printable.text.js';
 import { parseContract } from '../../core/contract.js';
 import { ContractError } from '../../core/contract.error.js';
 import { FeedbackEvent as CoreFeedbackEvent } from '../../core/feedback.event.js';
@@ -56,18 +57,21 @@ export class FeedbackEvent extends CoreFeedbackEvent {
 }
 
 /**
- * Reads an event that was parsed from JSON, with or without a reason. Beside what Core asks for, its names are bounded.
+ * Reads an event that was parsed from JSON, with or without a reason. Beside what Core asks for, its names are bounded
+ * and printable.
  * @throws ContractError naming each field that is wrong
  */
 export function parseFeedbackEvent(document: unknown): FeedbackEvent {
   const event = parseContract(FeedbackEvent, document);
-  const tooLong = (['coordinator_id', 'source', 'reason'] as const).filter(
-    (field) => (event[field]?.length ?? 0) > MOST_NAME_CHARACTERS,
-  );
-  if (tooLong.length === 0) return event;
-  const detail = `must be at most ${MOST_NAME_CHARACTERS} characters`;
-  throw new ContractError(
-    'FeedbackEvent',
-    tooLong.map((field) => ({ field, detail })),
-  );
+  const problems = (['coordinator_id', 'source', 'reason'] as const).flatMap((field) => {
+    const detail = nameProblem(event[field] ?? '');
+    return detail === undefined ? [] : [{ field, detail }];
+  });
+  if (problems.length > 0) throw new ContractError('FeedbackEvent', problems);
+  return event;
+}
+
+function nameProblem(name: string): string | undefined {
+  if (name.length > MOST_NAME_CHARACTERS) return `must be at most ${MOST_NAME_CHARACTERS} characters`;
+  return UNPRINTABLE.test(name) ? 'must have printable characters only' : undefined;
 }
