@@ -17,16 +17,18 @@ export function unknownNames(variables: NodeJS.ProcessEnv, known: readonly strin
   return Object.keys(variables)
     .filter((name) => OURS.test(name) && !names.has(name) && !name.startsWith(OF_TESTS))
     .filter((name) => !isServiceLink(name, variables[name]))
-    .map((name) => `${name} is no setting; the nearest is ${nearest(name, known)}`);
+    .map((name) => `${name} is no setting${hint(name, known)}`);
 }
 
 function isServiceLink(name: string, value = ''): boolean {
   return OF_SERVICES.test(name) || (name.endsWith('_PORT') && SERVICE_ADDRESS.test(value));
 }
 
-function nearest(name: string, known: readonly string[]): string {
+/** The nearest setting, unless more than a third of the name is different: then somebody meant something else. */
+function hint(name: string, known: readonly string[]): string {
   const distances = known.map((other) => ({ other, distance: distanceOf(name, other) }));
-  return distances.reduce((a, b) => (b.distance < a.distance ? b : a)).other;
+  const { other, distance } = distances.reduce((a, b) => (b.distance < a.distance ? b : a));
+  return distance <= name.length / 3 ? `; the nearest is ${other}` : '';
 }
 
 /** Levenshtein's distance: the least characters to insert, remove and replace. */

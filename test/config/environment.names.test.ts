@@ -15,6 +15,13 @@ describe('a name in the environment', () => {
     expect(problemsOf({ [name]: 's3cret' })).toEqual([`${name} is no setting; the nearest is ${nearest}`]);
   });
 
+  it.each(['MDS_PAINT_IT_BLACK', 'APP_ENVIRONMENT_LABEL', 'READ_REPLICA_COUNT'])(
+    'that resembles no setting, %s, is told without one',
+    (name) => {
+      expect(problemsOf({ [name]: 'x' })).toEqual([`${name} is no setting`]);
+    },
+  );
+
   it('is told also when it is set to nothing: it is the name that is wrong', () => {
     expect(problemsOf({ ADMIN_TOKN: '' })).toHaveLength(1);
   });
