@@ -2,6 +2,7 @@ import { Logger } from '@nestjs/common';
 
 import type { StopRequest } from './config/stop.request.js';
 import { SECOND } from './config/units.js';
+import { stopAtOnce } from './stop.early.js';
 
 /**
  * Lets SIGTERM and SIGINT stop the service in order. A second one, or the time-out, ends the process at once with 1.
@@ -22,7 +23,9 @@ export function obeySignals(stop: StopRequest): void {
     }, stop.timeoutMs);
     stop.make();
   };
-  process.on('SIGTERM', onStop);
-  process.on('SIGINT', onStop);
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    process.on(signal, onStop);
+    process.off(signal, stopAtOnce);
+  }
   process.on('SIGHUP', () => logger.log('received SIGHUP, which changes nothing'));
 }

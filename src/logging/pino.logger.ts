@@ -11,7 +11,7 @@ const WIRING = new Set([
   'NestApplication',
 ]);
 
-/** Where Nest logs the error that ends the start, which main.ts tells in its own words. */
+/** Where Nest logs the error that ends the start, which service.ts tells in its own words. */
 const START_FAILURE = 'ExceptionHandler';
 
 /** How log lines look. */

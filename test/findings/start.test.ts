@@ -165,3 +165,21 @@ describe('D5: a service whose database is not there yet', () => {
     expect((await fetch(`${base}/v1/bars`, { headers })).status).toBe(200);
   });
 });
+
+it.each(['SIGTERM', 'SIGINT', 'SIGHUP'])('%s is obeyed before the service is loaded', async (signal) => {
+  // Sends the signal as soon as somebody listens for it.
+  const preload = `
+    process.on('newListener', function send(event) {
+      if (event !== '${signal}') return;
+      process.off('newListener', send);
+      setImmediate(() => process.kill(process.pid, '${signal}'));
+    });`;
+  const service = launchService({
+    NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(preload)}`,
+    // Stops a service that got as far as this.
+    APP_PORT: 'x',
+  });
+  const code = await service.ended;
+  if (signal === 'SIGHUP') expect([code, service.output()]).toEqual([1, expect.stringContaining('APP_PORT')]);
+  else expect([code, service.output()]).toEqual([0, '']);
+});
