@@ -11,6 +11,12 @@ import { requestIdOf } from './request.id.js';
 import { SECURITY_HEADERS } from './security.headers.js';
 
 /**
+ * Connections that may wait until they are accepted; the kernel may allow fewer (`net.core.somaxconn`). Node's 511 are
+ * full when a thousand clients come at once: the kernel then drops others, which try again seconds later.
+ */
+const BACKLOG = 4_096;
+
+/**
  * A server that has its port before the service behind it is there: if another program has the port, nothing need be
  * started. Until it is opened it answers the probes, and everything else with 503 `starting`.
  */
@@ -34,7 +40,7 @@ export class EarlyServer {
     server.removeAllListeners('request');
     server.on('request', early.answer);
     try {
-      await once(server.listen(address), 'listening');
+      await once(server.listen({ ...address, backlog: BACKLOG }), 'listening');
     } catch (error) {
       throw new PortError(address, error as NodeJS.ErrnoException);
     }
