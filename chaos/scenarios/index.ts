@@ -1,3 +1,4 @@
+import { ATTACK } from './attack.scenario.js';
 import { BACKLOG } from './backlog.scenario.js';
 import { OUTAGE } from './outage.scenario.js';
 import { ROLLING } from './rolling.scenario.js';
@@ -7,4 +8,4 @@ import { UPGRADE } from './upgrade.scenario.js';
 export type { Scenario } from './scenario.js';
 
 /** All that is done beside the faults. */
-export const SCENARIOS: readonly Scenario[] = [OUTAGE, BACKLOG, ROLLING, UPGRADE];
+export const SCENARIOS: readonly Scenario[] = [OUTAGE, BACKLOG, ROLLING, UPGRADE, ATTACK];
