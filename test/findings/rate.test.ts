@@ -211,8 +211,15 @@ describe('C2: two stores that post their events to each other', () => {
     await lock.release();
     await eventually('the second is released', async () => (await scaleIn(second())) === 1);
     expect(await scaleIn(first())).toBe(1);
+    // Events arrive in order: one that was sent back came before the next crossings, which mark the end.
+    const again = await lockedBars(urls[0]);
+    expect((await take(first(), 1_000, 900)).status).toBe(202);
+    await eventually('the second holds it again', async () => (await scaleIn(second())) === 0);
+    await again.release();
+    await eventually('the second releases it again', async () => (await scaleIn(second())) === 1);
     // Its own crossings and nothing that came back.
     const told = await eventsOf(first());
+    await eventually('the second has heard all', async () => (await eventsOf(second())) >= told);
     expect(await eventsOf(second())).toBe(told);
     expect(first().output()).not.toContain('own name');
     for (const store of [first(), second()]) {
