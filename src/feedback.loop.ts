@@ -29,7 +29,7 @@ export class FeedbackLoop implements OnApplicationBootstrap {
     if (settings.rates.enabled) bus.subscribe((event) => void handler.handle(event));
     bus.subscribe((event) => {
       metrics.feedbackEvents.inc({ level: event.level });
-      stream.send('feedback', event.coordinator_id, feedbackMessage(event));
+      if (!bus.isOutdated(event)) stream.send('feedback', event.coordinator_id, feedbackMessage(event));
     });
     buckets.onAdjustment((adjustment) => this.tellReaders(adjustment));
     // Told once also at full rate: a reader need not guess that silence means 1.

@@ -1,6 +1,6 @@
 import { SECOND } from '../config/units.js';
 import { ContractError, type FeedbackEvent } from '../core/index.js';
-import type { FeedbackBus } from './feedback/feedback.bus.js';
+import { type FeedbackBus, MOST_AHEAD_S } from './feedback/feedback.bus.js';
 
 /** Reads a document as an event; throws ContractError when it is none. */
 export type FeedbackParser = (document: unknown) => FeedbackEvent;
@@ -8,8 +8,6 @@ export type FeedbackParser = (document: unknown) => FeedbackEvent;
 /** Injection token of the FeedbackParser for events from elsewhere. */
 export const FEEDBACK_PARSER = Symbol('FEEDBACK_PARSER');
 
-/** How far ahead of this machine's clock an event may be dated, seconds: clocks differ by less. */
-export const MOST_AHEAD_S = 5;
 const WARNING_PAUSE_MS = 60 * SECOND;
 
 /** Takes events of other stores onto the bus. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 
-import { FeedbackBus } from '../../src/coordinator/index.js';
+import { FeedbackBus, parseFeedbackEvent } from '../../src/coordinator/index.js';
 import { settle, until } from './entries.js';
 import { event } from './feedback.events.js';
 
@@ -118,5 +118,28 @@ describe('FeedbackBus', () => {
       ),
       { numRuns: 3 },
     );
+  });
+
+  it('remembers of a coordinator the event with the latest ts, and of equal ones the last that came', async () => {
+    const bus = new FeedbackBus();
+    const tell = (size: number, ts: number) =>
+      bus.publish(
+        parseFeedbackEvent({ coordinator_id: 'c', queue_size: size, capacity: 10, level: 'ok', ts }),
+      );
+    const sizes = () => bus.latest.map(({ queue_size }) => queue_size);
+    for (const [size, ts] of [
+      [1, 100],
+      [2, 99],
+      [3, 100],
+      [4, 98],
+    ] as const)
+      await tell(size, ts);
+    expect(sizes()).toEqual([3]);
+    await tell(5, 101);
+    expect(sizes()).toEqual([5]);
+    // Its clock, or that of this machine, was set back.
+    await tell(6, Date.now() / 1000 + 3_600);
+    await tell(7, Date.now() / 1000);
+    expect(sizes()).toEqual([7]);
   });
 });

@@ -1,6 +1,7 @@
 import { expect, it } from '@jest/globals';
 
-import { FeedbackInbox, MOST_AHEAD_S } from '../../src/coordinator/feedback.inbox.js';
+import { MOST_AHEAD_S } from '../../src/coordinator/feedback/feedback.bus.js';
+import { FeedbackInbox } from '../../src/coordinator/feedback.inbox.js';
 import { FeedbackBus, FeedbackEvent, parseFeedbackEvent } from '../../src/coordinator/index.js';
 import { settle } from './entries.js';
 

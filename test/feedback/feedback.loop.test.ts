@@ -1,5 +1,7 @@
 import 'reflect-metadata';
 
+import { PassThrough } from 'node:stream';
+
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { register } from 'prom-client';
 
@@ -16,6 +18,7 @@ import { FeedbackLoop } from '../../src/feedback.loop.js';
 import { feedbackParser } from '../../src/feedback.parser.js';
 import { Metrics } from '../../src/metrics/metrics.catalogue.js';
 import { FeedbackHandler, LevelAggregator, TokenBucketRateController } from '../../src/rate-control/index.js';
+import { eventually } from '../support/eventually.js';
 
 const NO_SIGNALS = { [Symbol.dispose]: () => undefined };
 const endings: (() => void)[] = [];
@@ -60,7 +63,7 @@ function looped(apply: (adjustment: RateAdjustment) => Promise<void>, providers:
     loop.stop();
     stream.close();
   });
-  return { bus, metrics };
+  return { bus, metrics, stream };
 }
 
 const event = (level: 'ok' | 'soft' | 'hard') =>
@@ -84,6 +87,22 @@ describe('a rate controller that hangs', () => {
       ['soft', 1],
       ['hard', 1],
     ]);
+  });
+});
+
+describe('the stream', () => {
+  it('is sent no event that came after a newer one of its coordinator', async () => {
+    const { bus, stream } = looped(() => Promise.resolve(), []);
+    const reader = new PassThrough();
+    stream.add(reader);
+    for (const ts of [100, 99, 100, 101])
+      await bus.publish(
+        parseFeedbackEvent({ coordinator_id: 'c', queue_size: 1, capacity: 2, level: 'ok', ts }),
+      );
+    let text = '';
+    reader.on('data', (chunk: Buffer) => (text += chunk.toString()));
+    await eventually('it has the last', () => text.includes('"ts":101'));
+    expect([...text.matchAll(/"ts":(\d+)/g)].map(([, ts]) => ts)).toEqual(['100', '100', '101']);
   });
 });
 

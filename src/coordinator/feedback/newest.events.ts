@@ -16,6 +16,11 @@ export class NewestEvents {
       this.events.delete(longestSilent);
   }
 
+  /** The event of a coordinator, if there is one. */
+  get(coordinatorId: string): FeedbackEvent | undefined {
+    return this.events.get(coordinatorId);
+  }
+
   /** Gives back an event that was taken, unless its coordinator has a newer one. */
   restore(event: FeedbackEvent): void {
     if (!this.events.has(event.coordinator_id)) this.put(event);
