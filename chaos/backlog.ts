@@ -44,6 +44,7 @@ function barsFrom(symbol: string, first: number, receivedAt: number): BarBatch {
     series: [seriesName('chaos', symbol, '1m')],
     years: new Set([yearOf(first), yearOf(first + ROWS - 1)]),
     tuples,
+    onConflict: 'replace',
     receivedAt,
   };
 }

@@ -1,4 +1,4 @@
-import type { BarBatch } from './bar.batch.js';
+import type { BarBatch, OnConflict } from './bar.batch.js';
 import { seriesName } from './series.key.js';
 import { type SymbolCase, UPPER_CASE } from './symbol.case.js';
 import { SymbolSpellings } from './symbol.spellings.js';
@@ -43,10 +43,14 @@ export class BarBatchBuilder {
   #yearEnd = -Infinity;
   #ascending = true;
 
-  /** `maxLines` is the most that may be added; `symbolCase` tells how symbols are stored. */
+  /**
+   * `maxLines` is the most that may be added; `symbolCase` tells how symbols are stored; `onConflict` what becomes of two
+   * bars of one series and ts.
+   */
   constructor(
     maxLines = Infinity,
     readonly symbolCase: SymbolCase = UPPER_CASE,
+    private readonly onConflict: OnConflict = 'replace',
   ) {
     this.#maxLines = maxLines;
     const { tuples, view } = spare ?? roomFor(KEPT_ROWS);
@@ -90,10 +94,12 @@ export class BarBatchBuilder {
     this.#lines++;
   }
 
-  /** The batch of all bars added, without those that a later one of the same series and ts replaced. Nothing after it. */
+  /** The batch of all bars added, of each series and ts the last one, or the first with `keep`. Nothing after it. */
   finish(): BarBatch {
     const added = this.#tuples.subarray(0, this.#lines * TUPLE_BYTES);
-    const { kept, superseded } = this.#ascending ? { kept: added, superseded: 0 } : withoutReplaced(added);
+    const { kept, superseded } = this.#ascending
+      ? { kept: added, superseded: 0 }
+      : withoutRepeated(added, this.onConflict);
     // The queue counts rows: it must not hold much more memory than they need while a batch waits.
     const isLoose = kept.length < 0.75 * this.#tuples.length;
     const tuples = isLoose || this.#hasSpareRoom ? tuplePool.copyOf(kept) : kept;
@@ -105,6 +111,7 @@ export class BarBatchBuilder {
       series: this.#series,
       years: this.#years,
       tuples,
+      onConflict: this.onConflict,
       receivedAt: 0,
     };
   }
@@ -186,27 +193,34 @@ export class BarBatchBuilder {
 }
 
 /**
- * Goes from the last tuple to the first and moves those to keep to the end, so that their order stays. Counts those that
- * were replaced by one with other values.
+ * Leaves one tuple of each series and ts, in their order: the last, or with `keep` the first. Counts those that are left
+ * out and have other values than the one that stays.
  */
-function withoutReplaced(tuples: Buffer): { readonly kept: Buffer; readonly superseded: number } {
+function withoutRepeated(
+  tuples: Buffer,
+  onConflict: OnConflict,
+): { readonly kept: Buffer; readonly superseded: number } {
+  // From the one that stays towards the others; those that stay are moved to where it begins.
+  const step = onConflict === 'keep' ? TUPLE_BYTES : -TUPLE_BYTES;
+  const first = step > 0 ? 0 : tuples.length - TUPLE_BYTES;
   /** By series: where the tuple of each ts that is kept lies now. */
   const places: Map<number, number>[] = [];
-  let start = tuples.length;
+  let next = first;
   let superseded = 0;
-  for (let at = tuples.length - TUPLE_BYTES; at >= 0; at -= TUPLE_BYTES) {
+  for (let at = first; at >= 0 && at < tuples.length; at += step) {
     const ofSeries = (places[tuples.readInt32BE(at + OFFSET.series)] ??= new Map<number, number>());
     const ts = readTimestamp(tuples, at + OFFSET.ts);
-    const later = ofSeries.get(ts);
-    if (later !== undefined) {
-      if (!haveSameValues(tuples, at, later)) superseded++;
+    const kept = ofSeries.get(ts);
+    if (kept !== undefined) {
+      if (!haveSameValues(tuples, at, kept)) superseded++;
       continue;
     }
-    start -= TUPLE_BYTES;
-    ofSeries.set(ts, start);
-    if (start !== at) tuples.copyWithin(start, at, at + TUPLE_BYTES);
+    ofSeries.set(ts, next);
+    if (next !== at) tuples.copyWithin(next, at, at + TUPLE_BYTES);
+    next += step;
   }
-  return { kept: tuples.subarray(start), superseded };
+  const kept = step > 0 ? tuples.subarray(0, next) : tuples.subarray(next + TUPLE_BYTES);
+  return { kept, superseded };
 }
 
 /** As PostgreSQL compares them: -0 equals 0. */

@@ -8,25 +8,31 @@ import { OFFSET, readTimestamp, TUPLE_BYTES } from './tuple.js';
 import type { WriteCounts } from './write.counts.js';
 
 const LENGTH_BYTES = 4;
+const KEEPS = 'on_conflict=keep';
 
 /**
  * A batch as bytes: the length of its head, the head, and the tuples as they are. The head is text: a line with the
  * number of lines accepted, the years, and the number of superseded lines if there are any, then the name of each series.
+ * Before the names of a batch that keeps what is stored stands a line that is none, which a build that knows nothing of it
+ * refuses to read.
  */
 export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   encode(batch) {
     // A part of a batch has the dictionary of the whole; joined, it has only the series of its own bars.
     const own = batch.rows < batch.series.length ? joinBatches([batch]) : undefined;
-    const { lines, superseded, years, series, tuples } = own ?? batch;
+    const { lines, superseded, years, series, tuples, onConflict } = own ?? batch;
     const replaced = superseded > 0 ? ` ${superseded}` : '';
-    return [headOf(`${lines} ${[...years].join(',')}${replaced}`, series), tuples];
+    const mark = onConflict === 'keep' ? `\n${KEEPS}` : '';
+    return [headOf(`${lines} ${[...years].join(',')}${replaced}${mark}`, series), tuples];
   },
 
   decode(payload, time) {
     const headEnd = LENGTH_BYTES + payload.readUInt32BE();
-    const [first = '', ...series] = payload.toString('latin1', LENGTH_BYTES, headEnd).split('\n');
+    const [first = '', ...names] = payload.toString('latin1', LENGTH_BYTES, headEnd).split('\n');
     const [lines = '', years = '', superseded = '0'] = first.split(' ');
     const tuples = payload.subarray(headEnd);
+    const keeps = names[0] === KEEPS;
+    const series = keeps ? names.slice(1) : names;
     series.forEach(parseSeriesName);
     return {
       rows: tuples.length / TUPLE_BYTES,
@@ -35,6 +41,7 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
       years: new Set(years.split(',').map(Number)),
       series,
       tuples,
+      onConflict: keeps ? 'keep' : 'replace',
       receivedAt: time,
     };
   },
@@ -65,7 +72,7 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
   slice(batch, from, end) {
     const tuples = batch.tuples.subarray(from * TUPLE_BYTES, end * TUPLE_BYTES);
     const rows = end - from;
-    // Lines that were replaced within their body are counted with the first part.
+    // Lines that gave way to another of their body are counted with the first part.
     const lines = from === 0 ? batch.lines - (batch.rows - end) : rows;
     const superseded = from === 0 ? batch.superseded : 0;
     // With years of its own: one of a year that cannot be stored must not keep the others from being.

@@ -3,9 +3,12 @@ import { OFFSET, timestampAt, TUPLE_BYTES, viewOf } from './tuple.js';
 
 /**
  * The bars of several batches, in the order of their receipt, as one that was received with the last. Undefined when two
- * of them are of one series and ts: each is a version of its own, and the earlier was received before the later.
+ * of them are of one series and ts: each is a version of its own, and the earlier was received before the later. Undefined
+ * also when some of the batches replace what is stored and others keep it.
  */
 export function joinBatches(batches: readonly BarBatch[]): BarBatch | undefined {
+  const { onConflict = 'replace', receivedAt = 0 } = batches.at(-1) ?? {};
+  if (batches.some((batch) => batch.onConflict !== onConflict)) return undefined;
   const tuples = Buffer.concat(batches.map((batch) => batch.tuples));
   const view = viewOf(tuples);
   const series: string[] = [];
@@ -35,8 +38,7 @@ export function joinBatches(batches: readonly BarBatch[]): BarBatch | undefined 
     }
   }
   const rows = tuples.length / TUPLE_BYTES;
-  const receivedAt = batches.at(-1)?.receivedAt ?? 0;
-  return { rows, lines, superseded, series, years, tuples, receivedAt };
+  return { rows, lines, superseded, series, years, tuples, onConflict, receivedAt };
 }
 
 /** The ts of the tuples of a series that lie before `end`. */

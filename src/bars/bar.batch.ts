@@ -1,15 +1,21 @@
 import type { Entry } from '../coordinator/sink.js';
 
 /**
+ * What becomes of a bar where one of its series and ts is stored: it replaces the stored one if it was received later, or
+ * the stored one is kept as it is.
+ */
+export type OnConflict = 'replace' | 'keep';
+
+/**
  * Bars decoded once, in the form in which PostgreSQL takes them. Invariant: no two tuples have the same series
- * and ts (the later line of a body replaced the earlier one).
+ * and ts (of two lines of a body the later one is left, and with `keep` the earlier one).
  */
 export interface BarBatch extends Entry {
   /** Tuples in `tuples`. */
   readonly rows: number;
-  /** Lines accepted, at least `rows`: lines that a later line of the same body replaced count here only. */
+  /** Lines accepted, at least `rows`: lines that gave way to another of the same body count here only. */
   readonly lines: number;
-  /** Those of the replaced lines whose values differ from the line that replaced them. */
+  /** Those of the lines left out whose values differ from the line that is left. */
   readonly superseded: number;
   /**
    * The batch's own dictionary of names (see seriesName): the series field of a tuple is an index into it until the
@@ -20,6 +26,8 @@ export interface BarBatch extends Entry {
   readonly years: ReadonlySet<number>;
   /** `rows` binary COPY tuples (see tuple.ts); the series field is a dictionary index, received_at is zero. */
   readonly tuples: Buffer;
+  /** What its sender asked for; all bars of a batch have it in common. */
+  readonly onConflict: OnConflict;
   /**
    * When the batch was received: Unix epoch microseconds, unique within the process. Of two versions of a bar
    * the one with the later receipt wins. Set once, when the batch is admitted; 0 before.

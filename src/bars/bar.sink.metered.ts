@@ -29,7 +29,7 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     const counts = await this.sink.write(batches);
     const sum = { ...barBatchCodec.sum(counts) };
-    // Lines that a later line of their body replaced were never queued: with them, the rows committed would be more
+    // Lines that gave way to another of their body were never queued: with them, the rows committed would be more
     // than the rows accepted.
     for (const { lines, rows, superseded } of batches) {
       sum.superseded -= superseded;

@@ -8,6 +8,7 @@ import type { PartitionStore } from '../database/partition.store.js';
 import type { BarBatch } from './bar.batch.js';
 import { BarTrial } from './bar.trial.js';
 import { copyBars } from './copy.stream.js';
+import { keepBars } from './keep.lane.js';
 import type { ResolvedBatch } from './resolved.batch.js';
 import { orderByKey, type WriteOrder } from './key.order.js';
 import { mergeBars } from './merge.lane.js';
@@ -36,7 +37,7 @@ const TAKES_OTHER_LANE: ReadonlySet<unknown> = new Set(['23505', '40P01']);
 const NO_PARTITION = 'no_partition';
 
 /** Where the history of bars is, or a partition of it. */
-const HISTORY_TABLE = /^(bar_revisions|bar_confirmations)/;
+const HISTORY_TABLE = /^(bar_revisions|bar_confirmations|kept_receipts)/;
 
 /** Batches with the ids of their series, which are right until the end of the transaction. */
 interface BegunWrite {
@@ -69,10 +70,24 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
 
   async write(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
     try {
-      return await this.writeOrMakePartitions(batches);
+      return await this.writeByChoice(batches);
     } catch (error) {
       throw isOfHistory(error) ? historyRefused(error) : error;
     }
+  }
+
+  /** One transaction for the batches that replace, and then one for those that keep what is stored. */
+  private async writeByChoice(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
+    const keeping = batches.filter(({ onConflict }) => onConflict === 'keep');
+    if (keeping.length === 0 || keeping.length === batches.length)
+      return await this.writeOrMakePartitions(batches);
+    const replacing = batches.filter(({ onConflict }) => onConflict === 'replace');
+    const replaced = (await this.writeOrMakePartitions(replacing)).values();
+    const kept = (await this.writeOrMakePartitions(keeping)).values();
+    return batches.flatMap(({ onConflict }) => {
+      const counts = onConflict === 'keep' ? kept : replaced;
+      return counts.next().value ?? [];
+    });
   }
 
   private async writeOrMakePartitions(batches: readonly BarBatch[]): Promise<readonly WriteCounts[]> {
@@ -90,6 +105,7 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
     await this.partitions.ensure(yearsOf(batches));
     return await this.database.withClient(async (client) => {
       let begun = await this.begin(client, batches);
+      if (batches[0]?.onConflict === 'keep') return await this.keep(client, begun);
       // Two versions of one key cannot both be new.
       const mayBeNew = begun.order.versions.at.length === 0;
       if (mayBeNew && !(this.metStored && (await isFirstStored(client, begun)))) {
@@ -155,6 +171,14 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
       const { counts, dated } = await mergeBars(client, batches, order, { rebuildsAll });
       await client.query('COMMIT');
       if (dated > 0) this.observe.dated(dated);
+      return counts;
+    });
+  }
+
+  private async keep(client: PoolClient, { batches, order }: BegunWrite): Promise<readonly WriteCounts[]> {
+    return await this.timed('UPSERT', batches, async () => {
+      const counts = await keepBars(client, batches, order);
+      await client.query('COMMIT');
       return counts;
     });
   }

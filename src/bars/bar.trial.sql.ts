@@ -42,14 +42,14 @@ export const PUT_BACK = `
 
 /**
  * One bar: inserted when there is none of its key, and else put in the place of an older one, as the lanes do. $1 to $3
- * are its series, $4 its ts, $5 to $9 its values, $10 its time of receipt.
+ * are its series, $4 its ts, $5 to $9 its values, $10 its time of receipt, $11 whether it may replace a stored one.
  */
 export const TRY_BAR = `
   WITH known AS (SELECT id FROM series WHERE provider = $1 AND symbol = $2 AND interval = $3),
        made AS (INSERT INTO series (provider, symbol, interval)
                 SELECT $1, $2, $3 WHERE NOT EXISTS (SELECT FROM known) RETURNING id),
        replaced AS (UPDATE bars SET open = $5, high = $6, low = $7, close = $8, volume = $9, received_at = $10
-                     WHERE series_id = (SELECT id FROM known) AND ts = $4 AND received_at < $10)
+                     WHERE series_id = (SELECT id FROM known) AND ts = $4 AND received_at < $10 AND $11)
   INSERT INTO bars (${COLUMNS})
   SELECT id, $4, $5, $6, $7, $8, $9, $10 FROM (SELECT id FROM known UNION ALL SELECT id FROM made) AS own
    WHERE NOT EXISTS (SELECT FROM bars WHERE series_id = own.id AND ts = $4)`;

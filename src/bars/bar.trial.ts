@@ -130,7 +130,7 @@ function either(one: boolean | undefined, other: boolean | undefined): boolean |
   return (one ?? false) ? true : (other ?? one);
 }
 
-function valuesOf({ tuples, series, rows, receivedAt }: BarBatch): unknown[] {
+function valuesOf({ tuples, series, rows, receivedAt, onConflict }: BarBatch): unknown[] {
   if (rows !== 1 || tuples.length !== TUPLE_BYTES)
     throw new RangeError(`a trial is of one bar, not of ${rows}`);
   const { provider, symbol, interval } = parseSeriesName(series[tuples.readInt32BE(OFFSET.series)] ?? '');
@@ -140,5 +140,6 @@ function valuesOf({ tuples, series, rows, receivedAt }: BarBatch): unknown[] {
       tuples.readDoubleBE(OFFSET[field]),
     ),
     formatTimestamp(receivedAt),
+    onConflict === 'replace',
   ];
 }

@@ -58,7 +58,7 @@ export class BarsController {
     operationId: 'postBars',
     summary: 'Store bars',
     description:
-      'Answers 202 when the bars are safe on disk: from then on no crash and no power cut loses them. Of two versions of a bar the one received last stays. Sending the same bars again is harmless unless a correction came between, which it reverts.',
+      'Answers 202 when the bars are safe on disk: from then on no crash and no power cut loses them. Of two versions of a bar the one received last stays. Sending the same bars again is harmless unless a correction came between, which it reverts; with `on_conflict=keep` it never does.',
   })
   @ApiConsumes('application/json', 'application/x-ndjson', 'text/csv')
   @ApiHeader({
@@ -124,6 +124,7 @@ export class BarsController {
         contentType: headers['content-type'],
         contentEncoding: headers['content-encoding'],
         onError: query.on_error ?? 'abort',
+        onConflict: query.on_conflict ?? 'replace',
         awaitCommit: query.ack === 'stored',
         releaseRoom: request.releaseRoom,
         room: bodyRoom,

@@ -69,6 +69,7 @@ async function answer(
       contentType: fields.get('content-type'),
       contentEncoding: undefined,
       onError: 'abort',
+      onConflict: 'replace',
       awaitCommit: false,
       releaseRoom: undefined,
       room: undefined,

@@ -5,6 +5,9 @@ import { BATCH, batchOf } from './merge.sql.js';
  * put in order again, what is stored and what came, and written back. The work grows with what came and with the part
  * of the history that is later, not with all of it.
  *
+ * A version that was sent with `on_conflict=keep` stands only where no other came before it: one that was received earlier
+ * takes its place, and nothing is left of it.
+ *
  * A stored version from the future, more than a minute ahead of the server's clock, gives way to a newer one that is
  * not: it is dated just before that one, which so keeps its own time of receipt.
  */
@@ -26,6 +29,11 @@ const HORIZON = `clock_timestamp() + interval '1 minute'`;
 export const FIND_AHEAD = `
   SELECT FROM bars_pairs WHERE greatest(stored_at, confirmed_at) > ${HORIZON} LIMIT 1`;
 
+/** Whether the version that was received then was sent with `on_conflict=keep`. */
+const isKept = (table: string, receivedAt: string): string =>
+  `coalesce((SELECT true FROM kept_receipts AS kept
+              WHERE kept.series_id = ${table}.series_id AND kept.received_at = ${receivedAt}), false)`;
+
 /** Where each version is placed in time when one that is stored is from the future. */
 const PLACED_AHEAD = `
   -- Of keys that have a version from the future: the newest of the others, and the first that came after that.
@@ -45,7 +53,7 @@ const PLACED_AHEAD = `
      GROUP BY part.series_id, part.ts, present_at
   ),
   dated AS (
-    SELECT series_id, ts, ${valuesOf('versions')}, came, known, stored, part.fresh,
+    SELECT series_id, ts, ${valuesOf('versions')}, came, known, stored, part.fresh, part.drops_kept,
            stored_at, ${OLD_VALUES}, from_at, confirmed_at,
            CASE WHEN gives_way_at IS NULL THEN last_at ELSE coalesce(present_at, '-infinity') END AS last_at,
            count(*) FILTER (WHERE ${GIVES_WAY}) OVER (PARTITION BY series_id, ts) AS dated,
@@ -65,7 +73,7 @@ const PLACED_AHEAD = `
 /** The same when none is: nothing is dated again, so that two sorts of all versions are not needed. */
 const PLACED = `
   placed AS (
-    SELECT series_id, ts, at, ${valuesOf('versions')}, came, known, stored, part.fresh,
+    SELECT series_id, ts, at, ${valuesOf('versions')}, came, known, stored, part.fresh, part.drops_kept,
            stored_at, ${OLD_VALUES}, from_at, confirmed_at, last_at, 0 AS dated
       FROM versions JOIN part USING (series_id, ts)
   )`;
@@ -76,8 +84,9 @@ const rebuildWith = (placed: string): string => `
   WITH
   -- From the last version before all that came; the spans before it stay as they are.
   part AS MATERIALIZED (
-    SELECT pair.series_id, pair.ts, fresh, stored_at, confirmed_at, ${OLD_VALUES}, horizon,
-           greatest(stored_at, confirmed_at) AS last_at,
+    SELECT pair.series_id, pair.ts, fresh, stored_at, confirmed_at, ${OLD_VALUES}, horizon, first_at, drops_kept,
+           CASE WHEN NOT drops_kept THEN greatest(stored_at, confirmed_at)
+                WHEN confirmed_at > stored_at THEN confirmed_at ELSE '-infinity' END AS last_at,
            CASE WHEN first_at > stored_at THEN stored_at ELSE coalesce(
              (SELECT max(before.received_at) FROM bar_revisions AS before
                WHERE before.series_id = pair.series_id AND before.ts = pair.ts AND before.received_at < first_at),
@@ -85,13 +94,14 @@ const rebuildWith = (placed: string): string => `
       FROM (SELECT series_id, ts, min(received_at) AS first_at FROM bars_versions GROUP BY series_id, ts) AS came
       JOIN bars_pairs AS pair USING (series_id, ts)
       CROSS JOIN (SELECT ${HORIZON} AS horizon) AS clock
+      CROSS JOIN LATERAL (SELECT first_at <= stored_at AND ${isKept('pair', 'stored_at')} AS drops_kept) AS stored
   ),
   -- What came, what is known, and of that what is stored: all but the last confirmation.
   points AS (
     SELECT series_id, ts, received_at AS at, ${VALUES}, true AS came, false AS known, false AS stored
       FROM bars_versions
     UNION ALL
-    SELECT series_id, ts, stored_at, ${OLD_VALUES}, false, true, true FROM part
+    SELECT series_id, ts, stored_at, ${OLD_VALUES}, false, true, true FROM part WHERE NOT drops_kept
     UNION ALL
     SELECT series_id, ts, confirmed_at, ${OLD_VALUES}, false, true, false FROM part WHERE confirmed_at > stored_at
     UNION ALL
@@ -99,7 +109,7 @@ const rebuildWith = (placed: string): string => `
       FROM part JOIN LATERAL (
         SELECT * FROM bar_revisions AS earlier
          WHERE earlier.series_id = part.series_id AND earlier.ts = part.ts AND earlier.received_at >= from_at
-           AND from_at < stored_at
+           AND from_at < stored_at AND NOT (earlier.received_at >= first_at AND ${isKept('earlier', 'earlier.received_at')})
       ) AS span ON true
   ),
   -- One version of each time.
@@ -122,7 +132,8 @@ const rebuildWith = (placed: string): string => `
   )
   SELECT series_id, ts, ${VALUES}, at, lead(at) OVER (PARTITION BY series_id, ts ORDER BY at), newest_at, from_at,
          confirmed_at > at, at <> stored_at OR (${VALUES}) <> (${OLD_VALUES}), dated,
-         CASE WHEN came AND NOT known AND (at > last_at OR (at = last_at AND NOT fresh)) THEN 'updated'
+         CASE WHEN drops_kept AND is_first AND (${VALUES}) = (${OLD_VALUES}) THEN NULL
+              WHEN came AND NOT known AND (at > last_at OR (at = last_at AND NOT fresh)) THEN 'updated'
               -- By an earlier try whose commit was not heard of, if nothing else was written since.
               WHEN came AND stored AND NOT fresh AND at > coalesce(others_at, '-infinity')
               THEN CASE WHEN is_first THEN 'inserted' ELSE 'updated' END

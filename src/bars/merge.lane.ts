@@ -1,5 +1,6 @@
 import type { ClientBase, PoolClient } from 'pg';
 
+import { countsOf, shareCounts, startCounts, type CountsByReceipt } from './batch.counts.js';
 import { copyBars } from './copy.stream.js';
 import type { WriteOrder } from './key.order.js';
 import {
@@ -32,16 +33,6 @@ const MOST_INSERTS = 5;
 
 type Counted<Column extends string> = { batch: string } & Record<Column, number>;
 
-/** What became of the bars of each batch, by its time of receipt. */
-type Counts = Pick<ReadonlyMap<string, BatchCounts>, 'get'>;
-
-/** What became of the bars of one batch. */
-export interface BatchCounts {
-  inserted: number;
-  updated: number;
-  superseded: number;
-}
-
 /** What a merge did. */
 export interface Merged {
   /** Of each batch, in the order given. */
@@ -63,9 +54,7 @@ export async function mergeBars(
   { keys, versions, firstTs, lastTs }: WriteOrder,
   { rebuildsAll = false } = {},
 ): Promise<Merged> {
-  const counts: Counts = new Map(
-    batches.map(({ batch }) => [String(batch.receivedAt), { inserted: 0, updated: 0, superseded: 0 }]),
-  );
+  const counts = startCounts(batches);
   const range = [formatTimestamp(firstTs), formatTimestamp(lastTs)] as const;
   const hasSeveral = versions.at.length > 0;
 
@@ -76,20 +65,7 @@ export async function mergeBars(
     await copyBars(client, 'bars_versions', batches, versions);
   }
   const dated = await mergeStaged(client, { rows: keys.at.length, range, hasSeveral, rebuildsAll }, counts);
-
-  // Parts of one body, replayed from the dead letters, share its time of receipt: they share what was counted.
-  const ofBatches = batches.map(({ batch }) => {
-    const left = countsOf(counts, String(batch.receivedAt));
-    const inserted = Math.min(left.inserted, batch.rows);
-    const updated = Math.min(left.updated, batch.rows - inserted);
-    const lost = Math.min(left.superseded, batch.rows - inserted - updated);
-    left.inserted -= inserted;
-    left.updated -= updated;
-    left.superseded -= lost;
-    const superseded = lost + batch.superseded;
-    return { inserted, updated, unchanged: batch.lines - inserted - updated - superseded, superseded };
-  });
-  return { counts: ofBatches, dated };
+  return { counts: shareCounts(batches, counts), dated };
 }
 
 /** What is in `bars_staging`, and in `bars_versions`. */
@@ -107,7 +83,7 @@ export interface Staged {
 export async function mergeStaged(
   client: ClientBase,
   { rows, range, hasSeveral, rebuildsAll = false }: Staged,
-  counts: Counts,
+  counts: CountsByReceipt,
 ): Promise<number> {
   await pairAll(client, rows, range, counts);
   await client.query(READ_CONFIRMATIONS, [...range]);
@@ -121,18 +97,12 @@ export async function mergeStaged(
   return hasSeveral || late > 0 ? await rebuild(client, range, counts) : 0;
 }
 
-function countsOf(counts: Counts, batch: string): BatchCounts {
-  const found = counts.get(batch);
-  if (found === undefined) throw new Error(`the merge counted rows of an unknown batch received at ${batch}`);
-  return found;
-}
-
 /** Inserts what is not stored, until all staged keys are there, locked and paired; the usual merge finds them at once. */
 async function pairAll(
   client: ClientBase,
   rows: number,
   range: readonly string[],
-  counts: Counts,
+  counts: CountsByReceipt,
 ): Promise<void> {
   let paired = await pairStored(client, range);
   for (let inserts = 0; paired < rows; inserts++) {
@@ -150,7 +120,11 @@ async function pairStored(client: ClientBase, range: readonly string[]): Promise
 }
 
 /** @returns how many versions are left, because they are not the newest of their key */
-async function applyNewer(client: ClientBase, range: readonly string[], counts: Counts): Promise<number> {
+async function applyNewer(
+  client: ClientBase,
+  range: readonly string[],
+  counts: CountsByReceipt,
+): Promise<number> {
   const { rows } = await client.query<Counted<'updated' | 'written' | 'late' | 'found'>>(APPLY_NEWER, [
     ...range,
   ]);
@@ -164,7 +138,7 @@ async function applyNewer(client: ClientBase, range: readonly string[], counts: 
 async function countEarlierTry(
   client: ClientBase,
   rows: readonly Counted<'written'>[],
-  counts: Counts,
+  counts: CountsByReceipt,
 ): Promise<void> {
   const replaced = await client.query<Counted<'replaced'>>(COUNT_REPLACED);
   const replacedOf = new Map(replaced.rows.map((row) => [row.batch, row.replaced]));
@@ -176,7 +150,11 @@ async function countEarlierTry(
 }
 
 /** @returns how many versions were from the future and gave way */
-async function rebuild(client: ClientBase, range: readonly string[], counts: Counts): Promise<number> {
+async function rebuild(
+  client: ClientBase,
+  range: readonly string[],
+  counts: CountsByReceipt,
+): Promise<number> {
   const { rowCount: ahead } = await client.query(FIND_AHEAD);
   await client.query(ahead === 0 ? REBUILD : REBUILD_AHEAD);
   const superseded = await client.query<Counted<'superseded'>>(COUNT_SUPERSEDED);

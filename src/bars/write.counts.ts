@@ -6,6 +6,9 @@ export interface WriteCounts {
   updated: number;
   /** Lines whose values were stored before. */
   unchanged: number;
-  /** Lines whose values are not those that are stored afterwards: a later version, or a later line of the batch, won. */
+  /**
+   * Lines whose values are not those that are stored afterwards: a later version, another line of the batch, or a stored
+   * bar that is kept won.
+   */
   superseded: number;
 }

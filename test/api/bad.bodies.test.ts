@@ -464,10 +464,15 @@ describe('many bad rows', () => {
 });
 
 describe('a query that is not known', () => {
-  it.each(['?on_error=ignore', '?ack=none', '?on_eror=skip', '?on_error=skip&on_error=abort', '?on_error='])(
-    'is refused with its body: %s',
-    async (query) => {
-      expect((await refusal(jsonRow(), 'json', query)).slice(0, 2)).toEqual([400, 'invalid-parameter']);
-    },
-  );
+  it.each([
+    '?on_error=ignore',
+    '?ack=none',
+    '?on_eror=skip',
+    '?on_error=skip&on_error=abort',
+    '?on_error=',
+    '?on_conflict=ignore',
+    '?on_conflict=KEEP',
+  ])('is refused with its body: %s', async (query) => {
+    expect((await refusal(jsonRow(), 'json', query)).slice(0, 2)).toEqual([400, 'invalid-parameter']);
+  });
 });

@@ -25,6 +25,7 @@ describe('BarBatchBuilder', () => {
       rows: 1,
       lines: 1,
       superseded: 0,
+      onConflict: 'replace',
       series: ['ibkr SPY 1m'],
       years: new Set([2024]),
       tuples: expected,

@@ -37,7 +37,8 @@ describe('the decoder of bodies', () => {
   it('gives up a long body whose client has gone: one that waits at once, one that is decoded at its next pause', async () => {
     const decoder = new BodyDecoder(UPPER_CASE);
     const gone = new AbortController();
-    const decode = (body: Buffer) => decoder.decode(body, 'ndjson', 'abort', Infinity, gone.signal);
+    const decode = (body: Buffer) =>
+      decoder.decode(body, 'ndjson', 'abort', Infinity, 'replace', gone.signal);
     const work = Promise.allSettled([decode(bodyOf(60_000, 1_000_000)), decode(bodyOf(100, 2_200_000))]);
     const next = decoder.decode(bodyOf(100, 2_200_000), 'ndjson', 'abort', Infinity);
     gone.abort(new Error('the client has gone'));

@@ -114,6 +114,7 @@ const post = (awaitCommit: boolean, body = Buffer.from(JSON.stringify(GOOD_ROW))
     contentType: 'application/x-ndjson',
     contentEncoding: undefined,
     onError: 'abort',
+    onConflict: 'replace',
     awaitCommit,
     releaseRoom: undefined,
     room: undefined,

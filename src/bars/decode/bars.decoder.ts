@@ -1,4 +1,4 @@
-import type { BarBatch } from '../bar.batch.js';
+import type { BarBatch, OnConflict } from '../bar.batch.js';
 import { BarBatchBuilder } from '../bar.batch-builder.js';
 import { type SymbolCase, UPPER_CASE } from '../symbol.case.js';
 import { checkedBody } from './body.text.js';
@@ -50,7 +50,8 @@ const shape = new RowShape();
 
 /**
  * Decodes and validates a request body of at most `maxBars` good rows: the usual rows by scanners that read the bytes
- * where they lie, the others as decodeStrictly does. `symbolCase` tells how symbols are stored.
+ * where they lie, the others as decodeStrictly does. `symbolCase` tells how symbols are stored,
+ * `onConflict` which of two bars of one series and ts is left.
  * @throws MalformedBodyError when it cannot be read as a whole
  * @throws TooManyBarsError when it has more good rows
  */
@@ -60,8 +61,9 @@ export function decodeBars(
   onError: OnRowError,
   maxBars = Infinity,
   symbolCase = UPPER_CASE,
+  onConflict: OnConflict = 'replace',
 ): DecodeResult {
-  return atOnce(scan(body, format, onError, maxBars, symbolCase));
+  return atOnce(scan(body, format, onError, maxBars, symbolCase, onConflict));
 }
 
 /**
@@ -74,9 +76,10 @@ export function decodeBarsInTurns(
   onError: OnRowError,
   maxBars = Infinity,
   symbolCase = UPPER_CASE,
+  onConflict: OnConflict = 'replace',
   gone?: AbortSignal,
 ): Promise<DecodeResult> {
-  return inTurns(scan(body, format, onError, maxBars, symbolCase), gone);
+  return inTurns(scan(body, format, onError, maxBars, symbolCase, onConflict), gone);
 }
 
 /** The same as decodeBars, with every row parsed and checked field by field: it is what the scanners must agree with. */
@@ -86,8 +89,9 @@ export function decodeStrictly(
   onError: OnRowError,
   maxBars = Infinity,
   symbolCase = UPPER_CASE,
+  onConflict: OnConflict = 'replace',
 ): DecodeResult {
-  return atOnce(parse(checkedBody(body), format, onError, maxBars, symbolCase));
+  return atOnce(parse(checkedBody(body), format, onError, maxBars, symbolCase, onConflict));
 }
 
 function* scan(
@@ -96,9 +100,10 @@ function* scan(
   onError: OnRowError,
   maxBars: number,
   symbolCase: SymbolCase,
+  onConflict: OnConflict,
 ): Slices<DecodeResult> {
   const text = checkedBody(body);
-  const builder = new BarBatchBuilder(maxBars, symbolCase);
+  const builder = new BarBatchBuilder(maxBars, symbolCase, onConflict);
   const errors = new RowErrorList(onError === 'skip');
   const rows = new RowValidator(builder, errors);
   try {
@@ -116,7 +121,7 @@ function* scan(
       const scanner = new JsonRowScanner(bars, shape, document, false, builder, rows.ignored);
       if (!(yield* scanJson(document, scanner, rows, errors))) {
         builder.discard();
-        return yield* parse(text, format, onError, maxBars, symbolCase);
+        return yield* parse(text, format, onError, maxBars, symbolCase, onConflict);
       }
     }
     return result(builder, errors, rows.ignored, onError);
@@ -132,8 +137,9 @@ function* parse(
   onError: OnRowError,
   maxBars: number,
   symbolCase: SymbolCase,
+  onConflict: OnConflict,
 ): Slices<DecodeResult> {
-  const builder = new BarBatchBuilder(maxBars, symbolCase);
+  const builder = new BarBatchBuilder(maxBars, symbolCase, onConflict);
   const errors = new RowErrorList(onError === 'skip');
   try {
     const rows = new RowValidator(builder, errors);

@@ -140,7 +140,7 @@ export class StoredResultDto extends IngestResultDto {
     minimum: 0,
     example: 0,
     description:
-      'Bars whose values are not those that are stored now: a version received later, or a later line of the body, won.',
+      'Bars whose values are not those that are stored now: a version received later, another line of the body, or a bar that on_conflict=keep left as it is, won.',
   })
   superseded!: number;
 

@@ -1,6 +1,7 @@
 import { ApiPropertyOptional } from '@nestjs/swagger';
 
 import { ChoiceParameter } from '../../http/query.decorators.js';
+import type { OnConflict } from '../bar.batch.js';
 
 /** Parameters of POST /v1/bars. */
 export class IngestQuery {
@@ -19,4 +20,13 @@ export class IngestQuery {
   })
   @ChoiceParameter(['abort', 'skip'])
   on_error?: 'abort' | 'skip';
+
+  @ApiPropertyOptional({
+    enum: ['replace', 'keep'],
+    default: 'replace',
+    description:
+      'What to do where a bar is stored already: replace it, if these bars were received later, or keep the stored one. `keep` never changes a stored bar, and a bar that it stored gives way to every one that is sent without it.',
+  })
+  @ChoiceParameter(['replace', 'keep'])
+  on_conflict?: OnConflict;
 }

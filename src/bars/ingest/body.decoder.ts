@@ -8,6 +8,7 @@ import {
   type DecodeResult,
   type OnRowError,
 } from '../decode/bars.decoder.js';
+import type { OnConflict } from '../bar.batch.js';
 import type { RowErrorCode } from '../decode/row-error.codes.js';
 import { MalformedBodyError } from '../decode/malformed-body.error.js';
 import type { SymbolCase } from '../symbol.case.js';
@@ -39,11 +40,12 @@ export class BodyDecoder {
     format: BodyFormat,
     onError: OnRowError,
     maxBars: number,
+    onConflict: OnConflict = 'replace',
     gone?: AbortSignal,
   ): DecodeResult | Promise<DecodeResult> {
-    if (body.length > SHORT_BODY) return this.decodeLong(body, format, onError, maxBars, gone);
+    if (body.length > SHORT_BODY) return this.decodeLong(body, format, onError, maxBars, onConflict, gone);
     try {
-      return this.counted(decodeBars(body, format, onError, maxBars, this.symbolCase));
+      return this.counted(decodeBars(body, format, onError, maxBars, this.symbolCase, onConflict));
     } catch (error) {
       throw decodingProblem(error);
     }
@@ -54,12 +56,15 @@ export class BodyDecoder {
     format: BodyFormat,
     onError: OnRowError,
     maxBars: number,
+    onConflict: OnConflict,
     gone: AbortSignal | undefined,
   ): Promise<DecodeResult> {
     const isIn = await this.longOnes.enter(Infinity, gone);
     if (!isIn) throw gone?.reason;
     try {
-      return this.counted(await decodeBarsInTurns(body, format, onError, maxBars, this.symbolCase, gone));
+      return this.counted(
+        await decodeBarsInTurns(body, format, onError, maxBars, this.symbolCase, onConflict, gone),
+      );
     } catch (error) {
       throw decodingProblem(error);
     } finally {

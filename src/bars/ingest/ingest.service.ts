@@ -8,7 +8,7 @@ import type { BodyRoom } from '../../http/body.budget.js';
 import type { DrainState } from '../../http/drain.state.js';
 import { ProblemError } from '../../http/problem.error.js';
 import { requireProvider } from '../../http/provider.access.js';
-import type { BarBatch } from '../bar.batch.js';
+import type { BarBatch, OnConflict } from '../bar.batch.js';
 import type { BodyFormat, DecodeResult, OnRowError } from '../decode/bars.decoder.js';
 import type { RowError } from '../decode/row.error.js';
 import type { ReceiptClock } from '../receipt.clock.js';
@@ -34,6 +34,7 @@ export interface IngestRequest {
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly onError: OnRowError;
+  readonly onConflict: OnConflict;
   /** True: answer after the commit and tell what became of the bars; else as soon as they are safe on disk. */
   readonly awaitCommit: boolean;
   /** Gives up the room that was kept for it in the spool; undefined when none was. */
@@ -140,12 +141,12 @@ export class IngestService {
 
   /** Takes the body out of its request. */
   private decodeBody(request: IngestRequest, format: BodyFormat): DecodeResult | Promise<DecodeResult> {
-    const { body, room, gone, contentEncoding, onError } = request;
+    const { body, room, gone, contentEncoding, onError, onConflict } = request;
     request.body = NO_BODY;
     gone?.throwIfAborted();
     const inflated = this.inflater.inflate({ body, room, gone }, contentEncoding);
     const decodeIt = (whole: Buffer) =>
-      this.decoder.decode(whole, format, onError, this.coordinator.load.capacity, gone);
+      this.decoder.decode(whole, format, onError, this.coordinator.load.capacity, onConflict, gone);
     return inflated instanceof Promise ? inflated.then(decodeIt) : decodeIt(inflated);
   }
 
