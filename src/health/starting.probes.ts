@@ -16,6 +16,6 @@ function answerOf(status: number, document: object): Answer {
       'content-type': 'application/json; charset=utf-8',
       ...(status === 503 ? { 'retry-after': '1' } : {}),
     },
-    body: JSON.stringify(document),
+    body: `${JSON.stringify(document)}\n`,
   };
 }
