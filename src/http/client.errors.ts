@@ -37,6 +37,8 @@ export function answerClientErrors(server: Server, filter: ProblemFilter): void 
     refused.add(socket);
     refuse(error, socket);
   });
+  // Node would ask for the body before anybody knows who sends it; `prepareHttp` asks for it.
+  server.on('checkContinue', (request, answer) => server.emit('request', request, answer));
   // Node would answer an unknown `Expect` itself; here `assertAnswerable` refuses it.
   server.on('checkExpectation', (request, answer) => server.emit('request', request, answer));
 }

@@ -80,7 +80,8 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.decorateRequest('bodyRoom', undefined);
   server.addHook('onRequest', (request, reply, done) => {
     void reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
-    if (drain.draining) void reply.header('connection', 'close');
+    // A client that waited to be asked for its body may send it after a refusal, or not: the connection ends with either.
+    if (drain.draining || request.headers.expect !== undefined) void reply.header('connection', 'close');
     try {
       connections.admit(request.raw.socket, reply.raw, request.routeOptions.url);
       assertAnswerable(request.raw);
@@ -93,6 +94,12 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
       filter.send(error, request, reply);
       return;
     }
+    done();
+  });
+
+  // After all that refuses a request unread.
+  server.addHook('preParsing', (request, reply, _body, done) => {
+    if (request.headers.expect !== undefined) reply.raw.writeContinue();
     done();
   });
 

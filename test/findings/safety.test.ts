@@ -58,6 +58,25 @@ describe('B1 and B2: a body is not read before it is known who sends it and wher
     expect(await statusOf(await announce(target, token))).toBe(status);
   });
 
+  it.each([
+    ['POST /v1/bars', 'nobody', 401],
+    ['POST /v1/bars', TOKENS.read, 403],
+    ['POST /nothing', TOKENS.read, 404],
+  ])('%s with the token %s is not asked to go on, but answered with %d', async (target, token, status) => {
+    const client = await announce(target, token, 'Content-Length: 67108864\r\nExpect: 100-continue');
+    const [answer] = await client.answers();
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} [^]*\r\nconnection: close`, 'i'));
+  });
+
+  it('one that is wanted is asked to go on', async () => {
+    const body = write([bar()], 'json');
+    const length = `Content-Length: ${Buffer.byteLength(body)}\r\nExpect: 100-continue`;
+    const client = await announce('POST /v1/bars', TOKENS.ingest, length);
+    await eventually('it is asked to', () => client.has('HTTP/1.1 100 Continue\r\n\r\n'));
+    await client.send(body);
+    await eventually('it is answered', () => client.has('HTTP/1.1 202'));
+  });
+
   it('chunks beyond 64 KiB of a document are refused as they come', async () => {
     const client = await announce('POST /v1/feedback', TOKENS.admin, 'Transfer-Encoding: chunked');
     const chunk = `8000\r\n${' '.repeat(0x8000)}\r\n`;
