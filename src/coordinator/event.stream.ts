@@ -59,7 +59,7 @@ export class EventStream {
   /** The newest event about each subject: what a reader is sent that comes without a past. */
   private readonly newest: Record<StreamEvent, SentEvents<string>> = {
     feedback: new SentEvents({ maxEvents: 1_024, maxBytes: MIB }),
-    // Only providers with an entry have adjustments, and the number of entries is bounded: all of them fit.
+    // Room for all the providers that may have an entry.
     adjustment: new SentEvents({ maxBytes: 4 * MIB }),
   };
   private readonly readers = new Set<Reader>();

@@ -157,6 +157,12 @@ export class RateControlController {
     @Param('name') name: string,
     @Body(new JsonBodyPipe(CooldownDto)) { seconds }: CooldownDto,
   ): ProviderDto {
+    try {
+      this.buckets.meet(name);
+    } catch (error) {
+      if (error instanceof ProviderNameError) throw new ProblemError('invalid-document', error.message);
+      throw error;
+    }
     this.entry(name);
     this.buckets.cooldown(name, seconds);
     return this.entry(name);
@@ -172,6 +178,8 @@ export class RateControlController {
   async adjust(
     @Body(new ContractBodyPipe(parseAdjustment)) adjustment: RateAdjustment,
   ): Promise<AdjustmentAcceptedDto> {
+    // Now and not at its first bars: its entry begins with the level, which would replace the adjustment then.
+    this.buckets.meet(adjustment.provider);
     await this.controller.apply(adjustment);
     return { status: 'accepted' };
   }
@@ -179,7 +187,10 @@ export class RateControlController {
   private entry(name: string): ProviderDto {
     const entry = this.buckets.entry(name);
     if (entry === undefined)
-      throw new ProblemError('unknown-provider', `${name} has sent no bars and no rate.`);
+      throw new ProblemError(
+        'unknown-provider',
+        `${name} has no entry: it has sent no bars yet, or came when as many providers as may be had one.`,
+      );
     return entry;
   }
 }

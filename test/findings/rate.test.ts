@@ -119,6 +119,31 @@ describe('C3: a provider for which no rate is set', () => {
   });
 });
 
+describe('a provider without an entry', () => {
+  const served = new ServedDatabase({ MDS_FB_HEARTBEAT_SEC: '600' });
+  const entryOf = async (name: string) => (await entriesOf(served)).find(({ provider }) => provider === name);
+
+  it('keeps an adjustment that is made before its first bar, until the level changes', async () => {
+    const adjustment = { provider: 'ibkr', scale: 0.25, reason: 'soft', ts: 1 };
+    expect((await send(served, 'POST', 'rate-control/adjustments', adjustment)).status).toBe(202);
+    expect((await post(served, 'ibkr')).status).toBe(202);
+    expect(await entryOf('ibkr')).toMatchObject({ scale: 0.25, pressure: 'soft' });
+    await tell(served, 'hard');
+    await eventually('it follows the level', async () => (await entryOf('ibkr'))?.scale === 0);
+  });
+
+  it('gets one by a cooldown, which its first bars obey, but not under a name that none can have', async () => {
+    const cool = (name: string) =>
+      send(served, 'POST', `rate-control/providers/${name}/cooldown`, { seconds: 600 });
+    expect((await cool('polygon')).status).toBe(200);
+    expect((await post(served, 'polygon')).status).toBe(429);
+    expect((await cool('a%20b')).status).toBe(422);
+    const asked = await send(served, 'POST', 'rate-control/providers/unknown/acquire', { tokens: 5 });
+    expect(asked.status).toBe(404);
+    expect(await asked.json()).toMatchObject({ detail: expect.stringMatching(/^unknown has no entry/) });
+  });
+});
+
 describe('C3: providers that a client makes up', () => {
   const served = new ServedDatabase();
 
