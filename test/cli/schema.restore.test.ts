@@ -192,6 +192,21 @@ describe('the way back to the earlier service', () => {
     expect(await rows()).toMatchObject([{ volume: 10 }, { volume: NaN }]);
   });
 
+  it('keeps a row that is not copied where a bar was sent to keep what is stored, and writes the others', async () => {
+    await createLegacyTable(test);
+    await addLegacyRows(test, [{ ts: '2024-01-02Z' }]);
+    await new SchemaMigrator(test.url, test.url).migrate();
+    await test.query(`CREATE TABLE bars_2024 PARTITION OF bars DEFAULT`);
+    await store('AAPL', '1d', 1, '1, 3, 1, 2, 99');
+    await store('AAPL', '1d', 2, '1, 3, 1, 2, 20');
+    await test.query('INSERT INTO kept_receipts SELECT DISTINCT series_id, received_at FROM bars');
+    expect(await mds(['schema', 'restore-legacy'], environment())).toMatchObject({ code: 0, stderr: '' });
+    expect(await rows()).toMatchObject([
+      { day: '2024-01-02', volume: 10 },
+      { day: '2024-01-03', volume: 20 },
+    ]);
+  });
+
   it('names bars that the columns of the table cannot hold, and goes on without them', async () => {
     await adopted({ price: 'numeric(6,2)', volume: 'integer', interval: 'varchar(4)' });
     await store('AAPL', '1d', 5, '12345.5, 12345.5, 1, 2, 1');

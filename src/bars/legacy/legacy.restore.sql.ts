@@ -19,7 +19,8 @@ export const PREPARE_RESTORE = `
 
 /**
  * Finds the bars whose values the earlier table lacks, each under the name that the table has for its series: the
- * stored one, or else the first of the others. A version that was written into the earlier table later stays there.
+ * stored one, or else the first of the others. A version that was written into the earlier table later stays there, and so
+ * does a row that is not copied where a bar was sent with `on_conflict=keep`.
  */
 export function findChanged(table: LegacyTable): string {
   const differs = VALUES.map((name) => `${valueSql(table, name, 'old')} IS DISTINCT FROM bar.${name}`).join(
@@ -59,7 +60,9 @@ export function findChanged(table: LegacyTable): string {
              AND old.ts = bar.ts
        WHERE (old.provider IS NULL OR (
                (${differs})
-               AND bar.received_at > least(coalesce(old.updated_at, old.created_at, '-infinity'), copy.adopted_at)))
+               AND bar.received_at > least(coalesce(old.updated_at, old.created_at, '-infinity'), copy.adopted_at)
+               AND NOT EXISTS (SELECT FROM kept_receipts AS kept
+                                WHERE kept.series_id = bar.series_id AND kept.received_at = bar.received_at)))
          AND NOT (target.has_others AND EXISTS (
                SELECT FROM legacy_series AS spelled JOIN ${LEGACY.adopted} AS other
                    ON other.provider = spelled.provider AND other.symbol = spelled.symbol
