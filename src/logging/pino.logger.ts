@@ -35,6 +35,8 @@ export class PinoLogger implements LoggerService {
             colorize: process.stdout.isTTY,
             translateTime: 'SYS:HH:MM:ss.l',
             ignore: 'context',
+            // Stacks of errors still have their lines.
+            singleLine: true,
             messageFormat: '{if context}[{context}] {end}{msg}',
             // Written at once: the last lines before a crash are those that matter.
             sync: true,
