@@ -149,6 +149,22 @@ describe('A4: symbols that differ only in case', () => {
   });
 });
 
+describe('A8: an old file that is sent again after a correction', () => {
+  const file = csv('ibkr,AAPL,1d,2026-01-02,1,2,1,2,10', 'ibkr,AAPL,1d,2026-01-05,1,2,1,2,10');
+  const corrected = csv('ibkr,AAPL,1d,2026-01-02,1,2,1,2,11');
+
+  it('reverts it, unless it is sent with on_conflict=keep', async () => {
+    await served.service.post(file, TYPES.csv);
+    await served.service.post(corrected, TYPES.csv);
+    const kept = await served.service.post(file, TYPES.csv, '?on_conflict=keep');
+    expect(kept.json).toMatchObject({ inserted: 0, updated: 0, unchanged: 1, superseded: 1 });
+    expect(await stored()).toMatchObject([{ volume: 11 }, { volume: 10 }]);
+    const reverted = await served.service.post(file, TYPES.csv);
+    expect(reverted.json).toMatchObject({ inserted: 0, updated: 1, unchanged: 1, superseded: 0 });
+    expect(await stored()).toMatchObject([{ volume: 10 }, { volume: 10 }]);
+  });
+});
+
 describe('A9: fields and columns that no bar has', () => {
   // What is answered with 202 is written later: not while the next test looks.
   afterEach(() =>
