@@ -112,11 +112,6 @@ export class EventStream {
     setImmediate(() => this.flush());
   }
 
-  /** Does not tell new readers of the subject any more. */
-  forget(event: StreamEvent, subject: string): void {
-    this.newest[event].delete(subject);
-  }
-
   /**
    * Adds a reader until its connection ends. One whose past is not known is sent the newest event of each subject. Of
    * adjustments it is sent those of `providers`, or all.
@@ -179,7 +174,7 @@ export class EventStream {
     }
     if (dropped > 0)
       this.warn(
-        `dropped ${dropped} readers of the event stream that read too slowly; ${this.readers.size} are left`,
+        `readers of the event stream dropped because they read too slowly: ${dropped}; left: ${this.readers.size}`,
       );
   }
 

@@ -153,7 +153,7 @@ describe('a reader', () => {
     }
     expect([slow.destroyed, quick.destroyed, stream.readerCount]).toEqual([true, false, 1]);
     expect(quick.events).toHaveLength(100);
-    expect(lines).toEqual(['dropped 1 readers of the event stream that read too slowly; 1 are left']);
+    expect(lines).toEqual(['readers of the event stream dropped because they read too slowly: 1; left: 1']);
   });
 
   it('that does not read has a chunk of 32 KiB waiting, however much is sent', async () => {
@@ -221,16 +221,6 @@ describe('the stream', () => {
     await until(() => reader.events.length >= 1_025);
     expect(reader.events[0]).toBe('1 adjustment {"scale":0}');
     expect(reader.events).toHaveLength(1_025);
-  });
-
-  it('does not tell new readers of what is to be forgotten', async () => {
-    const stream = newStream();
-    for (const provider of ['ibkr', 'polygon']) stream.send('adjustment', provider, { provider });
-    stream.forget('adjustment', 'ibkr');
-    stream.forget('adjustment', 'unknown');
-    const reader = follow(stream);
-    await settle();
-    expect(reader.events).toEqual(['2 adjustment {"provider":"polygon"}']);
   });
 
   it('ends every connection when it closes', async () => {
