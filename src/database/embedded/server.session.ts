@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
-import { DataDirectory } from '../../config/data-directory.js';
+import { DataDirectoryLock } from '../../config/data-directory.lock.js';
 import { SECOND } from '../../config/units.js';
 import { findBinaries } from './binaries.js';
 import { openCluster } from './cluster.js';
@@ -55,8 +55,9 @@ export async function openSession(
   try {
     const binaries = findBinaries();
     const placement = await placeCluster(directory, log);
-    // Its own lock, though the service holds one: a copied data directory has a link to the same home.
-    const lock = await DataDirectory.acquire(placement.home);
+    // Its own lock, though the service holds one: a copied data directory has a link to the same home. Whose it is does
+    // not matter: root goes on with the database of the user who ran the service before.
+    const lock = await DataDirectoryLock.take(placement.home);
     releasers.push(() => lock.release());
     await removeRunningUrl(directory);
     const { postgres, initdb } = await installRuntime(binaries, placement.home);
