@@ -279,6 +279,7 @@ describe('a client that does not wait', () => {
     server.on('connection', (socket: Socket) => sockets.push(socket));
     const one = await client();
     one.socket.pause();
+    await eventually('the server has the connection', () => sockets.length > 0);
     const [socket] = sockets;
     let most = 0;
     for (let i = 0; i < 1_000; i += 1) {
