@@ -13,7 +13,7 @@ afterEach(() => {
 });
 
 function newStream(options: EventStreamOptions = {}): EventStream {
-  const stream = new EventStream(options);
+  const stream = new EventStream({ flushPauseMs: 0, ...options });
   streams.push(stream);
   return stream;
 }
@@ -87,6 +87,20 @@ describe('a reader', () => {
     stream.send('feedback', 'b', { n: 4 });
     await settle();
     expect(reader.events).toEqual(['2 feedback {"n":2}', '3 adjustment {"n":3}', '4 feedback {"n":4}']);
+  });
+
+  it('gets an event at once, and those that follow soon in one write', async () => {
+    const stream = newStream({ flushPauseMs: 100 });
+    const reader = follow(stream);
+    stream.send('feedback', 'a', { n: 1 });
+    await until(() => reader.events.length === 1);
+    const before = reader.writes;
+    for (let n = 2; n <= 10; n++) {
+      stream.send('feedback', 'a', { n });
+      await settle();
+    }
+    await until(() => reader.events.length === 10);
+    expect(reader.writes - before).toBeLessThan(5);
   });
 
   it('that comes back is told what it missed, and nothing twice', async () => {
