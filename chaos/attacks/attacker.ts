@@ -1,17 +1,21 @@
 /**
- * A worker thread that attacks one service in every way that is known, all at once, until it is ended. Its connections go
- * with it.
+ * A program that attacks one service in every way that is known, all at once, until it is ended. Its argument is the
+ * AttackTarget as JSON.
  */
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { workerData } from 'node:worker_threads';
 import { gzipSync } from 'node:zlib';
 
 import type { AttackTarget } from './attack.target.js';
 
 const MIB = 1024 ** 2;
-const { port, tokens } = workerData as AttackTarget;
+const { port, tokens } = JSON.parse(process.argv[2] ?? '') as AttackTarget;
+/**
+ * Node accepts one connection in each turn of its event loop, and keeps a probe waiting behind those that came before it.
+ * What is tried here is what connections do, not how many can be opened in one moment.
+ */
+const BETWEEN_CONNECTIONS_MS = 2;
 const PIECE = Buffer.alloc(64 * 1024, ' ');
 const ANNOUNCED = 'Content-Length: 66060288';
 
@@ -36,7 +40,13 @@ function keepOpen(connections: number, ms: number, make: () => Socket): void {
       await sleep(20);
     }
   };
-  for (let i = 0; i < connections; i++) void again();
+  const begin = async (): Promise<void> => {
+    for (let i = 0; i < connections; i++) {
+      void again();
+      await sleep(BETWEEN_CONNECTIONS_MS);
+    }
+  };
+  void begin();
 }
 
 /** Sends a body for as long as it is taken. */

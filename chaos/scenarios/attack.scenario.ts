@@ -1,5 +1,8 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Worker } from 'node:worker_threads';
+import { fileURLToPath } from 'node:url';
 
 import type { AttackTarget } from '../attacks/attack.target.js';
 import { Bystander, type Seen } from '../attacks/bystander.js';
@@ -54,9 +57,8 @@ async function attack(stage: Stage, { seconds, log }: ScenarioOptions): Promise<
       return seen;
     };
     const before = await watch('before', CALM_MS);
-    const target: AttackTarget = { port, tokens: TOKENS };
-    const attacker = new Worker(new URL('../attacks/attacker.js', import.meta.url), { workerData: target });
-    const during = await watch('attacked', seconds * 1_000).finally(() => attacker.terminate());
+    const attacker = startAttacker({ port, tokens: TOKENS });
+    const during = await watch('attacked', seconds * 1_000).finally(() => end(attacker));
     await watch('just after', RECOVERY_MS);
     const after = await watch('10 s later', CALM_MS);
 
@@ -73,6 +75,20 @@ async function attack(stage: Stage, { seconds, log }: ScenarioOptions): Promise<
     for (const one of bystanders) await one.stop();
   }
   return broken;
+}
+
+/** Attackers are on other machines; here they get what time the service and its database leave. */
+function startAttacker(target: AttackTarget): ChildProcess {
+  const program = fileURLToPath(new URL('../attacks/attacker.js', import.meta.url));
+  const attacker = fork(program, [JSON.stringify(target)]);
+  if (attacker.pid !== undefined) setPriority(attacker.pid, constants.priority.PRIORITY_LOW);
+  return attacker;
+}
+
+async function end(attacker: ChildProcess): Promise<void> {
+  const gone = once(attacker, 'close');
+  attacker.kill('SIGKILL');
+  await gone;
 }
 
 /** A producer with a token of its own, whose bars are new ones each time. */
