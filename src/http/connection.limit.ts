@@ -48,14 +48,17 @@ export class ConnectionLimit {
   }
 
   /**
-   * A request has come that is answered by Node's server.
+   * A request has come that is answered by Node's server. Its connection is busy when its sender is known: one who is not
+   * must not keep others out by reading slowly what is public.
    * @param path its route; undefined: it has none
    * @throws ProblemError `too-many-connections` when too many others are under way
    */
-  admit(socket: Socket, answer: ServerResponse, path: string | undefined): void {
+  admit(socket: Socket, answer: ServerResponse, path: string | undefined, isKnown: boolean): void {
     const { hasRoom } = this;
-    this.begin(socket);
-    answer.once('close', () => this.end(socket));
+    if (isKnown) {
+      this.begin(socket);
+      answer.once('close', () => this.end(socket));
+    }
     if (hasRoom || PROBES.has(path ?? '')) return;
     this.line.note();
     throw new ProblemError(

@@ -53,6 +53,20 @@ it('B7: 1,400 idle connections and 1,200 open files leave room for those who ask
   expect(service.output()).not.toContain('EMFILE');
 });
 
+it('B7: clients without a token that do not read the page at /docs keep nobody out', async () => {
+  const service = await startLimited(1_200);
+  for (let i = 0; i < 1_200; i += 1) {
+    const client = await connect(service);
+    client.socket.pause();
+    // More than the kernel takes for them.
+    client.socket.write('GET /docs/swagger-ui-bundle.js HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(8));
+  }
+  expect(await asked(service.fetch('/livez'))).toEqual([200, undefined]);
+  expect((await service.post(write([bar()], 'ndjson'))).status).toBe(200);
+  expect(await asked(service.fetch('/v1/bars?symbols=SPY'))).toEqual([200, undefined]);
+  expect(service.output()).not.toContain('EMFILE');
+});
+
 it('B7: when all connections are busy, a request is refused and a probe answered', async () => {
   const service = await startLimited(512);
   const busy: RawClient[] = [];
