@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 
 import { SECOND } from '../config/units.js';
 import { reasonOf } from '../logging/error.text.js';
+import { PacedLine } from '../logging/paced.line.js';
 import { AllowedMethods } from './allowed.methods.js';
 import type { Answer } from './answer.js';
 import { type ProblemCode, PROBLEMS } from './problem.catalogue.js';
@@ -17,6 +18,7 @@ const LOGGED_ELSEWHERE: ReadonlySet<string> = new Set([
   'spool-full',
   'spool-unavailable',
   'too-many-connections',
+  'too-many-readers',
   'starting',
   'draining',
 ]);
@@ -28,6 +30,10 @@ type Asked = Pick<FastifyRequest, 'id' | 'method' | 'url'>;
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   private readonly logger = new Logger('http');
+  /** Readers come back as often as they like. */
+  private readonly readers = new PacedLine<ProblemError>((count, { message }) =>
+    this.logger.warn(`${message} (refused since the last such line: ${count})`),
+  );
 
   /** `onRefused` hears of every problem that is answered. */
   constructor(
@@ -56,6 +62,7 @@ export class ProblemFilter implements ExceptionFilter {
   answer(error: unknown, request: Asked): Answer {
     const problem = this.methodProblem(problemOf(error), request);
     this.onRefused(problem.code);
+    if (problem.code === 'too-many-readers') this.readers.note(problem);
     if (problem.status >= 500 && !LOGGED_ELSEWHERE.has(problem.code)) this.log(problem, request);
     const { members = {}, retryAfterMs, headers = {} } = problem.extras;
     const retryAfter =
@@ -91,12 +98,16 @@ export class ProblemFilter implements ExceptionFilter {
   }
 
   private log(problem: ProblemError, request: Asked): void {
-    const err = problem.cause ?? problem;
+    const err = problem.cause;
     const where = { request_id: request.id, method: request.method, path: pathOf(request) };
     // A state of what the service depends on: a stack for each request refused meanwhile would bury the log.
-    if (problem.status === 503) this.logger.warn({ msg: `${problem.code}: ${reasonOf(err)}`, ...where });
+    if (problem.status === 503)
+      this.logger.warn({
+        msg: err === undefined ? problem.message : `${problem.code}: ${reasonOf(err)}`,
+        ...where,
+      });
     // As `err` the logger writes message and stack of the whole chain of causes.
-    else this.logger.error({ msg: problem.message, ...where, err });
+    else this.logger.error({ msg: problem.message, ...where, err: err ?? problem });
   }
 }
 

@@ -97,5 +97,8 @@ it('B7: readers of the stream of events get half of the connections', async () =
     while (!client.has('retry: 1000')) await new Promise((resolve) => setTimeout(resolve, 2));
   }
   expect(await asked(service.fetch('/v1/feedback/stream'))).toEqual([503, 'too-many-readers']);
+  expect(await asked(service.fetch('/v1/feedback/stream'))).toEqual([503, 'too-many-readers']);
+  // One line in a minute, and the code once in it.
+  expect(service.output().match(/too-many-readers/g)).toHaveLength(1);
   expect(await asked(service.fetch('/v1/series'))).toEqual([200, undefined]);
 });
