@@ -1,11 +1,10 @@
 import type { PoolClient } from 'pg';
 
 import { countsOf, shareCounts, startCounts } from './batch.counts.js';
-import { copyBars } from './copy.stream.js';
 import { COUNT_KEPT, COUNT_SEVERAL_KEPT, INSERT_KEPT } from './keep.sql.js';
 import type { WriteOrder } from './key.order.js';
-import { PREPARE_MERGE, PREPARE_REBUILD } from './merge.sql.js';
 import type { ResolvedBatch } from './resolved.batch.js';
+import { stageBars } from './staged.bars.js';
 import { formatTimestamp } from './timestamp.js';
 import type { WriteCounts } from './write.counts.js';
 
@@ -16,20 +15,14 @@ import type { WriteCounts } from './write.counts.js';
 export async function keepBars(
   client: PoolClient,
   batches: readonly ResolvedBatch[],
-  { keys, versions, firstTs, lastTs }: WriteOrder,
+  order: WriteOrder,
 ): Promise<readonly WriteCounts[]> {
   const counts = startCounts(batches);
-  const hasSeveral = versions.at.length > 0;
-  await client.query(PREPARE_MERGE);
-  await copyBars(client, 'bars_staging', batches, keys);
-  if (hasSeveral) {
-    await client.query(PREPARE_REBUILD);
-    await copyBars(client, 'bars_versions', batches, versions);
-  }
+  const hasSeveral = await stageBars(client, batches, order);
   await client.query(INSERT_KEPT);
   const { rows } = await client.query<{ batch: string; inserted: number; superseded: number }>(
     hasSeveral ? COUNT_SEVERAL_KEPT : COUNT_KEPT,
-    [formatTimestamp(firstTs), formatTimestamp(lastTs)],
+    [formatTimestamp(order.firstTs), formatTimestamp(order.lastTs)],
   );
   for (const { batch, inserted, superseded } of rows) {
     const ofBatch = countsOf(counts, batch);

@@ -1,7 +1,6 @@
 import type { ClientBase, PoolClient } from 'pg';
 
 import { countsOf, shareCounts, startCounts, type CountsByReceipt } from './batch.counts.js';
-import { copyBars } from './copy.stream.js';
 import type { WriteOrder } from './key.order.js';
 import {
   APPLY_NEWER,
@@ -9,7 +8,6 @@ import {
   COUNT_REPLACED,
   INSERT_FRESH,
   PAIR_STORED,
-  PREPARE_MERGE,
   PREPARE_REBUILD,
   READ_CONFIRMATIONS,
   SET_ALL_APART,
@@ -25,6 +23,7 @@ import {
   WRITE_REBUILT,
 } from './history.sql.js';
 import type { ResolvedBatch } from './resolved.batch.js';
+import { stageBars } from './staged.bars.js';
 import { formatTimestamp } from './timestamp.js';
 import type { WriteCounts } from './write.counts.js';
 
@@ -51,20 +50,17 @@ export interface Merged {
 export async function mergeBars(
   client: PoolClient,
   batches: readonly ResolvedBatch[],
-  { keys, versions, firstTs, lastTs }: WriteOrder,
+  order: WriteOrder,
   { rebuildsAll = false } = {},
 ): Promise<Merged> {
   const counts = startCounts(batches);
-  const range = [formatTimestamp(firstTs), formatTimestamp(lastTs)] as const;
-  const hasSeveral = versions.at.length > 0;
-
-  await client.query(PREPARE_MERGE);
-  await copyBars(client, 'bars_staging', batches, keys);
-  if (hasSeveral) {
-    await client.query(PREPARE_REBUILD);
-    await copyBars(client, 'bars_versions', batches, versions);
-  }
-  const dated = await mergeStaged(client, { rows: keys.at.length, range, hasSeveral, rebuildsAll }, counts);
+  const range = [formatTimestamp(order.firstTs), formatTimestamp(order.lastTs)] as const;
+  const hasSeveral = await stageBars(client, batches, order);
+  const dated = await mergeStaged(
+    client,
+    { rows: order.keys.at.length, range, hasSeveral, rebuildsAll },
+    counts,
+  );
   return { counts: shareCounts(batches, counts), dated };
 }
 
