@@ -83,12 +83,12 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
     // A client that waited to be asked for its body may send it after a refusal, or not: the connection ends with either.
     if (drain.draining || request.headers.expect !== undefined) void reply.header('connection', 'close');
     try {
-      const isKnown = authenticator.authenticate(request.headers.authorization) !== undefined;
-      connections.admit(request.raw.socket, reply.raw, request.routeOptions.url, isKnown);
+      request.grant = authenticator.authenticate(request.headers.authorization);
+      connections.admit(request.raw.socket, reply.raw, request.routeOptions.url, request.grant !== undefined);
       assertAnswerable(request.raw);
       // The guard would refuse it too, but only after a body had been taken in that nobody may send.
       if (carriesBody(request)) {
-        request.grant = authenticator.authenticate(request.headers.authorization, request.socket);
+        request.grant ??= authenticator.authenticate(request.headers.authorization, request.socket);
         assertWanted(request);
       }
     } catch (error) {
