@@ -9,9 +9,8 @@ import {
   TextVariable,
 } from './environment.decorators.js';
 import { isPostgresUrl } from './postgres.url.js';
+import { PRINTABLE_NAME } from './printable.text.js';
 
-/** Stores refuse events of a coordinator whose name is longer, or has characters that cannot be printed. */
-const NAME = /^[^\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]{1,256}$/u;
 const A_POSTGRES_URL =
   'a URL such as postgres://user:password@host:5432/database, special characters percent-encoded';
 
@@ -43,7 +42,8 @@ export class Environment {
 
   @TextVariable() MDS_CASE_SENSITIVE_PROVIDERS?: string;
 
-  @PatternVariable(NAME, '1 to 256 printable characters') MDS_COORDINATOR_ID?: string;
+  // Stores refuse events of a coordinator that is named otherwise.
+  @PatternVariable(PRINTABLE_NAME, '1 to 256 printable characters') MDS_COORDINATOR_ID?: string;
   @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_CAPACITY?: number;
   @IntegerVariable({ min: 1, max: MANY_ROWS }) MDS_COORDINATOR_HIGH_WATERMARK?: number;
   @IntegerVariable({ min: 0, max: MANY_ROWS }) MDS_COORDINATOR_LOW_WATERMARK?: number;

@@ -35,7 +35,7 @@ export class TokenAuthenticator {
 
   /**
    * What an `Authorization` header's token may do; undefined when it is absent, malformed or unknown.
-   * @param sender who is told of when the header is there in vain; absent: the request will be asked again
+   * @param sender where an unknown token came from, for the log; absent: it is not logged, as the request is checked again
    */
   authenticate(authorization: string | undefined, sender?: Sender): Grant | undefined {
     const grant = this.grantOf(authorization);

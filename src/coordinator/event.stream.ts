@@ -237,7 +237,7 @@ export class EventStream {
   }
 }
 
-/** A token that is bound to providers is told of these; what coordinators say concerns everybody. */
+/** Whether a reader is sent the event: adjustments of its providers, and the events of all coordinators. */
 function concerns(providers: Reader['providers'], { provider }: SentEvent): boolean {
   return provider === undefined || providers === undefined || providers.has(provider);
 }

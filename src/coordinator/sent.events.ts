@@ -43,7 +43,10 @@ export class SentEvents<Key> {
     this.delete(key);
     this.events.set(key, event);
     this.bytes += costOf(event);
-    while (this.events.size > this.maxEvents || this.bytes > this.maxBytes) this.deleteOldest();
+    for (const oldest of this.events.keys()) {
+      if (this.events.size <= this.maxEvents && this.bytes <= this.maxBytes) break;
+      this.delete(oldest);
+    }
   }
 
   /** Forgets the event of a key. */
@@ -52,13 +55,6 @@ export class SentEvents<Key> {
     if (event === undefined) return;
     this.events.delete(key);
     this.bytes -= costOf(event);
-  }
-
-  private deleteOldest(): void {
-    for (const oldest of this.events.keys()) {
-      this.delete(oldest);
-      return;
-    }
   }
 }
 

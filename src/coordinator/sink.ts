@@ -7,8 +7,9 @@ export interface Entry {
 /** Where the workers write. */
 export interface Sink<T extends Entry, R> {
   /**
-   * Writes all entries in one transaction, or in a few, and resolves after the last commit with one result per entry, in the same order. Rejects when not all
-   * were committed, or nobody knows what was; writing the same entries again must then be harmless.
+   * Writes all entries in one transaction, or in a few, and resolves after the last commit with one result per entry, in
+   * the same order. Rejects when not all were committed, or nobody knows what was; writing the same entries again must
+   * then be harmless.
    */
   write(entries: readonly T[]): Promise<readonly R[]>;
 
