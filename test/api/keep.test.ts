@@ -2,11 +2,11 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 
-import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { startService, type TestService } from '../support/service.js';
+import { ServedDatabase } from './api.samples.js';
 
 /** Nobody listens there. */
 const NO_DATABASE = 'postgres://nobody@127.0.0.1:9/none';
@@ -14,17 +14,7 @@ const KEEP = '?on_conflict=keep';
 const FIRST_TS = Date.UTC(2026, 0, 5) / 1000;
 const NDJSON = 'application/x-ndjson';
 
-let database: TestDatabase;
-let service: TestService;
-
-beforeAll(async () => {
-  database = await createDatabase();
-  service = await startService({ DATABASE_URL: database.url });
-});
-afterAll(async () => {
-  await service.stop();
-  await database.drop();
-});
+const served = new ServedDatabase();
 
 /** A bar of each close, a minute apart. */
 const bars = (symbol: string, ...closes: number[]): string =>
@@ -46,7 +36,7 @@ const bars = (symbol: string, ...closes: number[]): string =>
     .join('\n');
 
 const post = async (body: string, query = '') => {
-  const { status, json } = await service.post(body, NDJSON, query);
+  const { status, json } = await served.service.post(body, NDJSON, query);
   const { accepted, inserted, updated, unchanged, superseded } = json;
   expect(status).toBe(200);
   expect(Number(inserted) + Number(updated) + Number(unchanged) + Number(superseded)).toBe(accepted);
@@ -55,13 +45,13 @@ const post = async (body: string, query = '') => {
 
 const closesOf = async (symbol: string, table = 'bars') =>
   (
-    await database.query<{ close: number }>(
+    await served.database.query<{ close: number }>(
       `SELECT close FROM ${table} JOIN series ON id = series_id WHERE symbol = $1 ORDER BY ts`,
       [symbol],
     )
   ).map(({ close }) => close);
 
-const isSettled = (one = service) =>
+const isSettled = (one = served.service) =>
   eventually('the spool is empty', async () => {
     const { rows } = (await (await one.fetch('/v1/coordinator')).json()) as {
       rows: { spooled: number; residual: number };
@@ -103,7 +93,7 @@ describe('POST /v1/bars?on_conflict=keep', () => {
         .join('\n'),
     );
     const send = (body: string, query = '') =>
-      service.fetch(`/v1/bars${query}`, { method: 'POST', headers: { 'content-type': NDJSON }, body });
+      served.service.fetch(`/v1/bars${query}`, { method: 'POST', headers: { 'content-type': NDJSON }, body });
     const answers = await Promise.all(
       keys.flatMap((symbol, key) => [
         send(bars(symbol, 1), KEEP),
@@ -123,15 +113,15 @@ describe('POST /v1/bars?on_conflict=keep', () => {
   });
 
   it('is what a dead letter does when it is replayed', async () => {
-    await database.query('ALTER TABLE bars ADD CONSTRAINT not_the_devil CHECK (close <> 666)');
+    await served.database.query('ALTER TABLE bars ADD CONSTRAINT not_the_devil CHECK (close <> 666)');
     await post(bars('OTHER', 1));
-    const refused = await service.post(bars('LETTER', 1, 666, 2), NDJSON, KEEP);
+    const refused = await served.service.post(bars('LETTER', 1, 666, 2), NDJSON, KEEP);
     expect(refused.json.code).toBe('write-refused');
     await isSettled();
     expect(await closesOf('LETTER')).toEqual([1, 2]);
-    await database.query('ALTER TABLE bars DROP CONSTRAINT not_the_devil');
+    await served.database.query('ALTER TABLE bars DROP CONSTRAINT not_the_devil');
     await post(bars('LETTER', 1, 5, 2));
-    const replayed = await service.fetch('/v1/dlq/replay', { method: 'POST' });
+    const replayed = await served.service.fetch('/v1/dlq/replay', { method: 'POST' });
     expect(await replayed.json()).toEqual({ replayed: 1 });
     await isSettled();
     expect(await closesOf('LETTER')).toEqual([1, 5, 2]);
@@ -153,7 +143,7 @@ describe('bars that waited in the spool of a service that was killed', () => {
       await post(bars('KEPT', 9));
       await post(bars('REPLACED', 1), KEEP);
 
-      back = await startService({ DATABASE_URL: database.url, MDS_DATA_DIR: directory });
+      back = await startService({ DATABASE_URL: served.database.url, MDS_DATA_DIR: directory });
       await isSettled(back);
       expect(await closesOf('KEPT')).toEqual([9, 1]);
       // It was received earlier, and committed later.

@@ -16,6 +16,7 @@ import type { WriteCounts } from '../../src/bars/write.counts.js';
 import { lookUpFailure } from '../../src/coordinator/failure.table.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
+import { versionsOf } from './stored.versions.js';
 
 const DAY_US = 86_400_000_000;
 const FIRST_DAY = Date.UTC(2026, 0, 5) * 1000;
@@ -67,19 +68,8 @@ async function closes(symbol: string): Promise<number[]> {
   return rows.map((row) => row.close);
 }
 
-/** The versions of a series' first bar, as offsets from moment(0), oldest first; the last has no end. */
-async function history(symbol: string): Promise<[number, number, number | null][]> {
-  const rows = await test.query<{ close: number; from: string; until: string | null }>(
-    `SELECT close, extract(epoch FROM received_at) * 1000000 AS from, extract(epoch FROM superseded_at) * 1000000 AS until
-       FROM (SELECT series_id, ts, close, received_at, superseded_at FROM bar_revisions
-             UNION ALL SELECT series_id, ts, close, received_at, NULL FROM bars) AS versions
-       JOIN series ON series.id = series_id
-      WHERE symbol = $1 AND ts = to_timestamp($2) ORDER BY received_at`,
-    [symbol, FIRST_DAY / 1e6],
-  );
-  const offset = (text: string) => Math.round(Number(text)) - moment(0);
-  return rows.map(({ close, from, until }) => [close, offset(from), until === null ? null : offset(until)]);
-}
+/** The versions of a series' first bar, as offsets from moment(0). */
+const history = (symbol: string) => versionsOf(test, symbol, FIRST_DAY, moment(0));
 
 describe('the sink', () => {
   it('copies new bars straight into the table and merges when some are stored already', async () => {

@@ -9,6 +9,7 @@ import { parseSeriesName } from '../../src/bars/series.key.js';
 import { createDatabase, type TestDatabase } from '../support/database.js';
 import { eventually } from '../support/eventually.js';
 import { openSink, type OpenSink } from './sinks.js';
+import { versionsOf } from './stored.versions.js';
 
 const DAY_US = 86_400_000_000;
 const FIRST_DAY = Date.UTC(2026, 0, 5) * 1000;
@@ -88,19 +89,8 @@ describe('bars that keep what is stored', () => {
       superseded,
     ]);
 
-  /** The versions of the first bar: close, and from when until when. */
-  async function history(symbol: string): Promise<(number | null)[][]> {
-    const rows = await test.query<{ close: number; from: string; until: string | null }>(
-      `SELECT close, extract(epoch FROM received_at) * 1000000 AS from, extract(epoch FROM superseded_at) * 1000000 AS until
-         FROM (SELECT series_id, ts, close, received_at, superseded_at FROM bar_revisions
-               UNION ALL SELECT series_id, ts, close, received_at, NULL FROM bars) AS versions
-         JOIN series ON series.id = series_id
-        WHERE symbol = $1 AND ts = to_timestamp($2) ORDER BY received_at`,
-      [symbol, FIRST_DAY / 1e6],
-    );
-    const offset = (text: string) => Math.round(Number(text)) - RECEIVED;
-    return rows.map(({ close, from, until }) => [close, offset(from), until === null ? null : offset(until)]);
-  }
+  /** The versions of the first bar. */
+  const history = (symbol: string) => versionsOf(test, symbol, FIRST_DAY, RECEIVED);
 
   it('are stored where none is; the others change nothing, also when they come again', async () => {
     expect(await write(replace(1, 'SOME', 10, 20))).toEqual([[2, 0, 0, 0]]);
