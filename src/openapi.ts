@@ -13,7 +13,7 @@ back.
 
 Send \`Authorization: Bearer <token>\`. Errors are RFC 9457 problem details with a stable \`code\`. Every answer has an
 \`X-Request-Id\`, which is yours when you send one. An answer of 1 KiB or more is gzipped when \`Accept-Encoding\` asks for
-it.`;
+it. An operation that needs a token refuses query parameters that it does not have.`;
 
 /** Serves the description of the API at /openapi.json and as a page at /docs. */
 export function serveOpenApi(app: NestFastifyApplication): void {

@@ -1,13 +1,14 @@
 import { Global, Module } from '@nestjs/common';
-import { APP_FILTER } from '@nestjs/core';
+import { APP_FILTER, APP_INTERCEPTOR } from '@nestjs/core';
 
 import { Metrics, startAtZero } from '../metrics/metrics.catalogue.js';
 import { AllowedMethods } from './allowed.methods.js';
 import { DrainState } from './drain.state.js';
 import { PROBLEMS } from './problem.catalogue.js';
 import { ProblemFilter } from './problem.filter.js';
+import { QueryInterceptor } from './query.interceptor.js';
 
-/** What every request shares: problem documents, allowed methods, the drain state. */
+/** What every request shares: problem documents, allowed methods, what queries may have, the drain state. */
 @Global()
 @Module({
   providers: [
@@ -22,6 +23,7 @@ import { ProblemFilter } from './problem.filter.js';
       },
     },
     { provide: APP_FILTER, useExisting: ProblemFilter },
+    { provide: APP_INTERCEPTOR, useClass: QueryInterceptor },
   ],
   exports: [AllowedMethods, DrainState, ProblemFilter],
 })

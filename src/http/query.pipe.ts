@@ -20,7 +20,8 @@ class RememberingPipe extends ValidationPipe {
   }
 
   override async transform(value: unknown, metadata: ArgumentMetadata): Promise<unknown> {
-    assertNoInherited(value);
+    // Class-transformer and class-validator pass over names that every object has, such as `__proto__` and `toString`.
+    assertNoneUnknown(Object.keys(value ?? {}).filter((name) => name in Object.prototype));
     const before: unknown = this.recall(value, metadata.metatype);
     if (before !== undefined) return before;
     const result: unknown = await super.transform(value, metadata);
@@ -33,16 +34,15 @@ class RememberingPipe extends ValidationPipe {
   }
 }
 
-/**
- * Class-transformer and class-validator pass over names that every object has, such as `__proto__` and `toString`.
- * @throws ProblemError `invalid-parameter`
- */
-function assertNoInherited(query: unknown): void {
-  const names = Object.keys(query ?? {}).filter((name) => name in Object.prototype);
-  if (names.length > 0) throw refusal(names.map((parameter) => ({ parameter, detail: UNKNOWN })));
-}
-
 const UNKNOWN = 'is not a parameter here';
+
+/**
+ * Lets a request go on of which no parameter is unknown.
+ * @throws ProblemError `invalid-parameter`, which names each
+ */
+export function assertNoneUnknown(unknown: readonly string[]): void {
+  if (unknown.length > 0) throw refusal(unknown.map((parameter) => ({ parameter, detail: UNKNOWN })));
+}
 
 function refusal(errors: readonly { readonly parameter: string; readonly detail: string }[]): ProblemError {
   const detail = errors.map((error) => `${error.parameter} ${error.detail}`).join('; ');

@@ -5,7 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 
 import { jsonRow, secondsAfter } from '../bars/decode.samples.js';
 import { eventually } from '../support/eventually.js';
-import { startService, type TestService } from '../support/service.js';
+import { post, RawClient } from '../support/raw.client.js';
+import { startService, type TestService, TOKENS } from '../support/service.js';
 import { ServedDatabase, TYPES } from './api.samples.js';
 
 const served = new ServedDatabase();
@@ -19,7 +20,8 @@ interface Problem {
 }
 
 async function problem(path: string, method = 'GET', headers: Record<string, string> = {}): Promise<Problem> {
-  const answer = await served.service.fetch(path, { method, headers });
+  const signal = AbortSignal.timeout(10_000);
+  const answer = await served.service.fetch(path, { method, headers, signal });
   return { status: answer.status, headers: answer.headers, body: (await answer.json()) as Problem['body'] };
 }
 
@@ -102,6 +104,86 @@ describe('a method that an address does not take', () => {
   it('does not include HEAD where GET is taken', async () => {
     const answer = await served.service.fetch('/v1/bars', { method: 'HEAD' });
     expect([answer.status, await answer.text()]).toEqual([200, '']);
+  });
+});
+
+/** Every operation that needs a token. */
+const SECURED: readonly [string, string][] = [
+  ['GET', '/v1/bars'],
+  ['POST', '/v1/bars'],
+  ['GET', '/v1/bars/latest'],
+  ['GET', '/v1/series'],
+  ['GET', '/v1/coordinator'],
+  ['GET', '/v1/dlq'],
+  ['GET', '/v1/dlq/1-1-0'],
+  ['DELETE', '/v1/dlq/1-1-0'],
+  ['POST', '/v1/dlq/1-1-0/replay'],
+  ['POST', '/v1/dlq/replay'],
+  ['GET', '/v1/feedback'],
+  ['POST', '/v1/feedback'],
+  ['GET', '/v1/feedback/stream'],
+  ['GET', '/v1/rate-control/providers'],
+  ['PUT', '/v1/rate-control/providers/ibkr'],
+  ['POST', '/v1/rate-control/providers/ibkr/acquire'],
+  ['POST', '/v1/rate-control/providers/ibkr/cooldown'],
+  ['POST', '/v1/rate-control/adjustments'],
+];
+
+describe('a query parameter that an operation does not have', () => {
+  it('is looked for in every operation that needs a token', async () => {
+    const document = (await (await served.service.fetch('/openapi.json')).json()) as {
+      paths: Record<string, Record<string, { security: object[] }>>;
+    };
+    const secured = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.entries(methods)
+        .filter(([, { security }]) => security.length > 0 && !security.some((one) => !('bearer' in one)))
+        .map(
+          ([method]) => `${method.toUpperCase()} ${path.replace('{id}', '1-1-0').replace('{name}', 'ibkr')}`,
+        ),
+    );
+    expect(secured.sort()).toEqual(SECURED.map((one) => one.join(' ')).sort());
+  });
+
+  it.each(SECURED)('is refused by name: %s %s', async (method, path) => {
+    const { status, body } = await problem(`${path}?sybmols=A&__proto__=1`, method);
+    expect([status, body['code']]).toEqual([400, 'invalid-parameter']);
+    const errors = body['errors'] as { parameter: string }[];
+    expect(errors).toContainEqual({ parameter: '__proto__', detail: 'is not a parameter here' });
+    expect((await problem(`${path}?sybmols=A`, method)).body['errors']).toEqual([
+      { parameter: 'sybmols', detail: 'is not a parameter here' },
+    ]);
+  });
+
+  it('is told to nobody without a token, or with one that may not ask', async () => {
+    const codeFor = async (token: string): Promise<unknown> =>
+      (await problem('/v1/dlq/replay?x=1', 'POST', { authorization: `Bearer ${token}` })).body['code'];
+    expect([await codeFor('nobody'), await codeFor(TOKENS.read)]).toEqual(['unauthorized', 'forbidden']);
+  });
+
+  it('is refused for bars also on a connection that began without one', async () => {
+    const client = await RawClient.to(served.service.url);
+    const headers = { authorization: `Bearer ${TOKENS.ingest}`, 'content-type': TYPES.json };
+    for (const [path, status] of [
+      ['/v1/bars', 202],
+      ['/v1/bars?typo=1', 400],
+    ] as const) {
+      await client.send(post(path, headers, jsonRow({ symbol: '"TYPO"' })));
+      expect((await client.answers())[0]).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    }
+    client.socket.destroy();
+  });
+
+  it.each([
+    '/livez',
+    '/readyz',
+    '/healthz',
+    '/health',
+    '/metrics',
+    '/contracts/telemetry.BackpressureLevel.schema.json',
+    '/openapi.json',
+    '/docs',
+  ])('is passed over where probes and browsers add their own: %s', async (path) => {
+    expect((await served.service.fetch(`${path}?name[]=up&_=1`)).status).toBe(200);
   });
 });
 
