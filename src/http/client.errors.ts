@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 
 import { KIB, SECOND } from '../config/units.js';
 import { wireText } from './answer.js';
+import { isHost } from './host.js';
 import { ProblemError } from './problem.error.js';
 import type { ProblemFilter } from './problem.filter.js';
 import { requestIdOf } from './request.id.js';
@@ -44,9 +45,15 @@ export function answerClientErrors(server: Server, filter: ProblemFilter): void 
 }
 
 /** @throws ProblemError for a request that RFC 9110 and 9112 do not let be answered */
-export function assertAnswerable({ headers, httpVersion }: IncomingMessage): void {
-  if (headers.host === undefined && httpVersion === '1.1')
+export function assertAnswerable({ headers, rawHeaders, httpVersion }: IncomingMessage): void {
+  const { host } = headers;
+  if (host === undefined && httpVersion === '1.1')
     throw new ProblemError('bad-request', 'A request of HTTP/1.1 must name its Host.', CLOSE);
+  if (host !== undefined && !isHost(host))
+    throw new ProblemError('bad-request', 'The Host is no name or address, with or without a port.', CLOSE);
+  // Of several, `headers` has the first.
+  if (rawHeaders.filter((name, at) => at % 2 === 0 && name.toLowerCase() === 'host').length > 1)
+    throw new ProblemError('bad-request', 'A request must name its Host once.', CLOSE);
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== '100-continue')
     throw new ProblemError('expectation-failed', 'The only Expect met is 100-continue.', CLOSE);
 }

@@ -1,4 +1,5 @@
 import { KIB } from '../config/units.js';
+import { isHost } from './host.js';
 import { Remembered } from './remembered.js';
 
 /** The head of a request that needs nothing but its body read and an answer. */
@@ -62,7 +63,8 @@ export class RequestHeadReader {
     }
     const length = fields.get('content-length') ?? '';
     const connection = fields.get('connection');
-    if (!fields.has('host') || !LENGTH.test(length)) return undefined;
+    const host = fields.get('host');
+    if (host === undefined || !isHost(host) || !LENGTH.test(length)) return undefined;
     if (connection !== undefined && connection.toLowerCase() !== 'keep-alive') return undefined;
     const head = { bytes: text.length + END.length, bodyBytes: Number(length), fields };
     this.remembered.set(text, head);

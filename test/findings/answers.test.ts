@@ -54,6 +54,9 @@ const USUAL = { authorization: `Bearer ${TOKENS.ingest}`, 'content-type': TYPES.
 const GET = (path: string, ...fields: string[]): string =>
   [`GET ${path} HTTP/1.1`, 'host: x', ...fields, '', ''].join('\r\n');
 
+/** The head of a usual request with an empty body, but for its Host. */
+const POST = `POST /v1/bars HTTP/1.1\r\nauthorization: Bearer ${TOKENS.ingest}\r\ncontent-type: text/csv\r\ncontent-length: 0\r\n`;
+
 /** Requests that no handler of ours is asked for, with the status and code that they are answered with. */
 const UNHANDLED: [string, string, number, string][] = [
   ['a head beyond 16 KiB', GET(`/v1/bars/latest?symbols=${'ABCDEF,'.repeat(2_500)}`), 431, 'head-too-large'],
@@ -62,6 +65,15 @@ const UNHANDLED: [string, string, number, string][] = [
   ['a field without a name', GET('/livez', ': value'), 400, 'bad-request'],
   ['two lengths', GET('/livez', 'content-length: 1', 'content-length: 2'), 400, 'bad-request'],
   ['no Host', 'GET /livez HTTP/1.1\r\n\r\n', 400, 'bad-request'],
+  ['two Hosts', GET('/livez', 'host: x'), 400, 'bad-request'],
+  ['two Hosts of HTTP/1.0', 'GET /livez HTTP/1.0\r\nHost: x\r\nhost: y\r\n\r\n', 400, 'bad-request'],
+  ['two Hosts of bars', `${POST}host: x\r\nHost: y\r\n\r\n`, 400, 'bad-request'],
+  ...['a b', 'a/b', 'u@a', 'a:b', 'a:1:2', '[::1', '[g]', 'a%2', 'a\\b', 'http://a'].flatMap(
+    (host): typeof UNHANDLED => [
+      [`the Host ${host}`, `GET /livez HTTP/1.1\r\nhost: ${host}\r\n\r\n`, 400, 'bad-request'],
+      [`the Host ${host} of bars`, `${POST}host: ${host}\r\n\r\n`, 400, 'bad-request'],
+    ],
+  ),
   ['an unknown Expect', GET('/livez', 'expect: the-best'), 417, 'expectation-failed'],
   ['a broken percent-encoding', GET('/v1/bars/%ZZ'), 400, 'bad-request'],
   [
@@ -134,6 +146,20 @@ describe('B9: whatever is refused is refused with a problem document', () => {
 
   it('a request of HTTP/1.0 needs no Host', async () => {
     expect((await answerTo('GET /livez HTTP/1.0\r\n\r\n')).status).toBe(200);
+  });
+
+  it.each([
+    '',
+    'store',
+    'STORE.example.:8081',
+    '127.0.0.1:',
+    '[::1]:8081',
+    '[v1.a:b]',
+    "a_b~c!$&'()*+,;=%C3%A9",
+  ])('the Host "%s" is taken', async (host) => {
+    expect((await answerTo(`GET /livez HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status).toBe(200);
+    const answer = await answerTo(post('/v1/bars', { ...USUAL, host }, write([bar()], 'csv')));
+    expect(answer.status).toBe(202);
   });
 
   it('what cannot be read does not cut or change the answers that are due before it', async () => {

@@ -69,6 +69,8 @@ describe('a head that Node should see', () => {
   it.each([
     ['no length', ['host: x']],
     ['no host', ['content-length: 1']],
+    ['two hosts', ['host: x', 'Host: x', 'content-length: 1']],
+    ['a host that is none', ['host: a/b', 'content-length: 1']],
     ['two lengths', ['host: x', 'content-length: 1', 'Content-Length: 1']],
     ['a list of lengths', ['host: x', 'content-length: 1, 1']],
     ['a signed length', ['host: x', 'content-length: +1']],
