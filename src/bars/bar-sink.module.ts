@@ -6,9 +6,9 @@ import { reasonOf } from '../logging/error.text.js';
 import { Metrics } from '../metrics/metrics.catalogue.js';
 import { MeteredBarSink } from './bar.sink.metered.js';
 import { BarSink } from './bar.sink.js';
-import { readNewestBars } from './newest-bars.reader.js';
 import { NewestBars } from './newest.bars.js';
 import { SeriesStore } from './series.store.js';
+import { watchSeries } from './series.watch.js';
 
 /** The way from the coordinator into PostgreSQL. */
 @Module({
@@ -18,11 +18,15 @@ import { SeriesStore } from './series.store.js';
       inject: [Database, PartitionStore, Metrics],
       useFactory: (database: Database, partitions: PartitionStore, metrics: Metrics) => {
         const newest = new NewestBars(metrics.lastBar);
-        void readNewestBars(database, newest, (error) =>
-          new Logger('bars').warn(
-            `the newest bars stored before are not known to mds_last_bar_timestamp_seconds: ${reasonOf(error)}`,
-          ),
-        );
+        void watchSeries({
+          database,
+          newest,
+          gauge: metrics.seriesByAge,
+          onFailure: (error) =>
+            new Logger('bars').warn(
+              `mds_series_by_age is left out, it could not be read: ${reasonOf(error)}`,
+            ),
+        });
         return new MeteredBarSink(
           new BarSink(database, new SeriesStore(), partitions, {
             tried: (lane, rows, seconds, ok) => {

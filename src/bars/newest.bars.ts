@@ -4,7 +4,7 @@ import type { Metrics } from '../metrics/metrics.catalogue.js';
 export const MOST_PAIRS = 1_000;
 const MICROS_PER_SECOND = 1_000_000;
 
-/** Shows the newest bar of each provider and interval. One symbol that is alive hides others that are not. */
+/** Shows the newest bar of each provider and interval, as soon as it is committed. */
 export class NewestBars {
   private readonly newest = new Map<string, number>();
 

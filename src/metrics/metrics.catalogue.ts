@@ -127,6 +127,11 @@ export class Metrics {
     help: 'Start of the newest bar of any symbol, those stored before the start included.',
     labelNames: ['provider', 'interval'] as const,
   });
+  readonly seriesByAge = new Gauge({
+    name: 'mds_series_by_age',
+    help: 'Series whose newest bar began within this time before now; ever: all that have a bar. Cumulative; counted about once a minute.',
+    labelNames: ['provider', 'interval', 'within'] as const,
+  });
   readonly lastCommit = new Gauge({
     name: 'mds_last_commit_timestamp_seconds',
     help: 'When bars were last committed; 0 when none were since the start.',

@@ -168,4 +168,24 @@ describe('D1: lag, the room of the spool, and freshness', () => {
     await service.post(write([bar({ ts: '2020-01-02T00:00:00Z' })], 'csv'), TYPES.csv);
     expect(newest(await scrapeOf(service), '1d')).toBe(Date.parse('2026-01-05') / 1_000);
   });
+
+  it('tells how many symbols live, after a restart too: one that does hides no dead ones', async () => {
+    const HOUR_MS = 3_600_000;
+    const silent = (symbol: string, ms: number) =>
+      bar({ symbol, provider: 'feed', interval: '5m', ts: new Date(Date.now() - ms).toISOString() });
+    await service.post(
+      write([silent('LIVES', 0), silent('DEAD1', 48 * HOUR_MS), silent('DEAD2', 9_000 * HOUR_MS)], 'csv'),
+      TYPES.csv,
+    );
+    await service.stop();
+    service = await startService(env());
+    const within = (scraped: Exposition, age: string) =>
+      scraped.value('mds_series_by_age', { provider: 'feed', interval: '5m', within: age });
+    await eventually('there are three', async () => within(await scrapeOf(service), 'ever') === 3);
+    const scraped = await scrapeOf(service);
+    expect(within(scraped, '1h')).toBe(1);
+    expect(within(scraped, '1d')).toBe(1);
+    expect(within(scraped, '7d')).toBe(2);
+    expect(within(scraped, '100d')).toBe(2);
+  });
 });
