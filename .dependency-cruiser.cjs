@@ -32,7 +32,7 @@ module.exports = {
     only('coordinator', ['core', 'config', 'logging', 'metrics', 'http']),
     only('database', ['core', 'concurrency', 'config', 'logging', 'metrics']),
     only('metrics', ['core', 'config']),
-    only('rate-control', ['core', 'config', 'http']),
+    only('rate-control', ['core', 'config', 'logging', 'http']),
     only('bars', [
       'core',
       'concurrency',

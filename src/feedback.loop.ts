@@ -41,10 +41,13 @@ export class FeedbackLoop implements OnApplicationBootstrap {
     buckets.names().forEach(introduce);
     buckets.onRegistration(introduce);
     readOnScrape(metrics.feedbackQueueDepth, () => this.exposeDepths());
+    // Reset: a provider may have lost its entry.
     readOnScrape(metrics.rateScale, () => {
+      metrics.rateScale.reset();
       for (const { provider, scale } of buckets.entries()) metrics.rateScale.set({ provider }, scale);
     });
     readOnScrape(metrics.backpressureState, () => {
+      metrics.backpressureState.reset();
       for (const { provider, pressure } of buckets.entries())
         metrics.backpressureState.set({ provider }, LEVEL_VALUES[pressure]);
     });

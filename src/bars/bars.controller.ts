@@ -120,7 +120,7 @@ export class BarsController {
     try {
       const result = await this.ingest.ingest({
         body: takeBody(request),
-        providers: request.grant?.providers,
+        grant: request.grant,
         contentType: headers['content-type'],
         contentEncoding: headers['content-encoding'],
         onError: query.on_error ?? 'abort',

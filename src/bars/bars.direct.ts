@@ -65,7 +65,7 @@ async function answer(
     requireScope(grant, ['ingest']);
     const result = await parts.ingest.ingest({
       body,
-      providers: grant.providers,
+      grant,
       contentType: fields.get('content-type'),
       contentEncoding: undefined,
       onError: 'abort',

@@ -15,7 +15,7 @@ export interface FeedbackHandlerOptions {
   readonly controller: RateController;
   /** Names of the providers that are slowed down, or `*` for all that `providersOf` names. */
   readonly providers: readonly string[] | '*';
-  /** The providers that there are; for `*`. */
+  /** The providers that have a scale to follow the level with; for `*`. */
   readonly providersOf?: (() => readonly string[]) | undefined;
   /** The scale of each level; default 1, 0.5 and 0. */
   readonly policy?: Partial<LevelPolicy> | undefined;
@@ -77,6 +77,11 @@ export class FeedbackHandler implements Disposable {
   async follow(provider: string): Promise<void> {
     const { providers } = this.options;
     if (providers === '*' || providers.includes(provider)) await this.bringUpToDate(provider);
+  }
+
+  /** Another one of this name is told the level anew. */
+  forget(provider: string): void {
+    if (!this.progress.get(provider)?.busy) this.progress.delete(provider);
   }
 
   /** Does nothing by itself any more, on expiry or failure; an aggregator that it was given goes on. */

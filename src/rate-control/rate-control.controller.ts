@@ -118,6 +118,7 @@ export class RateControlController {
   ): AcquiredDto {
     requireProvider(grant?.providers, name);
     const { burst } = this.entry(name);
+    this.buckets.meet(name, grant);
     if (burst !== null && tokens > burst) {
       const detail = `must not be above the burst of ${burst} rows`;
       throw new ProblemError('invalid-document', `/tokens ${detail}.`, {
@@ -145,25 +146,18 @@ export class RateControlController {
   @ApiParam(PROVIDER)
   @ApiBody({ type: CooldownDto, examples: COOLDOWN_EXAMPLES })
   @ApiOkResponse({ type: ProviderDto, description: 'The provider as it is now.', example: PROVIDER_EXAMPLE })
-  @ApiProblems(
-    'malformed-body',
-    'body-too-large',
-    'unauthorized',
-    'forbidden',
-    'unknown-provider',
-    'invalid-document',
-  )
+  @ApiProblems('malformed-body', 'body-too-large', 'unauthorized', 'forbidden', 'invalid-document')
   coolDown(
     @Param('name') name: string,
     @Body(new JsonBodyPipe(CooldownDto)) { seconds }: CooldownDto,
+    @Req() { grant }: FastifyRequest,
   ): ProviderDto {
     try {
-      this.buckets.meet(name);
+      this.buckets.meetForOrder(name, grant);
     } catch (error) {
       if (error instanceof ProviderNameError) throw new ProblemError('invalid-document', error.message);
       throw error;
     }
-    this.entry(name);
     this.buckets.cooldown(name, seconds);
     return this.entry(name);
   }
@@ -177,9 +171,10 @@ export class RateControlController {
   @ApiProblems('malformed-body', 'body-too-large', 'unauthorized', 'forbidden', 'invalid-document')
   async adjust(
     @Body(new ContractBodyPipe(parseAdjustment)) adjustment: RateAdjustment,
+    @Req() { grant }: FastifyRequest,
   ): Promise<AdjustmentAcceptedDto> {
     // Now and not at its first bars: its entry begins with the level, which would replace the adjustment then.
-    this.buckets.meet(adjustment.provider);
+    this.buckets.meetForOrder(adjustment.provider, grant);
     await this.controller.apply(adjustment);
     return { status: 'accepted' };
   }
@@ -189,7 +184,7 @@ export class RateControlController {
     if (entry === undefined)
       throw new ProblemError(
         'unknown-provider',
-        `${name} has no entry: it has sent no bars yet, or came when as many providers as may be had one.`,
+        `${name} has no entry: it has sent no bars yet, or others have taken all entries since.`,
       );
     return entry;
   }

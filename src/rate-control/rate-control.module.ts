@@ -3,6 +3,7 @@ import { Global, Logger, Module } from '@nestjs/common';
 import type { Settings } from '../config/settings.js';
 import { SETTINGS } from '../config/settings.config.js';
 import { RATE_CONTROLLER, type RateController } from '../core/index.js';
+import { PacedLine } from '../logging/paced.line.js';
 import { AdjustmentLog } from './adjustment.log.js';
 import { FeedbackHandler } from './feedback.handler.js';
 import { LevelAggregator } from './level.aggregator.js';
@@ -20,12 +21,15 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
       inject: [SETTINGS],
       useFactory: ({ rates }: Settings) => {
         const logger = new Logger('rate-control');
+        const full = new PacedLine<{ provider: string; limit: number }>((count, { provider, limit }) =>
+          logger.warn(
+            `${limit} providers have sent bars; ${provider} gets no entry: its bars are taken, and its scale is not told. ` +
+              `It happened ${count} times since this was last said. Give each producer a token of its own (INGEST_TOKEN), ` +
+              'and set a rate for providers that are to have an entry (MDP_RATE_PROVIDERS)',
+          ),
+        );
         const controller = new TokenBucketRateController({
-          onFull: (provider, limit) =>
-            logger.warn(
-              `${limit} providers have sent bars; ${provider} and others that are new get no entry: their bars are taken, ` +
-                'and their scale is not told. Set a rate for those that are to have one (MDP_RATE_PROVIDERS)',
-            ),
+          onFull: (provider, limit) => full.note({ provider, limit }),
         });
         for (const { provider, ...rate } of rates.registered) controller.register(provider, rate);
         return controller;
@@ -56,13 +60,14 @@ import { TokenBucketRateController } from './token.bucket.rate.controller.js';
         const handler = new FeedbackHandler({
           controller,
           providers: rates.providers,
-          providersOf: () => buckets.names(),
+          providersOf: () => buckets.scaled(),
           policy: rates.policy,
           aggregator,
           onError: (error, { provider }) =>
             logger.error(`${provider}: an adjustment failed: ${String(error)}`),
         });
         buckets.onRegistration((provider) => handler.follow(provider));
+        buckets.onLoss((provider) => handler.forget(provider));
         const log = new AdjustmentLog(
           (provider) => typeof buckets.entry(provider)?.refill_rate === 'number',
           (line) => logger.log(line),

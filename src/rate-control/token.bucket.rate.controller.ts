@@ -1,6 +1,7 @@
 import { isProviderName, type ProviderRate } from '../config/provider.rate.js';
 import type { RateAdjustment, RateController } from '../core/index.js';
 import type { AcquireOptions, AcquireResult } from './acquire.result.js';
+import { MetProviders } from './met.providers.js';
 import { OrderedListeners, type RateListener } from './ordered.listeners.js';
 import type { ProviderEntry } from './provider.entry.js';
 import { ProviderLimiter, type ProviderLimiterOptions } from './provider.limiter.js';
@@ -9,11 +10,11 @@ import { assertScale } from './rate.scale.js';
 
 /** Settings of a TokenBucketRateController. */
 export interface TokenBucketRateControllerOptions {
-  /** Most providers registered, and most unregistered ones whose adjustment is remembered; default 10,000. */
+  /** Most providers registered; default 10,000. */
   readonly maxProviders?: number | undefined;
-  /** Most providers that have an entry only because they were met; default 1,000. */
+  /** Most providers that have an entry only because they were met, and most without one whose scale is kept; default 1,000. */
   readonly maxMet?: number | undefined;
-  /** Hears, once, that as many were met as are allowed, and the first that has no entry for it. */
+  /** Hears of each provider that gets no entry because none makes room for it. */
   readonly onFull?: ((provider: string, limit: number) => void) | undefined;
   /** Most acquires of one provider that wait at once; default 1,000. */
   readonly maxWaiting?: number | undefined;
@@ -24,6 +25,8 @@ export interface TokenBucketRateControllerOptions {
 }
 
 const UNLIMITED: AcquireResult = { granted: true, remaining: null };
+/** Stands for a sender that is not named. */
+const NOBODY = {};
 
 /**
  * Limits each registered provider to its rate, scaled by adjustments. One that was only met has an entry with a scale,
@@ -32,20 +35,24 @@ const UNLIMITED: AcquireResult = { granted: true, remaining: null };
  */
 export class TokenBucketRateController implements RateController {
   private readonly providers = new Map<string, ProviderLimiter>();
-  /** The last adjustment of providers that are not registered (yet), the one changed longest ago first. */
+  /** The last adjustment of providers that have no entry (yet, or any more), the one changed longest ago first. */
   private readonly remembered = new Map<string, RateAdjustment>();
   private readonly adjustments = new OrderedListeners<RateAdjustment>();
   private readonly registrations = new OrderedListeners<string>();
+  private readonly losses = new OrderedListeners<string>();
   private readonly maxProviders: number;
   private readonly maxMet: number;
-  /** Entries that providers got by being met: clients make up names, and entries are never forgotten. */
-  private met = 0;
-  private isFull = false;
+  private readonly met: MetProviders;
   private closed = false;
 
   constructor(private readonly options: TokenBucketRateControllerOptions = {}) {
     this.maxProviders = options.maxProviders ?? 10_000;
     this.maxMet = options.maxMet ?? 1_000;
+    this.met = new MetProviders({
+      limit: this.maxMet,
+      isHeld: (provider) => !this.isFree(provider),
+      now: options.now ?? (() => performance.now()),
+    });
   }
 
   /**
@@ -54,29 +61,31 @@ export class TokenBucketRateController implements RateController {
    */
   register(provider: string, rate: ProviderRate): boolean {
     const known = this.providers.get(provider);
+    const isRegistered = known !== undefined && !this.met.has(provider);
+    if (!isRegistered && this.providers.size - this.met.size >= this.maxProviders)
+      throw new TooManyProvidersError(provider, this.maxProviders);
     if (known) {
       known.update(rate);
+      this.met.delete(provider);
       return false;
     }
-    if (this.providers.size - this.met >= this.maxProviders)
-      throw new TooManyProvidersError(provider, this.maxProviders);
+    assertName(provider);
     this.enter(provider, rate);
     return true;
   }
 
   /**
-   * Gives a provider that has no entry one without a rate, unless too many were met before. Like a registered one it
-   * starts with the scale of the last adjustment that was made for it. Throws ProviderNameError.
+   * Notes that a sender uses a provider. One that has no entry gets one without a rate, unless there is no room and no
+   * provider that was met makes room (MetProviders). It starts with the scale that is kept for it. Throws
+   * ProviderNameError.
    */
-  meet(provider: string): void {
-    if (this.providers.has(provider)) return;
-    if (this.met < this.maxMet) {
-      this.enter(provider, undefined);
-      this.met++;
-    } else if (!this.isFull) {
-      this.isFull = true;
-      this.options.onFull?.(provider, this.maxMet);
-    }
+  meet(provider: string, sender: object = NOBODY): void {
+    this.welcome(provider, sender, false);
+  }
+
+  /** As `meet`, for a provider about which an order came: another one always makes room. */
+  meetForOrder(provider: string, sender: object = NOBODY): void {
+    this.welcome(provider, sender, true);
   }
 
   /** True when nothing may refuse the provider's rows now, and nobody need be told that they were taken. */
@@ -92,6 +101,11 @@ export class TokenBucketRateController implements RateController {
   /** The names of the providers that have an entry, in the order in which they got it. */
   names(): string[] {
     return [...this.providers.keys()];
+  }
+
+  /** The names of all providers whose scale is kept: those that have an entry, and those that are not at the full rate. */
+  scaled(): string[] {
+    return [...this.providers.keys(), ...this.remembered.keys()];
   }
 
   /** How a provider with an entry stands; undefined for others. */
@@ -167,14 +181,32 @@ export class TokenBucketRateController implements RateController {
     return this.registrations.add(listener);
   }
 
+  /** Hears the name of each provider whose scale is not kept any more. Dispose to unsubscribe. */
+  onLoss(listener: RateListener<string>): Disposable {
+    return this.losses.add(listener);
+  }
+
   /** Refuses the acquires that wait; from now on none waits. */
   close(): void {
     this.closed = true;
     for (const limiter of this.providers.values()) limiter.close();
   }
 
+  private welcome(provider: string, sender: object, isOrder: boolean): void {
+    if (this.met.touch(provider, sender) || this.providers.has(provider)) return;
+    assertName(provider);
+    const leaving = isOrder ? this.met.leaverForOrder() : this.met.leaverFor(sender);
+    if (leaving === undefined && this.met.isFull) {
+      this.options.onFull?.(provider, this.maxMet);
+      return;
+    }
+    this.met.put(provider, sender);
+    // First, so that the scale that is left behind does not displace the one it takes over.
+    this.enter(provider, undefined);
+    if (leaving !== undefined) this.leave(leaving);
+  }
+
   private enter(provider: string, rate: ProviderRate | undefined): void {
-    if (!isProviderName(provider)) throw new ProviderNameError(provider);
     const limiter = new ProviderLimiter(rate, this.options);
     const adjustment = this.remembered.get(provider);
     if (adjustment) limiter.apply(adjustment);
@@ -182,6 +214,14 @@ export class TokenBucketRateController implements RateController {
     this.remembered.delete(provider);
     this.providers.set(provider, limiter);
     this.registrations.emit(provider);
+  }
+
+  /** Takes the entry of a provider that was met. Its scale is kept: a producer that obeys it must hear when it changes. */
+  private leave(provider: string): void {
+    const { scale = 1, pressure: reason = 'ok' } = this.entry(provider) ?? {};
+    this.met.delete(provider);
+    this.providers.delete(provider);
+    if (!this.remember({ provider, scale, reason, ts: Date.now() / 1000 })) this.losses.emit(provider);
   }
 
   private remember(adjustment: RateAdjustment): boolean {
@@ -194,9 +234,16 @@ export class TokenBucketRateController implements RateController {
     // The full rate is where a new provider starts anyway.
     if (scale < 1 || reason !== 'ok') this.remembered.set(provider, adjustment);
     for (const oldest of this.remembered.keys()) {
-      if (this.remembered.size <= this.maxProviders) break;
+      if (this.remembered.size <= this.maxMet) break;
       this.remembered.delete(oldest);
+      this.losses.emit(oldest);
+      // Its reader would obey the old scale for ever.
+      this.adjustments.emit({ provider: oldest, scale: 1, reason: 'ok', ts: Date.now() / 1000 });
     }
     return true;
   }
+}
+
+function assertName(provider: string): void {
+  if (!isProviderName(provider)) throw new ProviderNameError(provider);
 }

@@ -110,7 +110,7 @@ function hang(): void {
 const post = (awaitCommit: boolean, body = Buffer.from(JSON.stringify(GOOD_ROW))) =>
   ingest.ingest({
     body,
-    providers: undefined,
+    grant: undefined,
     contentType: 'application/x-ndjson',
     contentEncoding: undefined,
     onError: 'abort',

@@ -167,6 +167,59 @@ describe('C3: providers that a client makes up', () => {
   });
 });
 
+describe('a provider that comes when as many as may be have an entry', () => {
+  const served = new ServedDatabase({ INGEST_TOKEN: TOKENS.ingest, MDS_FB_HEARTBEAT_SEC: '600' });
+  const entryOf = async (name: string) => (await entriesOf(served)).find(({ provider }) => provider === name);
+  const samplesOf = async (name: string) => {
+    const scraped = await scrape(served);
+    return ['pipeline_rate_scale_factor', 'pipeline_backpressure_state'].map((metric) =>
+      scraped.value(metric, { provider: name }),
+    );
+  };
+
+  beforeAll(async () => {
+    const bars = Array.from({ length: 1_000 }, (_, at) => bar({ provider: `made-up-${at}` }));
+    const { status } = await served.service.post(write(bars, 'csv'), TYPES.csv, '?ack=durable');
+    expect([status, (await entriesOf(served)).length]).toEqual([202, 1_000]);
+    expect(await samplesOf('made-up-0')).toEqual([1, 0]);
+  });
+
+  it('gets the entry that the token with the most has used least lately', async () => {
+    const headers = { authorization: `Bearer ${TOKENS.ingest}` };
+    const real = write([bar({ provider: 'real' })], 'json');
+    expect((await served.service.post(real, TYPES.json, '?ack=durable', headers)).status).toBe(202);
+    expect(await entryOf('real')).toMatchObject({ scale: 1, pressure: 'ok' });
+    expect(await entriesOf(served)).toHaveLength(1_000);
+    expect(await entryOf('made-up-0')).toBeUndefined();
+    expect(await samplesOf('made-up-0')).toEqual([undefined, undefined]);
+    expect(await samplesOf('real')).toEqual([1, 0]);
+    // Of the token that made them up it gets none: all of its entries were used within the minute.
+    expect((await post(served, 'made-up-0')).status).toBe(202);
+    expect(await entryOf('made-up-0')).toBeUndefined();
+    const stream = await follow(served.service, 'adjustment');
+    await tell(served, 'soft');
+    await eventually('it is told', () =>
+      stream.events.some(({ provider, scale }) => provider === 'real' && scale === 0.5),
+    );
+    stream.stop();
+  });
+
+  it('gets one by an adjustment and by a cooldown, whoever used the others and when', async () => {
+    const stream = await follow(served.service, 'adjustment');
+    const adjustment = { provider: 'adjusted', scale: 0.25, reason: 'soft', ts: 1 };
+    expect((await send(served, 'POST', 'rate-control/adjustments', adjustment)).status).toBe(202);
+    expect(await entryOf('adjusted')).toMatchObject({ scale: 0.25 });
+    await eventually('it is told', () =>
+      stream.events.some(({ provider, scale }) => provider === 'adjusted' && scale === 0.25),
+    );
+    stream.stop();
+    const paused = await send(served, 'POST', 'rate-control/providers/paused/cooldown', { seconds: 600 });
+    expect([paused.status, await paused.json()]).toMatchObject([200, { provider: 'paused' }]);
+    expect((await post(served, 'paused')).status).toBe(429);
+    expect(await entriesOf(served)).toHaveLength(1_000);
+  });
+});
+
 describe('C2: two stores that post their events to each other', () => {
   const FEEDBACK_TOKEN = 'token-for-the-other-store';
   const urls: string[] = [];

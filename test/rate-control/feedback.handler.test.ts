@@ -10,7 +10,7 @@ import {
   TokenBucketRateController,
 } from '../../src/rate-control/index.js';
 import { eventually } from '../support/eventually.js';
-import { event, settle } from './feedback.js';
+import { adjustment, event, settle } from './feedback.js';
 
 /** A controller that takes its time: the test says when an apply is done, and how. */
 class SlowController implements RateController {
@@ -147,6 +147,69 @@ describe('FeedbackHandler with token buckets', () => {
     handler[Symbol.dispose]();
     await jest.advanceTimersByTimeAsync(10_000);
     expect(controller.entry('ibkr')?.scale).toBe(0);
+  });
+});
+
+describe('FeedbackHandler and a provider that lost its entry', () => {
+  let controller: TokenBucketRateController;
+  let handler: FeedbackHandler;
+  let told: string[];
+
+  beforeEach(() => {
+    controller = new TokenBucketRateController({ maxMet: 1 });
+    handler = new FeedbackHandler({
+      controller,
+      providers: '*',
+      providersOf: () => controller.scaled(),
+    });
+    controller.onRegistration((provider) => handler.follow(provider));
+    controller.onLoss((provider) => handler.forget(provider));
+    told = [];
+    controller.onAdjustment(({ provider, scale }) => told.push(`${provider} ${scale}`));
+    controller.meet('ibkr');
+  });
+  afterEach(() => handler[Symbol.dispose]());
+
+  /** One entry is all there is: whatever is met by order takes it. */
+  const takeEntry = async (provider: string) => {
+    controller.meetForOrder(provider);
+    await settle();
+  };
+
+  it('gives it the level that holds when it is met again', async () => {
+    await takeEntry('polygon');
+    await handler.handle(event('a', 'hard'));
+    expect(told).toEqual(['polygon 0']);
+    await takeEntry('ibkr');
+    expect([told, controller.entry('ibkr')?.scale]).toEqual([['polygon 0', 'ibkr 0'], 0]);
+  });
+
+  it('releases it when the level falls, though it has no entry', async () => {
+    await handler.handle(event('a', 'hard'));
+    await takeEntry('polygon');
+    expect(told).toEqual(['ibkr 0', 'polygon 0']);
+    await handler.handle(event('a', 'ok'));
+    expect(told.slice(2)).toEqual(['polygon 1', 'ibkr 1']);
+  });
+
+  it('leaves it the scale that somebody gave it until the level changes', async () => {
+    await handler.handle(event('a', 'soft'));
+    await controller.apply(adjustment('ibkr', 0.25));
+    await takeEntry('polygon');
+    await handler.handle(event('a', 'soft'));
+    await takeEntry('ibkr');
+    expect(controller.entry('ibkr')?.scale).toBe(0.25);
+    await handler.handle(event('a', 'hard'));
+    expect(controller.entry('ibkr')?.scale).toBe(0);
+  });
+
+  it('gives it the level anew when its scale was not kept either', async () => {
+    await handler.handle(event('a', 'hard'));
+    for (const name of ['polygon', 'tiingo']) await takeEntry(name);
+    expect(told).toEqual(['ibkr 0', 'polygon 0', 'tiingo 0', 'ibkr 1']);
+    await takeEntry('ibkr');
+    expect(controller.entry('ibkr')?.scale).toBe(0);
+    expect(told.slice(4)).toEqual(['ibkr 0', 'polygon 1']);
   });
 });
 

@@ -130,7 +130,7 @@ describe('TokenBucketRateController', () => {
   });
 
   it('bounds the providers that it registers and those that it remembers', async () => {
-    const small = new TokenBucketRateController({ maxProviders: 3, now: clock.now });
+    const small = new TokenBucketRateController({ maxProviders: 3, maxMet: 3, now: clock.now });
     const rate = { refillRate: 1, burst: 1 };
     for (let i = 0; i < 10; i++) await small.apply(adjustment(`p${i}`, 0));
     for (const name of ['p0', 'p9', 'p8']) small.register(name, rate);
@@ -292,7 +292,7 @@ describe('a provider that was only met', () => {
     expect(controller.isFree('ibkr')).toBe(true);
   });
 
-  it('is one of a bounded number, beyond which it is said once and rates can still be set', () => {
+  it('is one of a bounded number, beyond which each is told of and rates can still be set', () => {
     const full: string[] = [];
     const small = new TokenBucketRateController({
       maxMet: 2,
@@ -300,12 +300,131 @@ describe('a provider that was only met', () => {
       onFull: (provider, limit) => full.push(`${provider} ${limit}`),
     });
     for (const name of ['a', 'b', 'c', 'd', 'a']) small.meet(name);
-    expect([small.names(), full]).toEqual([['a', 'b'], ['c 2']]);
+    expect([small.names(), full]).toEqual([
+      ['a', 'b'],
+      ['c 2', 'd 2'],
+    ]);
     expect(small.tryAcquire('c', 5)).toEqual({ granted: true, remaining: null });
     const rate = { refillRate: 1, burst: 1 };
     small.register('c', rate);
     small.register('d', rate);
-    expect(() => small.register('e', rate)).toThrow(TooManyProvidersError);
+    for (const name of ['e', 'a']) expect(() => small.register(name, rate)).toThrow(TooManyProvidersError);
     expect(small.names()).toEqual(['a', 'b', 'c', 'd']);
+    expect(() => small.meetForOrder('a b')).toThrow(ProviderNameError);
+    expect(small.names()).toHaveLength(4);
+  });
+});
+
+describe('the entries of providers that were met, when there is no room for one more', () => {
+  const MINUTE = 60_000;
+  const [one, other] = [{ token: 1 }, { token: 2 }];
+  let clock: ManualClock;
+  let controller: TokenBucketRateController;
+  let lost: string[];
+
+  beforeEach(() => {
+    clock = new ManualClock();
+    controller = new TokenBucketRateController({ maxMet: 4, now: clock.now });
+    lost = [];
+    controller.onLoss((provider) => lost.push(provider));
+    for (const name of ['a', 'b', 'c', 'd']) controller.meet(name, one);
+  });
+
+  const meet = (name: string, sender: object) => {
+    controller.meet(name, sender);
+    return controller.names().join(' ');
+  };
+
+  it('go to others of the same sender when they were not used for a minute, the one unused the longest first', () => {
+    clock.ms = MINUTE - 1;
+    controller.meet('a', one);
+    expect(meet('e', one)).toBe('a b c d');
+    clock.ms = MINUTE;
+    expect(meet('e', one)).toBe('a c d e');
+    expect([meet('f', one), meet('g', one), meet('h', one)]).toEqual(['a d e f', 'a e f g', 'a e f g']);
+    expect(lost).toEqual(['b', 'c', 'd']);
+    clock.ms = 2 * MINUTE - 1;
+    expect(meet('h', one)).toBe('e f g h');
+  });
+
+  it('let 1,000 invented names not keep a real provider without one for longer than a minute', () => {
+    const many = new TokenBucketRateController({ now: clock.now });
+    for (let name = 0; name < 1_500; name++) many.meet(`made-up-${name}`, one);
+    many.meet('real', one);
+    expect([many.has('real'), many.names()]).toMatchObject([false, { length: 1_000 }]);
+    clock.ms = MINUTE;
+    many.meet('real', one);
+    expect([many.has('real'), many.names()]).toMatchObject([true, { length: 1_000 }]);
+  });
+
+  it('stay for the time of a cooldown and until bars were taken after it, and when a rate is set', () => {
+    controller.cooldown('a', 3 * 60);
+    controller.register('b', { refillRate: 1, burst: 1 });
+    expect(meet('e', one)).toBe('a b c d e');
+    clock.ms = MINUTE;
+    expect(meet('f', one)).toBe('a b d e f');
+    for (const name of ['g', 'h', 'i']) controller.meet(name, one);
+    expect(controller.names()).toEqual(['a', 'b', 'f', 'g', 'h']);
+    clock.ms = 5 * MINUTE;
+    for (const name of ['j', 'k', 'l', 'm']) controller.meet(name, one);
+    expect(controller.names()).toEqual(['a', 'b', 'j', 'k', 'l']);
+    controller.recordSuccess('a');
+    clock.ms = 6 * MINUTE;
+    for (const name of ['n', 'o', 'p', 'q']) controller.meet(name, one);
+    expect(controller.names()).toEqual(['b', 'n', 'o', 'p', 'q']);
+  });
+
+  it('go to a sender that has fewer whenever they were used, and no sender takes back what is its share', () => {
+    expect(meet('e', other)).toBe('b c d e');
+    expect(meet('f', other)).toBe('c d e f');
+    expect(meet('g', other)).toBe('c d e f');
+    expect(meet('a', one)).toBe('c d e f');
+    expect(meet('h', { token: 3 })).toBe('d e f h');
+  });
+
+  it('count to the sender that used them last', () => {
+    clock.ms = 1_000;
+    for (const name of ['a', 'b']) controller.meet(name, other);
+    expect(meet('e', other)).toBe('a b c d');
+    clock.ms = 2_000;
+    controller.meet('c', other);
+    expect(meet('e', one)).toBe('b c d e');
+  });
+
+  it('go to a provider about which an order came whenever they were used, those that are held last', () => {
+    controller.cooldown('a', 60);
+    controller.meetForOrder('e', one);
+    expect(controller.names()).toEqual(['a', 'c', 'd', 'e']);
+    for (const name of ['c', 'd', 'e']) controller.cooldown(name, 60);
+    controller.meetForOrder('f', other);
+    expect(controller.names()).toHaveLength(4);
+    expect(controller.has('f')).toBe(true);
+  });
+
+  it('leave a scale behind that can be changed, and that they have again', async () => {
+    await controller.apply(adjustment('a', 0.25, 'soft'));
+    expect(meet('e', other)).toBe('b c d e');
+    expect(controller.scaled()).toEqual(['b', 'c', 'd', 'e', 'a']);
+    const heard: string[] = [];
+    controller.onAdjustment(({ provider, scale, reason }) => heard.push(`${provider} ${scale} ${reason}`));
+    await controller.apply(adjustment('a', 0.25, 'soft'));
+    await controller.apply(adjustment('a', 0.5, 'soft'));
+    expect([heard, lost]).toEqual([['a 0.5 soft'], []]);
+    expect(meet('a', other)).toBe('c d e a');
+    expect(controller.entry('a')).toMatchObject({ scale: 0.5, pressure: 'soft' });
+  });
+
+  it('leave no more than so many scales: of others readers are told the full rate', async () => {
+    const heard: string[] = [];
+    for (const name of ['a', 'b', 'c', 'd']) await controller.apply(adjustment(name, 0, 'hard'));
+    controller.onAdjustment(({ provider, scale, reason }) => heard.push(`${provider} ${scale} ${reason}`));
+    for (const name of ['e', 'f', 'g', 'h']) {
+      controller.meetForOrder(name, one);
+      await controller.apply(adjustment(name, 0.5, 'soft'));
+    }
+    expect([controller.scaled(), lost]).toEqual([['e', 'f', 'g', 'h', 'a', 'b', 'c', 'd'], []]);
+    controller.meetForOrder('i', one);
+    expect([controller.scaled(), lost]).toEqual([['f', 'g', 'h', 'i', 'b', 'c', 'd', 'e'], ['a']]);
+    expect(heard.at(-1)).toBe('a 1 ok');
   });
 });

@@ -34,10 +34,11 @@ export class Admission {
 
   /**
    * Takes the rows from the providers' buckets, all or none.
+   * @param sender stands for who sends them
    * @throws ProblemError `rate-limited`
    */
-  admit(batch: BarBatch): Admitted {
-    const limited = this.limitedRows(batch);
+  admit(batch: BarBatch, sender?: object): Admitted {
+    const limited = this.limitedRows(batch, sender);
     if (limited.size === 0) return NOT_LIMITED;
     const granted: [string, number][] = [];
     const giveBack = () => granted.forEach(([provider, rows]) => this.buckets.giveBack(provider, rows));
@@ -62,14 +63,17 @@ export class Admission {
   }
 
   /** Rows of each provider that may be refused. */
-  private limitedRows({ series, rows, tuples }: BarBatch): ReadonlyMap<string, number> {
+  private limitedRows(
+    { series, rows, tuples }: BarBatch,
+    sender: object | undefined,
+  ): ReadonlyMap<string, number> {
     // The usual batch is of one provider: its rows are known without looking at any.
     const only = providerOf(series[0] ?? '');
     if (series.every((name) => name.startsWith(`${only} `)))
-      return this.isLimited(only) ? new Map([[only, rows]]) : NONE;
+      return this.isLimited(only, sender) ? new Map([[only, rows]]) : NONE;
     const providers = series.map(providerOf);
     const limited = new Map(
-      [...new Set(providers)].filter((name) => this.isLimited(name)).map((name) => [name, 0]),
+      [...new Set(providers)].filter((name) => this.isLimited(name, sender)).map((name) => [name, 0]),
     );
     if (limited.size === 0) return limited;
     for (let at = OFFSET.series; at < tuples.length; at += TUPLE_BYTES) {
@@ -80,8 +84,8 @@ export class Admission {
     return limited;
   }
 
-  private isLimited(provider: string): boolean {
-    this.buckets.meet(provider);
+  private isLimited(provider: string, sender: object | undefined): boolean {
+    this.buckets.meet(provider, sender);
     return !this.buckets.isFree(provider);
   }
 }

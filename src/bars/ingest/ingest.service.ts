@@ -29,8 +29,8 @@ const NO_BODY = Buffer.alloc(0);
 export interface IngestRequest {
   /** Taken out when it is decoded: nobody holds it while the disk is waited for. */
   body: Buffer;
-  /** The providers whose bars the sender may send; undefined: all. */
-  readonly providers: Grant['providers'];
+  /** What the sender may do; one object stands for a token. Undefined: anything. */
+  readonly grant: Grant | undefined;
   readonly contentType: string | undefined;
   readonly contentEncoding: string | undefined;
   readonly onError: OnRowError;
@@ -104,9 +104,9 @@ export class IngestService {
     const decoding = this.decodeBody(request, format);
     const decoded = decoding instanceof Promise ? await decoding : decoding;
     const batch = this.requireBatch(decoded);
-    if (request.providers)
-      for (const name of batch.series) requireProvider(request.providers, providerOf(name));
-    const admitted = this.admission.admit(batch);
+    const { grant } = request;
+    if (grant?.providers) for (const name of batch.series) requireProvider(grant.providers, providerOf(name));
+    const admitted = this.admission.admit(batch, grant);
     // Now, and not before it was decoded: the coordinator gathers batches that ascend in time.
     batch.receivedAt = this.clock.next();
     const counts = await this.accept(batch, request, admitted);
