@@ -2,6 +2,8 @@ import type { FastifyInstance } from 'fastify';
 
 import { requireScope } from '../config/admin-token.guard.js';
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
+import type { Answer } from '../http/answer.js';
+import { cutShort } from '../http/client.errors.js';
 import type { ConnectionLimit } from '../http/connection.limit.js';
 import type { DirectAnswer, DirectRequest } from '../http/direct.connection.js';
 import { answerDirectly, type DirectServer } from '../http/direct.server.js';
@@ -42,6 +44,7 @@ export function ingestDirectly(server: FastifyInstance, parts: DirectIngestParts
       connections,
       isKnown: (fields) => authenticator.authenticate(fields.get('authorization')) !== undefined,
       answer: (request) => answer(request, parts),
+      cutShort: (id) => refusal(cutShort(), id, parts),
       isClosing: () => drain.draining,
       onAnswered: (seconds, status) => {
         metrics.httpDuration.observe(LABELS, seconds);
@@ -77,7 +80,10 @@ async function answer(
     });
     return ingestAnswer(result);
   } catch (error) {
-    const refusal = parts.filter.answer(error, { id, method: METHOD, url: PATH });
-    return { ...refusal, delayMs: parts.pace.delayOf(error) };
+    return { ...refusal(error, id, parts), delayMs: parts.pace.delayOf(error) };
   }
+}
+
+function refusal(error: unknown, id: string, { filter }: DirectIngestParts): Answer {
+  return filter.answer(error, { id, method: METHOD, url: PATH });
 }

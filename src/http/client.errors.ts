@@ -18,15 +18,15 @@ export function answerClientErrors(server: Server, filter: ProblemFilter): void 
   const newest = new WeakMap<Duplex, ServerResponse>();
   const refused = new WeakSet<Duplex>();
 
-  const refuse = (error: Error, socket: Duplex): void => {
+  const refuse = (problem: ProblemError, socket: Duplex): void => {
     const due = newest.get(socket);
     if (!socket.writable) socket.destroy();
-    else if (due === undefined) send(socket, problemOf(error), filter);
+    else if (due === undefined) send(socket, problem, filter);
     // The fault is in a later request.
-    else if (due.req.complete && !due.writableFinished) due.once('close', () => refuse(error, socket));
+    else if (due.req.complete && !due.writableFinished) due.once('close', () => refuse(problem, socket));
     // The fault is in the body of a request that is being answered, or was.
     else if (!due.req.complete && due.headersSent) socket.destroy();
-    else send(socket, problemOf(error), filter);
+    else send(socket, problem, filter);
   };
 
   server.on('request', ({ socket }: IncomingMessage, answer: ServerResponse) => newest.set(socket, answer));
@@ -36,7 +36,12 @@ export function answerClientErrors(server: Server, filter: ProblemFilter): void 
     // The parser complains of every piece that comes after the first bad one.
     if (refused.has(socket)) return;
     refused.add(socket);
-    refuse(error, socket);
+    refuse(problemOf(error), socket);
+  });
+  // Without a listener Node cuts the connection. With one it reads it no more, nor hears its errors.
+  server.on('connect', (_request, socket: Duplex) => {
+    socket.on('error', () => socket.destroy()).resume();
+    refuse(noTunnel(), socket);
   });
   // Node would ask for the body before anybody knows who sends it; `prepareHttp` asks for it.
   server.on('checkContinue', (request, answer) => server.emit('request', request, answer));
@@ -70,6 +75,18 @@ function send(socket: Duplex, problem: ProblemError, filter: ProblemFilter): voi
   socket.once('close', () => clearTimeout(timer));
 }
 
+function noTunnel(): ProblemError {
+  // RFC 9110 15.5.6 asks for `Allow`. It is empty: nothing can be asked of another host.
+  return new ProblemError('method-not-allowed', 'CONNECT asks for a tunnel, and there is none here.', {
+    headers: { allow: '' },
+  });
+}
+
+/** The refusal of a request whose client has ended its side of the connection too early. */
+export function cutShort(): ProblemError {
+  return new ProblemError('bad-request', 'The connection ended before the request was whole.');
+}
+
 function problemOf(error: Error): ProblemError {
   switch ('code' in error ? error.code : undefined) {
     case 'HPE_HEADER_OVERFLOW':
@@ -79,6 +96,8 @@ function problemOf(error: Error): ProblemError {
       );
     case 'ERR_HTTP_REQUEST_TIMEOUT':
       return new ProblemError('head-too-slow', `The head must come within ${HEAD_MS / SECOND} s.`);
+    case 'HPE_INVALID_EOF_STATE':
+      return cutShort();
     default:
       return new ProblemError(
         'bad-request',

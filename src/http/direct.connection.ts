@@ -34,6 +34,8 @@ export interface DirectOptions {
   readonly isKnown: (fields: DirectRequest['fields']) => boolean;
   /** Rejects by a bug only. */
   readonly answer: (request: DirectRequest) => Promise<DirectAnswer>;
+  /** What the request with this id is answered with instead, when its client ends before its body is whole. */
+  readonly cutShort: (id: string) => Answer;
   /** Whether connections are to be closed with their next answer. */
   readonly isClosing: () => boolean;
   /** Told of each answer, how long it took since its request was whole, seconds, and its status. */
@@ -162,8 +164,15 @@ export class DirectConnection {
   private readonly end = (): void => {
     this.ended = true;
     if (this.answering) this.endWait?.();
+    else if (this.begun !== undefined) this.refuse(this.begun);
     else this.socket.destroySoon();
   };
+
+  private refuse(begun: Buffer): void {
+    this.begun = undefined;
+    const id = requestIdOf(this.options.heads.read(begun)?.fields.get('x-request-id'));
+    this.send(id, this.options.cutShort(id), performance.now());
+  }
 
   private readonly destroy = (): void => {
     this.socket.destroy();

@@ -75,6 +75,7 @@ const UNHANDLED: [string, string, number, string][] = [
     ],
   ),
   ['an unknown Expect', GET('/livez', 'expect: the-best'), 417, 'expectation-failed'],
+  ['CONNECT', 'CONNECT store:443 HTTP/1.1\r\nhost: store:443\r\n\r\n', 405, 'method-not-allowed'],
   ['a broken percent-encoding', GET('/v1/bars/%ZZ'), 400, 'bad-request'],
   [
     'a chunk that is none',
@@ -160,6 +161,37 @@ describe('B9: whatever is refused is refused with a problem document', () => {
     expect((await answerTo(`GET /livez HTTP/1.1\r\nHost: ${host}\r\n\r\n`)).status).toBe(200);
     const answer = await answerTo(post('/v1/bars', { ...USUAL, host }, write([bar()], 'csv')));
     expect(answer.status).toBe(202);
+  });
+
+  it('CONNECT ends the connection, after the answers that are due before it, whatever comes then', async () => {
+    const one = await client();
+    const connect = 'CONNECT store:443 HTTP/1.1\r\nhost: store:443\r\n\r\n';
+    await one.send(`${GET('/healthz')}${connect}rubbish`, 'more');
+    const [first, second] = (await one.answers(2)).map(parse);
+    expect([first?.status, second?.status, second?.headers['allow']]).toEqual([200, 405, '']);
+    await one.ended();
+    const gone = await client();
+    await gone.send(connect);
+    gone.socket.resetAndDestroy();
+    expect((await answerTo(GET('/livez'))).status).toBe(200);
+  });
+
+  it.each([
+    ['a small body', USUAL, '20'],
+    ['a body by the route', { ...USUAL, 'x-note': 'é' }, '20'],
+    ['a large body', USUAL, '20000'],
+    ['a compressed body', { ...USUAL, 'content-encoding': 'gzip' }, '20'],
+  ])('%s that ends before its length is refused', async (_what, fields, length) => {
+    for (const body of ['', 'half of it']) {
+      const one = await client();
+      await one.send(post('/v1/bars', { ...fields, 'content-length': length }, body));
+      one.socket.end();
+      const [text = ''] = await one.answers();
+      const answer = parse(text);
+      expect([answer.status, answer.headers['connection']]).toEqual([400, 'close']);
+      expect(JSON.parse(answer.body)).toMatchObject({ code: 'bad-request' });
+      await one.ended();
+    }
   });
 
   it('what cannot be read does not cut or change the answers that are due before it', async () => {

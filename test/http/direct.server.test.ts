@@ -56,6 +56,7 @@ async function serve(idleMs?: number): Promise<void> {
     connections,
     isKnown: (fields) => fields.get('authorization') !== 'nobody',
     answer: (request) => answer(request),
+    cutShort: () => ({ status: 400, headers: {}, body: 'cut short' }),
     isClosing: () => closing,
     onAnswered: (seconds) => timed.push(seconds),
     ...(idleMs === undefined ? {} : { idleMs }),
@@ -321,6 +322,14 @@ describe('a client that does not wait', () => {
       one.socket.end();
       await one.ended();
     }
+  });
+
+  it('hears that its body is not whole when it ends in the middle of it', async () => {
+    const one = await client();
+    await one.send(SMALL.subarray(0, -1));
+    one.socket.end();
+    expect((await one.answers())[0]).toMatch(/^HTTP\/1\.1 400 [^]*Connection: close\r\n\r\ncut short$/);
+    await one.ended();
   });
 });
 
