@@ -4,6 +4,7 @@ import type { FastifyRequest } from 'fastify';
 
 import { SECOND } from '../config/units.js';
 import { ProblemError } from './problem.error.js';
+import { joinPieces } from './body.pieces.js';
 import { BODY_LIMIT, IN_PARTS } from './body.limits.js';
 import { BODY_SILENCE_MS, LEAST_BODY_RATE } from './time.limits.js';
 
@@ -40,7 +41,7 @@ export function readBody(request: FastifyRequest, payload: IncomingMessage): Pro
     function finish(): void {
       end();
       const [only] = chunks;
-      resolve(only && chunks.length === 1 ? only : Buffer.concat(chunks, bytes));
+      resolve(only && chunks.length === 1 ? only : joinPieces(chunks, bytes));
     }
 
     function leave(): void {

@@ -4,6 +4,7 @@ import { KIB, SECOND } from '../../config/units.js';
 import { Turnstile } from '../../concurrency/turnstile.js';
 import type { BodyRoom } from '../../http/body.budget.js';
 import { BODY_LIMIT, IN_PARTS } from '../../http/body.limits.js';
+import { joinPieces } from '../../http/body.pieces.js';
 import { ProblemError } from '../../http/problem.error.js';
 
 /** Bodies that are inflated at the same time. */
@@ -81,5 +82,5 @@ async function inflateGzip({ body, room, gone }: SentBody): Promise<Buffer> {
     if (error instanceof ProblemError) throw error;
     throw new ProblemError('malformed-body', 'The body is not complete gzip data.', { cause: error });
   }
-  return Buffer.concat(chunks, bytes);
+  return joinPieces(chunks, bytes);
 }
