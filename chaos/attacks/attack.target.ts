@@ -8,3 +8,10 @@ export interface AttackTarget {
     readonly feedback: string;
   };
 }
+
+/** What an attacker did so far. */
+export interface AttackCount {
+  readonly connections: number;
+  /** Whole requests that were answered. */
+  readonly answers: number;
+}

@@ -1,13 +1,13 @@
 /**
  * A program that attacks one service in every way that is known, all at once, until it is ended. Its argument is the
- * AttackTarget as JSON.
+ * AttackTarget as JSON. It tells its parent what it did so far.
  */
 import { Agent, request } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
-import type { AttackTarget } from './attack.target.js';
+import type { AttackCount, AttackTarget } from './attack.target.js';
 
 const MIB = 1024 ** 2;
 const { port, tokens } = JSON.parse(process.argv[2] ?? '') as AttackTarget;
@@ -18,6 +18,9 @@ const { port, tokens } = JSON.parse(process.argv[2] ?? '') as AttackTarget;
 const BETWEEN_CONNECTIONS_MS = 2;
 const PIECE = Buffer.alloc(64 * 1024, ' ');
 const ANNOUNCED = 'Content-Length: 66060288';
+
+const done = { connections: 0, answers: 0 } satisfies AttackCount;
+setInterval(() => process.send?.(done), 500);
 
 /** Opens a connection and sends a head on it; the connection may die at any time. */
 function open(target: string, token?: string, ...fields: readonly string[]): Socket {
@@ -34,7 +37,7 @@ function open(target: string, token?: string, ...fields: readonly string[]): Soc
 function keepOpen(connections: number, ms: number, make: () => Socket): void {
   const again = async (): Promise<void> => {
     for (;;) {
-      const socket = make();
+      const socket = make().once('connect', () => (done.connections += 1));
       await Promise.race([new Promise((resolve) => socket.once('close', resolve)), sleep(ms)]);
       socket.destroy();
       await sleep(20);
@@ -73,7 +76,10 @@ function ask(
     const headers = { authorization: `Bearer ${token}`, 'content-length': body.length, ...fields };
     const sent = request({ agent, host: '127.0.0.1', port, method, path, headers }, (answer) => {
       answer.resume();
-      answer.on('close', resolve);
+      answer.on('close', () => {
+        done.answers += 1;
+        resolve();
+      });
     });
     sent.on('error', () => resolve());
     sent.end(body);

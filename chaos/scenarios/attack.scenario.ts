@@ -4,7 +4,7 @@ import { constants, setPriority } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import type { AttackTarget } from '../attacks/attack.target.js';
+import type { AttackCount, AttackTarget } from '../attacks/attack.target.js';
 import { Bystander, type Seen } from '../attacks/bystander.js';
 import { FIRST_TS } from '../bar.keys.js';
 import { Random } from '../random.js';
@@ -17,6 +17,8 @@ const PROBE_MS = 1_000;
 const RECOVERY_MS = 10_000;
 const CALM_MS = 10_000;
 const LOOK_MS = 250;
+/** An attacker that gets less far had too little time on this machine: nothing was tried. */
+const LEAST_CONNECTIONS = 1_500;
 const ROWS = 500;
 /** A machine has its moods: this much slower than before is still normal. */
 const NORMAL_FACTOR = 3;
@@ -58,10 +60,15 @@ async function attack(stage: Stage, { seconds, log }: ScenarioOptions): Promise<
     };
     const before = await watch('before', CALM_MS);
     const attacker = startAttacker({ port, tokens: TOKENS });
+    let done: AttackCount = { connections: 0, answers: 0 };
+    attacker.on('message', (count: AttackCount) => (done = count));
     const during = await watch('attacked', seconds * 1_000).finally(() => end(attacker));
+    log(`the attacker made ${done.connections} connections and got ${done.answers} answers`);
     await watch('just after', RECOVERY_MS);
     const after = await watch('10 s later', CALM_MS);
 
+    if (done.connections < LEAST_CONNECTIONS)
+      broken.push(`the attacker made only ${done.connections} connections: try it on an idle machine`);
     if (last(during.probe) > PROBE_MS)
       broken.push(`/livez took ${Math.round(last(during.probe))} ms while the service was attacked`);
     for (const [name, seen] of Object.entries({ before, during, after })) {

@@ -51,9 +51,8 @@ export function readBody(request: FastifyRequest, payload: IncomingMessage): Pro
     function fail(error: Error): void {
       end();
       chunks.length = 0;
-      // The rest is read and dropped, so that a client that sends all before it reads hears the answer.
+      // What still comes is dropped, at the pace of RefusedInput.
       payload.resume();
-      payload.socket.setTimeout(BODY_SILENCE_MS, () => payload.socket.destroy());
       reject(error);
     }
 

@@ -1,4 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 
 import { KIB, SECOND } from '../config/units.js';
@@ -6,6 +7,7 @@ import { wireText } from './answer.js';
 import { isHost } from './host.js';
 import { ProblemError } from './problem.error.js';
 import type { ProblemFilter } from './problem.filter.js';
+import type { RefusedInput } from './refused.input.js';
 import { requestIdOf } from './request.id.js';
 import { HEAD_MS, LINGER_MS } from './time.limits.js';
 
@@ -13,20 +15,31 @@ import { HEAD_MS, LINGER_MS } from './time.limits.js';
 const HEAD_LIMIT = 16 * KIB;
 
 /** Answers what Node's parser refuses, before there is a request, with the problem that every other refusal is. */
-export function answerClientErrors(server: Server, filter: ProblemFilter): void {
+export function answerClientErrors(server: Server, filter: ProblemFilter, input: RefusedInput): void {
   /** The newest request of each connection: answers go out in the order of their requests. */
   const newest = new WeakMap<Duplex, ServerResponse>();
   const refused = new WeakSet<Duplex>();
 
+  const send = (socket: Duplex, problem: ProblemError): void => {
+    const id = requestIdOf(undefined);
+    // What was asked for is not known: the occurrence is named by its id.
+    const answer = filter.answer(problem, { id, method: '', url: `urn:uuid:${id}` });
+    socket.end(wireText(answer, id, true));
+    // A reset would take the answer away from a client that still sends.
+    if (socket instanceof Socket) input.slowDown(socket, () => false);
+    const timer = setTimeout(() => socket.destroy(), LINGER_MS);
+    socket.once('close', () => clearTimeout(timer));
+  };
+
   const refuse = (problem: ProblemError, socket: Duplex): void => {
     const due = newest.get(socket);
     if (!socket.writable) socket.destroy();
-    else if (due === undefined) send(socket, problem, filter);
+    else if (due === undefined) send(socket, problem);
     // The fault is in a later request.
     else if (due.req.complete && !due.writableFinished) due.once('close', () => refuse(problem, socket));
     // The fault is in the body of a request that is being answered, or was.
     else if (!due.req.complete && due.headersSent) socket.destroy();
-    else send(socket, problem, filter);
+    else send(socket, problem);
   };
 
   server.on('request', ({ socket }: IncomingMessage, answer: ServerResponse) => newest.set(socket, answer));
@@ -65,15 +78,6 @@ export function assertAnswerable({ headers, rawHeaders, httpVersion }: IncomingM
 
 /** How the rest of such a request reads is not certain. */
 const CLOSE = { headers: { connection: 'close' } };
-
-function send(socket: Duplex, problem: ProblemError, filter: ProblemFilter): void {
-  const id = requestIdOf(undefined);
-  // What was asked for is not known: the occurrence is named by its id.
-  socket.end(wireText(filter.answer(problem, { id, method: '', url: `urn:uuid:${id}` }), id, true));
-  // What still comes is read and dropped for a while: a reset would take the answer away from the client.
-  const timer = setTimeout(() => socket.destroy(), LINGER_MS);
-  socket.once('close', () => clearTimeout(timer));
-}
 
 function noTunnel(): ProblemError {
   // RFC 9110 15.5.6 asks for `Allow`. It is empty: nothing can be asked of another host.

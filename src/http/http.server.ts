@@ -16,6 +16,7 @@ import { compressAnswers } from './compression.js';
 import type { ConnectionLimit } from './connection.limit.js';
 import type { DrainState } from './drain.state.js';
 import type { ProblemFilter } from './problem.filter.js';
+import { RefusedInput } from './refused.input.js';
 import { requestIdOf } from './request.id.js';
 import { SECURITY_HEADERS } from './security.headers.js';
 import { HEAD_MS, KEEP_ALIVE_MS } from './time.limits.js';
@@ -67,7 +68,8 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   const { allowedMethods, authenticator, connections, drain, filter } = parts;
   server.server.headersTimeout = HEAD_MS;
   server.decorate('problems', filter);
-  answerClientErrors(server.server, filter);
+  const refused = new RefusedInput();
+  answerClientErrors(server.server, filter, refused);
 
   server.addHook('onRoute', ({ method, url }) => {
     for (const one of [method].flat()) allowedMethods.add(one, url);
@@ -104,7 +106,9 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
     done();
   });
 
-  server.addHook('onSend', (_request, reply, payload, done) => {
+  server.addHook('onSend', (request, reply, payload, done) => {
+    const { raw } = request;
+    if (!raw.complete) refused.slowDown(raw.socket, () => raw.complete);
     done(null, withLineEnd(payload, reply));
   });
   compressAnswers(server);

@@ -1,10 +1,11 @@
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 
 import { afterAll, afterEach, describe, expect, it } from '@jest/globals';
 
 import { bar, ServedDatabase, TYPES, write } from '../api/api.samples.js';
-import { RawClient } from '../support/raw.client.js';
+import { post, RawClient } from '../support/raw.client.js';
 import { eventually } from '../support/eventually.js';
 import { TOKENS } from '../support/service.js';
 
@@ -107,6 +108,45 @@ describe('B1 and B2: a body is not read before it is known who sends it and wher
   });
 });
 
+describe('B1: bodies that go on after they were refused', () => {
+  const PIECE = Buffer.alloc(64 * KIB, ' ');
+
+  /** Sends on as fast as it is taken. */
+  function pour({ socket }: RawClient): void {
+    const more = (): void => {
+      if (!socket.destroyed && socket.write(PIECE)) setImmediate(more);
+    };
+    socket.on('drain', more);
+    more();
+  }
+
+  it.each([
+    ['of a stranger', () => announce('POST /v1/bars', undefined)],
+    ['of a token that may not send it', () => announce('POST /v1/feedback', TOKENS.read)],
+    ['for a route that is not there', () => announce('PUT /nothing', TOKENS.read)],
+    ['behind what is no request', () => announce('\u0001 /v1/bars', undefined)],
+  ])('are taken at a pace: %s', async (_, open) => {
+    const pouring = await Promise.all([1, 2, 3, 4].map(open));
+    for (const client of pouring) await client.answers();
+    const from = performance.now();
+    pouring.forEach(pour);
+    await sleep(1_500);
+    const seconds = (performance.now() - from) / 1_000;
+    const bytes = pouring.reduce((sum, { socket }) => sum + socket.bytesWritten, 0);
+    // The kernel buffers some of each connection.
+    expect(bytes / MIB).toBeLessThan(40 + 80 * seconds);
+  });
+
+  it('are taken whole, and the next request is answered', async () => {
+    const client = await RawClient.to(served.service.url);
+    clients.push(client);
+    const body = ' '.repeat(24 * MIB);
+    await client.send(post('/v1/bars', { authorization: 'Bearer nobody' }, body));
+    await client.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect((await client.answers(2)).map((answer) => answer.slice(9, 12))).toEqual(['401', '200']);
+  });
+});
+
 describe('B2: bodies that come slowly', () => {
   it('keep out those of the same token at most', async () => {
     const piece = Buffer.alloc(MIB, ' ');
@@ -121,10 +161,10 @@ describe('B2: bodies that come slowly', () => {
     expect(await last?.answers()).toMatchObject([expect.stringMatching(/^HTTP.1.1 429/)]);
     const line = write([bar()], 'ndjson').trimEnd();
     const body = `${line.padEnd(MIB - 1)}\n`.repeat(6);
-    const post = (token: string) =>
+    const postWith = (token: string) =>
       served.service.post(body, TYPES.ndjson, '?ack=durable', { authorization: `Bearer ${token}` });
-    expect((await post(TOKENS.ingest)).json.code).toBe('queue-full');
-    expect((await post(TOKENS.admin)).status).toBe(202);
+    expect((await postWith(TOKENS.ingest)).json.code).toBe('queue-full');
+    expect((await postWith(TOKENS.admin)).status).toBe(202);
   });
 });
 
