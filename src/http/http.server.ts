@@ -9,12 +9,13 @@ import type { Grant } from '../config/grant.js';
 import type { TokenAuthenticator } from '../config/token.authenticator.js';
 import type { AllowedMethods } from './allowed.methods.js';
 import type { BodyRoom } from './body.budget.js';
-import { BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
+import { BODY_LIMIT, BODY_TYPES, DOCUMENT_LIMIT } from './body.limits.js';
 import { readBody } from './body.reader.js';
 import { answerClientErrors, assertAnswerable } from './client.errors.js';
 import { compressAnswers } from './compression.js';
 import type { ConnectionLimit } from './connection.limit.js';
 import type { DrainState } from './drain.state.js';
+import { ProblemError } from './problem.error.js';
 import type { ProblemFilter } from './problem.filter.js';
 import { RefusedInput } from './refused.input.js';
 import { requestIdOf } from './request.id.js';
@@ -127,10 +128,15 @@ function carriesBody({ method, headers }: FastifyRequest): boolean {
   return method !== 'OPTIONS' || announced;
 }
 
-/** @throws UnauthorizedException, ForbiddenException, NotFoundException */
-function assertWanted({ grant, is404, routeOptions }: FastifyRequest): void {
+/** @throws UnauthorizedException, ForbiddenException, NotFoundException, ProblemError `unsupported-media-type` */
+function assertWanted({ grant, is404, headers, routeOptions }: FastifyRequest): void {
   // Nothing is told to a stranger, not even that there is nothing.
   if (grant === undefined) throw new UnauthorizedException('A known bearer token is needed.');
   if (is404) throw new NotFoundException();
   requireScope(grant, routeOptions.config.scopes);
+  // Bars, whose bodies alone may be long, are inflated by their route.
+  if (routeOptions.bodyLimit !== BODY_LIMIT && !/^(?:identity)?$/i.test(headers['content-encoding'] ?? ''))
+    throw new ProblemError('unsupported-media-type', 'Only POST /v1/bars takes compressed bodies.', {
+      headers: { 'accept-encoding': 'identity' },
+    });
 }

@@ -212,3 +212,40 @@ describe('a body with Content-Type', () => {
     expect(await served.stored()).toMatchObject({ bars: 0 });
   });
 });
+
+describe('a compressed body of anything but bars', () => {
+  const event = '{"coordinator_id":"a","queue_size":0,"capacity":1,"level":"ok","ts":1}';
+
+  async function refusal(
+    method: string,
+    path: string,
+    sent: Uint8Array,
+    encoding: string,
+  ): Promise<unknown[]> {
+    const headers = { 'content-type': 'application/json', 'content-encoding': encoding };
+    const answer = await served.service.fetch(path, { method, headers, body: sent });
+    const { code, detail } = (await answer.json()) as { code?: string; detail?: string };
+    return [answer.status, answer.headers.get('accept-encoding'), code, detail];
+  }
+
+  it.each([
+    ['POST', '/v1/feedback'],
+    ['POST', '/v1/rate-control/adjustments'],
+    ['PUT', '/v1/rate-control/providers/ibkr'],
+    ['POST', '/v1/rate-control/providers/ibkr/acquire'],
+    ['POST', '/v1/rate-control/providers/ibkr/cooldown'],
+  ])('is refused: %s %s', async (method, path) => {
+    for (const encoding of ['gzip', 'X-GZIP', 'br', 'identity, gzip'])
+      expect(await refusal(method, path, gzipSync(event), encoding)).toEqual([
+        415,
+        'identity',
+        'unsupported-media-type',
+        'Only POST /v1/bars takes compressed bodies.',
+      ]);
+  });
+
+  it('is taken when it is not compressed and says so', async () => {
+    for (const encoding of ['identity', 'Identity', ''])
+      expect((await refusal('POST', '/v1/feedback', Buffer.from(event), encoding))[0]).toBe(202);
+  });
+});
