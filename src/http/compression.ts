@@ -23,12 +23,15 @@ const OPTIONS = { level: constants.Z_BEST_SPEED, chunkSize: PIECE };
 export function compressAnswers(server: FastifyInstance): void {
   const turns = new Turnstile(1);
   server.addHook('onSend', (request, reply, payload, done) => {
-    if (!isWorthIt(reply, payload)) {
+    if (!isCompressible(reply)) {
       done(null, payload);
       return;
     }
-    addVary(reply, 'Accept-Encoding');
-    if (request.method === 'HEAD' || !prefersGzip(request)) {
+    const { method } = request;
+    const isWorthIt = isLong(payload);
+    // Also of short answers that a cache may keep: the next one at their address may be long.
+    if (isWorthIt || method === 'GET' || method === 'HEAD') addVary(reply, 'Accept-Encoding');
+    if (!isWorthIt || method === 'HEAD' || !prefersGzip(request)) {
       done(null, payload);
       return;
     }
@@ -39,9 +42,12 @@ export function compressAnswers(server: FastifyInstance): void {
 
 type Payload = string | Buffer | Readable;
 
-function isWorthIt(reply: FastifyReply, payload: unknown): payload is Payload {
+function isCompressible(reply: FastifyReply): boolean {
   if (!TYPES.test(String(reply.getHeader('content-type')))) return false;
-  if (reply.statusCode === 206 || reply.hasHeader('content-encoding')) return false;
+  return reply.statusCode !== 206 && !reply.hasHeader('content-encoding');
+}
+
+function isLong(payload: unknown): payload is Payload {
   if (typeof payload === 'string' || Buffer.isBuffer(payload)) return Buffer.byteLength(payload) >= LEAST;
   return payload instanceof Readable;
 }

@@ -368,6 +368,15 @@ describe('D3: answers are compressed for those who ask for it', () => {
     ]);
   });
 
+  it('caches hear also of a small one that a longer answer there is compressed', async () => {
+    for (const path of ['/livez', '/v1/coordinator', '/v1/feedback', '/v1/bars?symbols=NONE&format=csv'])
+      for (const encoding of ['gzip', 'identity'])
+        expect([path, (await get(path, encoding)).headers['vary']]).toEqual([
+          path,
+          expect.stringMatching(/Accept-Encoding$/),
+        ]);
+  });
+
   async function answerHead(path: string): Promise<RawAnswer> {
     const one = await client();
     await one.send(GET(path, `authorization: Bearer ${TOKENS.read}`, 'accept-encoding: gzip'));
