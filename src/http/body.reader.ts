@@ -16,7 +16,10 @@ import { BODY_SILENCE_MS, LEAST_BODY_RATE } from './time.limits.js';
 export function readBody(request: FastifyRequest, payload: IncomingMessage): Promise<Buffer> {
   const { bodyRoom, headers, routeOptions } = request;
   const limit = routeOptions.bodyLimit;
-  if (Number(headers['content-length'] ?? 0) > limit) return Promise.reject(tooLarge(limit));
+  if (Number(headers['content-length'] ?? 0) > limit) {
+    request.bodyRefused = true;
+    return Promise.reject(tooLarge(limit));
+  }
   return new Promise((resolve, reject) => {
     const chunks: Buffer[] = [];
     let bytes = 0;
@@ -34,6 +37,7 @@ export function readBody(request: FastifyRequest, payload: IncomingMessage): Pro
         bodyRoom?.grow(chunk.length);
         chunks.push(chunk);
       } catch (error) {
+        request.bodyRefused = true;
         fail(error as Error);
       }
     }

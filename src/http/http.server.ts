@@ -52,6 +52,8 @@ declare module 'fastify' {
     grant: Grant | undefined;
     /** Room for its body, where its route reckons with it; released at the end of the request at the latest. */
     bodyRoom: BodyRoom | undefined;
+    /** True when its body was refused for what came of it, or was announced. */
+    bodyRefused: boolean;
   }
 }
 
@@ -81,10 +83,12 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
 
   server.decorateRequest('grant', undefined);
   server.decorateRequest('bodyRoom', undefined);
+  server.decorateRequest('bodyRefused', false);
+  // A client that waited to be asked for its body may send it after a refusal, or not: the connection ends with either.
+  const isLast = ({ headers }: FastifyRequest) => drain.draining || headers.expect !== undefined;
   server.addHook('onRequest', (request, reply, done) => {
     void reply.headers(SECURITY_HEADERS).header('x-request-id', request.id);
-    // A client that waited to be asked for its body may send it after a refusal, or not: the connection ends with either.
-    if (drain.draining || request.headers.expect !== undefined) void reply.header('connection', 'close');
+    if (isLast(request)) void reply.header('connection', 'close');
     try {
       request.grant = authenticator.authenticate(request.headers.authorization);
       connections.admit(request.raw.socket, reply.raw, request.routeOptions.url, request.grant !== undefined);
@@ -110,6 +114,8 @@ export function prepareHttp(server: FastifyInstance, parts: HttpParts): void {
   server.addHook('onSend', (request, reply, payload, done) => {
     const { raw } = request;
     if (!raw.complete) refused.slowDown(raw.socket, () => raw.complete);
+    // Fastify would close it, and a client that sends all before it reads would find a broken connection, and no answer.
+    if (request.bodyRefused && !isLast(request)) void reply.removeHeader('connection');
     done(null, withLineEnd(payload, reply));
   });
   compressAnswers(server);

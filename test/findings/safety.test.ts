@@ -137,13 +137,24 @@ describe('B1: bodies that go on after they were refused', () => {
     expect(bytes / MIB).toBeLessThan(40 + 80 * seconds);
   });
 
-  it('are taken whole, and the next request is answered', async () => {
+  it.each([
+    ['of a stranger', '/v1/bars', 'nobody', '401'],
+    ['that are too large', '/v1/feedback', TOKENS.admin, '413'],
+  ])('are taken whole, and the next request is answered: %s', async (_, path, token, status) => {
     const client = await RawClient.to(served.service.url);
     clients.push(client);
-    const body = ' '.repeat(24 * MIB);
-    await client.send(post('/v1/bars', { authorization: 'Bearer nobody' }, body));
+    const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
+    await client.send(post(path, headers, ' '.repeat(24 * MIB)));
     await client.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
-    expect((await client.answers(2)).map((answer) => answer.slice(9, 12))).toEqual(['401', '200']);
+    expect((await client.answers(2)).map((answer) => answer.slice(9, 12))).toEqual([status, '200']);
+  });
+
+  it('are taken whole when they turn out to be too large', async () => {
+    const client = await announce('POST /v1/feedback', TOKENS.admin, 'Transfer-Encoding: chunked');
+    const chunk = `${MIB.toString(16)}\r\n${' '.repeat(MIB)}\r\n`;
+    await client.send(`${chunk.repeat(24)}0\r\n\r\n`);
+    await client.send('GET /livez HTTP/1.1\r\nHost: x\r\n\r\n');
+    expect((await client.answers(2)).map((answer) => answer.slice(9, 12))).toEqual(['413', '200']);
   });
 });
 
