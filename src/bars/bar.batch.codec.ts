@@ -69,6 +69,8 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     });
   },
 
+  describe: ({ onConflict }) => ({ on_conflict: onConflict }),
+
   slice(batch, from, end) {
     const tuples = batch.tuples.subarray(from * TUPLE_BYTES, end * TUPLE_BYTES);
     const rows = end - from;

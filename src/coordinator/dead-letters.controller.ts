@@ -58,7 +58,7 @@ export class DeadLettersController {
     const records: DeadLetterDto[] = [];
     for (const id of ids.slice(0, limit)) {
       const letter = await deadLetters.read(id).catch(ignoreDamage);
-      if (letter) records.push(DeadLetterDto.of(letter));
+      if (letter) records.push(DeadLetterDto.of(letter, this.coordinator.describe(letter)));
     }
     return { records, next_page_token: ids.length > limit ? (ids[limit - 1] ?? null) : null };
   }
@@ -70,7 +70,8 @@ export class DeadLettersController {
   @ApiProblems('unauthorized', 'forbidden', 'unknown-record', 'damaged-record', 'spool-unavailable')
   async inspect(@Param('id') id: string): Promise<DeadLetterContentDto> {
     const letter = await this.read(id);
-    return DeadLetterContentDto.with(letter, this.coordinator.show(letter, MAX_DEAD_LETTERS));
+    const rows = this.coordinator.show(letter, MAX_DEAD_LETTERS);
+    return DeadLetterContentDto.with(letter, this.coordinator.describe(letter), rows);
   }
 
   @Post(':id/replay')

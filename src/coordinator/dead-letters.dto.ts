@@ -2,6 +2,7 @@ import { ApiProperty, ApiPropertyOptional, ApiSchema } from '@nestjs/swagger';
 
 import { CountParameter, TextParameter } from '../http/query.decorators.js';
 import type { DeadLetter } from './dead-letters/dead.letter.js';
+import type { LetterTraits } from './durable.options.js';
 
 /** Most records on one page, and rows shown of one record. */
 export const MAX_DEAD_LETTERS = 1_000;
@@ -52,8 +53,15 @@ export class DeadLetterDto {
   @ApiProperty({ format: 'date-time', example: '2026-01-02T00:00:01.000Z' })
   refused_at!: string;
 
+  @ApiPropertyOptional({
+    enum: ['replace', 'keep'],
+    example: 'replace',
+    description: 'How its rows were sent, and are replayed. Absent when they cannot be understood.',
+  })
+  on_conflict?: 'replace' | 'keep';
+
   /** The letter as it is answered. */
-  static of(letter: DeadLetter): DeadLetterDto {
+  static of(letter: DeadLetter, traits: LetterTraits): DeadLetterDto {
     return {
       id: letter.id,
       rows: letter.rows,
@@ -62,6 +70,7 @@ export class DeadLetterDto {
       detail: letter.detail,
       received_at: new Date(letter.time / MICROS_PER_MS).toISOString(),
       refused_at: new Date(letter.refusedAt).toISOString(),
+      ...traits,
     };
   }
 }
@@ -77,8 +86,8 @@ export class DeadLetterContentDto extends DeadLetterDto {
   content!: readonly object[];
 
   /** The letter and its rows as they are answered. */
-  static with(letter: DeadLetter, content: readonly object[]): DeadLetterContentDto {
-    return Object.assign(DeadLetterDto.of(letter), { content });
+  static with(letter: DeadLetter, traits: LetterTraits, content: readonly object[]): DeadLetterContentDto {
+    return Object.assign(DeadLetterDto.of(letter, traits), { content });
   }
 }
 

@@ -8,6 +8,7 @@ const RECORD = {
   detail: 'new row for relation "bars_2026" violates check constraint "close_is_sane"',
   received_at: '2026-01-02T00:00:00.250Z',
   refused_at: '2026-01-02T00:00:01.000Z',
+  on_conflict: 'replace' as const,
 };
 
 /** A page of the dead-letter queue. */

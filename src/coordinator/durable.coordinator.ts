@@ -5,7 +5,12 @@ import { CoordinatorStoppedError } from './coordinator.errors.js';
 import type { DeadLetterQueue } from './dead-letters/dead.letter.queue.js';
 import type { DeadLetter } from './dead-letters/dead.letter.js';
 import { DeadLetterReplay } from './dead.letter.replay.js';
-import type { DurableCoordinatorOptions, DurableSnapshot, QueueLoad } from './durable.options.js';
+import type {
+  DurableCoordinatorOptions,
+  DurableSnapshot,
+  LetterTraits,
+  QueueLoad,
+} from './durable.options.js';
 import { EntryGathering } from './entry.gathering.js';
 import { GuardedListeners, type Listener } from './guarded.listeners.js';
 import type { LevelChange } from './queue.options.js';
@@ -157,6 +162,16 @@ export class DurableCoordinator<T extends Entry, R> {
       return codec.show(codec.decode(Buffer.concat(payload), time), limit);
     } catch {
       return [];
+    }
+  }
+
+  /** What holds for all rows of a dead letter, for people; nothing when its bytes cannot be understood. */
+  describe({ payload, time }: DeadLetter): LetterTraits {
+    const { codec } = this.options;
+    try {
+      return codec.describe?.(codec.decode(Buffer.concat(payload), time)) ?? {};
+    } catch {
+      return {};
     }
   }
 

@@ -5,6 +5,12 @@ import type { RowTotals } from './spool/row.ledger.js';
 import type { Spool } from './spool/spool.js';
 import type { SpoolSnapshot } from './spool/spool.options.js';
 
+/** What the answer to a question for dead letters says of all rows of one. */
+export interface LetterTraits {
+  /** How they were sent. */
+  readonly on_conflict?: 'replace' | 'keep';
+}
+
 /** How entries are put on disk, read back, and taken apart. */
 export interface EntryCodec<T extends Entry, R> extends EntryParts<T, R> {
   /** The bytes of an entry, without its time of receipt. */
@@ -13,6 +19,8 @@ export interface EntryCodec<T extends Entry, R> extends EntryParts<T, R> {
   decode(payload: Buffer, time: number): T;
   /** The first `limit` rows of an entry, for people. */
   show(entry: T, limit: number): object[];
+  /** What holds for all rows of an entry, for people. */
+  describe?(entry: T): LetterTraits;
   /** When the entry was received: Unix epoch, microseconds. */
   timeOf(entry: T): number;
   /**

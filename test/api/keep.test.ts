@@ -4,6 +4,7 @@ import { join } from 'node:path';
 
 import { describe, expect, it } from '@jest/globals';
 
+import { mds } from '../cli/mds.js';
 import { eventually } from '../support/eventually.js';
 import { startService, type TestService } from '../support/service.js';
 import { ServedDatabase } from './api.samples.js';
@@ -119,6 +120,10 @@ describe('POST /v1/bars?on_conflict=keep', () => {
     expect(refused.json.code).toBe('write-refused');
     await isSettled();
     expect(await closesOf('LETTER')).toEqual([1, 2]);
+    const page = (await (await served.service.fetch('/v1/dlq')).json()) as { records: { id: string }[] };
+    expect(page.records).toEqual([expect.objectContaining({ rows: 1, on_conflict: 'keep' })]);
+    const one = await served.service.fetch(`/v1/dlq/${page.records[0]?.id}`);
+    expect(await one.json()).toMatchObject({ on_conflict: 'keep', content: [{ close: 666 }] });
     await served.database.query('ALTER TABLE bars DROP CONSTRAINT not_the_devil');
     await post(bars('LETTER', 1, 5, 2));
     const replayed = await served.service.fetch('/v1/dlq/replay', { method: 'POST' });
@@ -140,6 +145,16 @@ describe('bars that waited in the spool of a service that was killed', () => {
       ] as const)
         expect((await away.post(body, NDJSON, query)).status).toBe(202);
       await away.kill();
+      const exported = ['spool', 'export', '--dir', directory, '--on-conflict'];
+      const kept = await mds([...exported, 'keep']);
+      expect([kept.stdout.match(/KEPT|REPLACED/g), kept.stderr]).toEqual([
+        ['KEPT', 'KEPT'],
+        '2 rows of 1 record\n',
+      ]);
+      const replacing = await mds([...exported, 'replace']);
+      expect(replacing.stdout.match(/KEPT|REPLACED/g)).toEqual(['REPLACED']);
+      const all = await mds(['spool', 'export', '--dir', directory]);
+      expect(all.stderr).toBe('3 rows of 2 records, 2 rows of them sent with on_conflict=keep\n');
       await post(bars('KEPT', 9));
       await post(bars('REPLACED', 1), KEEP);
 

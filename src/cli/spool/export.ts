@@ -4,7 +4,7 @@ import { Readable, type Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 
 import { barBatchCodec } from '../../bars/bar.batch.codec.js';
-import type { BarBatch } from '../../bars/bar.batch.js';
+import type { BarBatch, OnConflict } from '../../bars/bar.batch.js';
 import { BAR_LAYOUTS, type TextFormat } from '../../bars/read/bar.layout.js';
 import { barCsv, barJson, type BarRow } from '../../bars/read/bar.text.js';
 import { parseSeriesName } from '../../bars/series.key.js';
@@ -32,6 +32,8 @@ interface ExportOptions {
   readonly until?: number;
   /** Only what the checkpoint does not cover. */
   readonly unsettled?: boolean;
+  /** Only bars that were sent so. */
+  readonly onConflict?: OnConflict;
   readonly format: TextFormat;
   /** A file; standard output when there is none. */
   readonly out?: string;
@@ -40,7 +42,7 @@ interface ExportOptions {
 /** Writes the bars in the order in which they were received, such that they can be posted back unchanged. */
 export async function exportBars(options: ExportOptions): Promise<ExitCode> {
   const place = await findPlace(options.dir);
-  const done = { rows: 0, records: 0, unreadable: 0 };
+  const done = { rows: 0, kept: 0, records: 0, unreadable: 0 };
   const text = Readable.from(textOf(place, options, done), { objectMode: false });
   try {
     // Standard output stays open: the process ends when it has taken everything.
@@ -53,8 +55,13 @@ export async function exportBars(options: ExportOptions): Promise<ExitCode> {
       throw new CliError(`${options.out} is a link, and links are not followed: name the file itself`);
     throw error;
   }
-  const { rows, records, unreadable } = done;
-  process.stderr.write(`${counted(rows, 'row')} of ${counted(records, 'record')}\n`);
+  const { rows, kept, records, unreadable } = done;
+  // What is posted back without `keep` replaces what is stored.
+  const mixed =
+    kept > 0 && options.onConflict === undefined
+      ? `, ${counted(kept, 'row')} of them sent with on_conflict=keep`
+      : '';
+  process.stderr.write(`${counted(rows, 'row')} of ${counted(records, 'record')}${mixed}\n`);
   if (unreadable === 0) return EXIT.sound;
   process.stderr.write(
     `${counted(unreadable, 'piece')} could not be read, and left out; see \`mds spool verify\`\n`,
@@ -65,9 +72,9 @@ export async function exportBars(options: ExportOptions): Promise<ExitCode> {
 async function* textOf(
   { spool, holder }: DataPlace,
   options: ExportOptions,
-  done: { rows: number; records: number; unreadable: number },
+  done: { rows: number; kept: number; records: number; unreadable: number },
 ): AsyncGenerator<string> {
-  const { since = -Infinity, until = Infinity, unsettled = false, format } = options;
+  const { since = -Infinity, until = Infinity, unsettled = false, onConflict, format } = options;
   const checkpoint = (await Checkpoint.look(nodeFileSystem, spool))?.sequence ?? 0;
   const { header } = BAR_LAYOUTS[format];
   if (header !== '') yield header;
@@ -83,7 +90,9 @@ async function* textOf(
         done.unreadable++;
         continue;
       }
+      if (onConflict !== undefined && batch.onConflict !== onConflict) continue;
       done.records++;
+      if (batch.onConflict === 'keep') done.kept += batch.rows;
       done.rows += batch.rows;
       for (let row = 0; row < batch.rows; row += CHUNK_ROWS)
         yield linesOf(batch, row, Math.min(row + CHUNK_ROWS, batch.rows), format);

@@ -49,6 +49,9 @@ export function addSpoolCommands(program: Command, finish: (code: ExitCode) => v
     .addOption(new Option('--until <time>', 'received before this time').argParser(timeArgument))
     .option('--unsettled', 'only bars that are not known to be in the database')
     .addOption(
+      new Option('--on-conflict <choice>', 'only bars that were sent so').choices(['replace', 'keep']),
+    )
+    .addOption(
       new Option('--format <format>', 'form of the text').choices(['ndjson', 'csv']).default('ndjson'),
     )
     .option('--out <file>', 'write to this file instead of standard output')
