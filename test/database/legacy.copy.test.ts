@@ -77,6 +77,21 @@ describe('the copy of an earlier table', () => {
     expect(exact?.at).toBe('123456');
   });
 
+  it('tells how many rows are to come of a table without statistics, and 0 at the end only', async () => {
+    await createLegacyTable(test);
+    await test.query('ALTER TABLE bars_ohlcv SET (autovacuum_enabled = false)');
+    await test.query(`
+      INSERT INTO bars_ohlcv (provider, symbol, interval, ts, open, high, low, close, volume)
+      SELECT 'ibkr', 'A', '1m', timestamptz '2024-01-02Z' + at * interval '1 minute', 1, 2, 1, 2, at
+        FROM generate_series(1, 5000) at`);
+    await migrate();
+    const copy = newCopy(await connect());
+    const pending: unknown[] = [];
+    while (await copy.copyPage(1_250)) pending.push((await copy.progress())?.pending);
+    pending.push((await copy.progress())?.pending);
+    expect(pending).toEqual([3_750, 2_500, 1_250, 1, 0]);
+  });
+
   it.each([
     ['numeric', 'bigint'],
     ['numeric(20,8)', 'numeric'],

@@ -91,7 +91,8 @@ export class LegacyCopy {
       left: state.rows_left,
       rounded: state.rows_rounded,
       reasons: new Map(left.rows.map(({ reason, rows }) => [reason, rows])),
-      pending: state.completed ? 0 : Math.max(0, (estimate ?? 0) - state.rows_read),
+      // Only the end is 0: an estimate may be too low.
+      pending: state.completed ? 0 : Math.max(1, (estimate ?? 0) - state.rows_read),
     };
   }
 

@@ -1,5 +1,6 @@
 import type { ClientBase } from 'pg';
 
+import { LEGACY } from '../../database/legacy/legacy.table.js';
 import { isProvider, SYMBOL } from '../series.key.js';
 import type { SymbolCase } from '../symbol.case.js';
 import { legacyInterval } from './legacy.interval.js';
@@ -10,6 +11,8 @@ export async function listLegacySeries(client: ClientBase, symbolCase: SymbolCas
   await client.query('BEGIN');
   await client.query(NO_TIME_LIMIT);
   await nameLegacySeries(client, symbolCase);
+  // A table that came from a dump has no statistics, and its number of rows is estimated from them.
+  await client.query(`ANALYZE ${LEGACY.adopted}`);
   await client.query(NOTE_LISTED);
   await client.query('COMMIT');
 }
