@@ -97,17 +97,19 @@ export class BarBatchBuilder {
   /** The batch of all bars added, of each series and ts the last one, or the first with `keep`. Nothing after it. */
   finish(): BarBatch {
     const added = this.#tuples.subarray(0, this.#lines * TUPLE_BYTES);
-    const { kept, superseded } = this.#ascending
-      ? { kept: added, superseded: 0 }
-      : withoutRepeated(added, this.onConflict);
+    const { kept, repeated, superseded } = this.#ascending
+      ? { kept: added, repeated: NO_TUPLES, superseded: 0 }
+      : setRepeatedApart(added, this.onConflict);
     // The queue counts rows: it must not hold much more memory than they need while a batch waits.
     const isLoose = kept.length < 0.75 * this.#tuples.length;
     const tuples = isLoose || this.#hasSpareRoom ? tuplePool.copyOf(kept) : kept;
+    const others = repeated.length > 0 ? Buffer.from(repeated) : undefined;
     this.discard();
     return {
       rows: tuples.length / TUPLE_BYTES,
       lines: this.#lines,
       superseded,
+      repeated: others,
       series: this.#series,
       years: this.#years,
       tuples,
@@ -193,20 +195,21 @@ export class BarBatchBuilder {
 }
 
 /**
- * Leaves one tuple of each series and ts, in their order: the last, or with `keep` the first. Counts those that are left
- * out and have other values than the one that stays.
+ * Keeps one tuple of each series and ts, in their order: the last, or with `keep` the first. Sets the others apart, in any
+ * order, and counts those of them that have other values than the one that is kept.
  */
-function withoutRepeated(
+function setRepeatedApart(
   tuples: Buffer,
   onConflict: OnConflict,
-): { readonly kept: Buffer; readonly superseded: number } {
-  // From the one that stays towards the others; those that stay are moved to where it begins.
+): { readonly kept: Buffer; readonly repeated: Buffer; readonly superseded: number } {
+  // From the one that is kept towards the others. Between `next` and `at` lie those that are set apart.
   const step = onConflict === 'keep' ? TUPLE_BYTES : -TUPLE_BYTES;
   const first = step > 0 ? 0 : tuples.length - TUPLE_BYTES;
   /** By series: where the tuple of each ts that is kept lies now. */
   const places: Map<number, number>[] = [];
   let next = first;
   let superseded = 0;
+  const moved = Buffer.alloc(TUPLE_BYTES);
   for (let at = first; at >= 0 && at < tuples.length; at += step) {
     const ofSeries = (places[tuples.readInt32BE(at + OFFSET.series)] ??= new Map<number, number>());
     const ts = readTimestamp(tuples, at + OFFSET.ts);
@@ -216,11 +219,18 @@ function withoutRepeated(
       continue;
     }
     ofSeries.set(ts, next);
-    if (next !== at) tuples.copyWithin(next, at, at + TUPLE_BYTES);
+    if (next !== at) {
+      tuples.copy(moved, 0, next, next + TUPLE_BYTES);
+      tuples.copyWithin(next, at, at + TUPLE_BYTES);
+      moved.copy(tuples, at);
+    }
     next += step;
   }
-  const kept = step > 0 ? tuples.subarray(0, next) : tuples.subarray(next + TUPLE_BYTES);
-  return { kept, superseded };
+  const cut = step > 0 ? next : next + TUPLE_BYTES;
+  const [before, after] = [tuples.subarray(0, cut), tuples.subarray(cut)];
+  return step > 0
+    ? { kept: before, repeated: after, superseded }
+    : { kept: after, repeated: before, superseded };
 }
 
 /** As PostgreSQL compares them: -0 equals 0. */

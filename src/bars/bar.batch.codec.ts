@@ -79,7 +79,7 @@ export const barBatchCodec: EntryCodec<BarBatch, WriteCounts> = {
     const superseded = from === 0 ? batch.superseded : 0;
     // With years of its own: one of a year that cannot be stored must not keep the others from being.
     const years = batch.years.size === 1 ? batch.years : yearsOf(tuples);
-    return { ...batch, rows, lines, superseded, years, tuples };
+    return { ...batch, rows, lines, superseded, repeated: undefined, years, tuples };
   },
 
   /** The partitions: a kind is a UTC year. */

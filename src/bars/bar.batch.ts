@@ -18,6 +18,12 @@ export interface BarBatch extends Entry {
   /** Those of the lines left out whose values differ from the line that is left. */
   readonly superseded: number;
   /**
+   * The lines left out, as tuples like those of `tuples`: for the counts where another line than the body's own is stored.
+   * Undefined when there are none, and when nobody waits for the counts; a batch that was cut, joined or read back
+   * from disk has none.
+   */
+  repeated?: Buffer | undefined;
+  /**
    * The batch's own dictionary of names (see seriesName): the series field of a tuple is an index into it until the
    * sink maps it.
    */

@@ -31,10 +31,11 @@ export class MeteredBarSink implements Sink<BarBatch, WriteCounts> {
     const sum = { ...barBatchCodec.sum(counts) };
     // Lines that gave way to another of their body were never queued: with them, the rows committed would be more
     // than the rows accepted.
-    for (const { lines, rows, superseded } of batches) {
-      sum.superseded -= superseded;
-      sum.unchanged -= lines - rows - superseded;
-    }
+    batches.forEach(({ lines, rows }, index) => {
+      const repeated = counts[index]?.repeated ?? 0;
+      sum.superseded -= repeated;
+      sum.unchanged -= lines - rows - repeated;
+    });
     for (const outcome of OUTCOMES) this.metrics.rowsCommitted.inc({ outcome }, sum[outcome]);
     this.metrics.lastCommit.set(Date.now() / SECOND);
     for (const batch of batches) this.noteNewest(batch);

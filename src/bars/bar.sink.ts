@@ -7,6 +7,7 @@ import type { Database } from '../database/database.js';
 import type { PartitionStore } from '../database/partition.store.js';
 import type { BarBatch } from './bar.batch.js';
 import { BarTrial } from './bar.trial.js';
+import { countLines } from './batch.counts.js';
 import { copyBars } from './copy.stream.js';
 import { keepBars } from './keep.lane.js';
 import type { ResolvedBatch } from './resolved.batch.js';
@@ -154,12 +155,9 @@ export class BarSink implements Sink<BarBatch, WriteCounts> {
       return undefined;
     }
     this.metStored = false;
-    return batches.map(({ batch }) => ({
-      inserted: batch.rows,
-      updated: 0,
-      unchanged: batch.lines - batch.rows - batch.superseded,
-      superseded: batch.superseded,
-    }));
+    return batches.map(({ batch }) =>
+      countLines(batch, { inserted: batch.rows, updated: 0, superseded: 0 }, batch.superseded),
+    );
   }
 
   private async merge(

@@ -1,3 +1,4 @@
+import type { BarBatch } from './bar.batch.js';
 import type { ResolvedBatch } from './resolved.batch.js';
 import type { WriteCounts } from './write.counts.js';
 
@@ -6,6 +7,8 @@ export interface BatchCounts {
   inserted: number;
   updated: number;
   superseded: number;
+  /** Lines that gave way to another of their body, and have other values than are stored; undefined if not counted. */
+  repeated?: number;
 }
 
 /** What became of the bars of each batch, by its time of receipt: Unix microseconds, as text. */
@@ -25,6 +28,17 @@ export function countsOf(counts: CountsByReceipt, receipt: string): BatchCounts 
   return found;
 }
 
+/** What became of all lines of a batch, when that of its rows is known, and how many of the `repeated` are superseded. */
+export function countLines(
+  { lines }: BarBatch,
+  { inserted, updated, superseded: lost }: BatchCounts,
+  repeated: number,
+): WriteCounts {
+  const superseded = lost + repeated;
+  const counts = { inserted, updated, unchanged: lines - inserted - updated - superseded, superseded };
+  return repeated > 0 ? { ...counts, repeated } : counts;
+}
+
 /**
  * What became of the lines of each batch, in the order given. Parts of one body, replayed from the dead letters, share its
  * time of receipt: they share what was counted, which is used up.
@@ -37,11 +51,15 @@ export function shareCounts(
     const left = countsOf(counts, String(batch.receivedAt));
     const inserted = Math.min(left.inserted, batch.rows);
     const updated = Math.min(left.updated, batch.rows - inserted);
-    const lost = Math.min(left.superseded, batch.rows - inserted - updated);
+    const superseded = Math.min(left.superseded, batch.rows - inserted - updated);
     left.inserted -= inserted;
     left.updated -= updated;
-    left.superseded -= lost;
-    const superseded = lost + batch.superseded;
-    return { inserted, updated, unchanged: batch.lines - inserted - updated - superseded, superseded };
+    left.superseded -= superseded;
+    let repeated = batch.superseded;
+    if (batch.repeated && left.repeated !== undefined) {
+      repeated = Math.min(left.repeated, batch.lines - batch.rows);
+      left.repeated -= repeated;
+    }
+    return countLines(batch, { inserted, updated, superseded }, repeated);
   });
 }

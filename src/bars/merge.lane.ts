@@ -22,6 +22,7 @@ import {
   REBUILD_AHEAD,
   WRITE_REBUILT,
 } from './history.sql.js';
+import { countRepeated } from './repeated.lines.js';
 import type { ResolvedBatch } from './resolved.batch.js';
 import { stageBars } from './staged.bars.js';
 import { formatTimestamp } from './timestamp.js';
@@ -61,6 +62,7 @@ export async function mergeBars(
     { rows: order.keys.at.length, range, hasSeveral, rebuildsAll },
     counts,
   );
+  await countRepeated(client, batches, counts, { range, hasSeveral });
   return { counts: shareCounts(batches, counts), dated };
 }
 

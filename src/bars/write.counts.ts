@@ -4,11 +4,16 @@ export interface WriteCounts {
   inserted: number;
   /** Stored bars whose values were replaced. */
   updated: number;
-  /** Lines whose values were stored before. */
+  /** Lines that changed nothing, and whose values are those that are stored afterwards. */
   unchanged: number;
   /**
    * Lines whose values are not those that are stored afterwards: a later version, another line of the batch, or a stored
    * bar that is kept won.
    */
   superseded: number;
+  /**
+   * Those of `superseded` that gave way to another line of their batch, and are none of its rows. Missing where there are
+   * none, and in sums.
+   */
+  repeated?: number;
 }

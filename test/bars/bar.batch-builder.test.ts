@@ -177,4 +177,31 @@ describe('BarBatchBuilder', () => {
       }),
     );
   });
+
+  it.each(['replace', 'keep'] as const)(
+    'sets apart the lines that gave way to another (%s)',
+    (onConflict) => {
+      const bar = fc.record({ symbol: fc.constantFrom('A', 'B'), ts: fc.nat({ max: 5 }) });
+      fc.assert(
+        fc.property(fc.array(bar, { maxLength: 40 }), (bars) => {
+          const builder = new BarBatchBuilder(Infinity, undefined, onConflict);
+          bars.forEach(({ symbol, ts }, line) => addBar(builder, symbol, ts * DAY_US, line));
+          const batch = builder.finish();
+          const { repeated } = batch;
+          expect(repeated === undefined).toBe(batch.rows === bars.length);
+          const others = repeated
+            ? barsOf({ ...batch, tuples: repeated, rows: bars.length - batch.rows })
+            : [];
+          const lines = [...barsOf(batch), ...others].map(({ symbol, ts, prices }) => [
+            prices[3],
+            symbol,
+            ts,
+          ]);
+          expect(lines.sort((a, b) => Number(a[0]) - Number(b[0]))).toEqual(
+            bars.map(({ symbol, ts }, line) => [line, symbol, ts * DAY_US]),
+          );
+        }),
+      );
+    },
+  );
 });

@@ -154,7 +154,7 @@ describe('the sink', () => {
     await sink.write([batch(moment(2), 'PARTS', [5])]);
     const part = (...closes: (number | undefined)[]) => batch(moment(1), 'PARTS', closes);
     const counts = await sink.write([part(1), part(undefined, 2), part(undefined, undefined, 3)]);
-    const sum = (name: keyof WriteCounts) => counts.reduce((total, count) => total + count[name], 0);
+    const sum = (name: keyof WriteCounts) => counts.reduce((total, count) => total + (count[name] ?? 0), 0);
     expect([sum('inserted'), sum('updated'), sum('unchanged'), sum('superseded')]).toEqual([2, 0, 0, 1]);
     expect(Math.min(...counts.map(({ unchanged }) => unchanged))).toBe(0);
     await expect(closes('PARTS')).resolves.toEqual([5, 2, 3]);

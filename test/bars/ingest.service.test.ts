@@ -11,6 +11,7 @@ import { BodyDecoder } from '../../src/bars/ingest/body.decoder.js';
 import { IngestService } from '../../src/bars/ingest/ingest.service.js';
 import { ReceiptClock } from '../../src/bars/receipt.clock.js';
 import { UPPER_CASE } from '../../src/bars/symbol.case.js';
+import { TUPLE_BYTES } from '../../src/bars/tuple.js';
 import type { WriteCounts } from '../../src/bars/write.counts.js';
 import { DeadLetterQueue, DurableCoordinator, Spool } from '../../src/coordinator/index.js';
 import { DrainState } from '../../src/http/drain.state.js';
@@ -147,6 +148,24 @@ describe('a long body', () => {
     const outcomes = await Promise.allSettled(bodies.map((body) => post(true, body)));
     expect(outcomes.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'rejected', 'fulfilled']);
     expect(written.map(({ rows }) => rows)).toEqual([100, 200]);
+  });
+});
+
+describe('lines that gave way to another of their body', () => {
+  const body = () => Buffer.from([1, 2, 2].map((close) => JSON.stringify({ ...GOOD_ROW, close })).join('\n'));
+
+  it('take memory only while somebody waits for their counts', async () => {
+    expect((await post(false, body())).accepted).toBe(3);
+    expect((await post(true, body())).accepted).toBe(3);
+    expect(written.map(({ rows, lines, repeated }) => [rows, lines, repeated?.length])).toEqual([
+      [1, 3, undefined],
+      [1, 3, 2 * TUPLE_BYTES],
+    ]);
+    hang();
+    await expect(post(true, body())).rejects.toMatchObject({ code: 'spool-unavailable' });
+    release();
+    await until(() => written.length === 3);
+    expect(written[2]?.repeated).toBeUndefined();
   });
 });
 

@@ -55,6 +55,19 @@ describe('a batch that keeps what is stored', () => {
     }
   });
 
+  it('loses the lines that gave way when it is cut or read back: their numbers are left', () => {
+    const builder = new BarBatchBuilder();
+    for (const close of [1, 2, 1]) builder.add('test', 'CUT', '1d', FIRST_DAY, 1, 1_000, 0, close, 5);
+    builder.add('test', 'CUT', '1d', FIRST_DAY + DAY_US, 1, 1_000, 0, 1, 5);
+    const batch = builder.finish();
+    expect(batch.repeated).toHaveLength(2 * (batch.tuples.length / batch.rows));
+    const read = barBatchCodec.decode(Buffer.concat(barBatchCodec.encode(batch)), 1);
+    for (const one of [read, barBatchCodec.slice(batch, 0, 1), joinBatches([batch])]) {
+      expect(one).toMatchObject({ superseded: 1 });
+      expect(one?.repeated).toBeUndefined();
+    }
+  });
+
   it('is refused by a build that knows nothing of it: the first name is that of no series', () => {
     const [head = Buffer.alloc(0)] = barBatchCodec.encode(keep(1, 'A', 1));
     const [, name = ''] = head.toString('latin1', 4).split('\n');
@@ -101,6 +114,32 @@ describe('bars that keep what is stored', () => {
     expect(await write(keep(3, 'SOME', 10, 20, 31))).toEqual([[0, 0, 2, 1]]);
     expect(await history('SOME')).toEqual([[10, 1, null]]);
     expect(await test.query('SELECT FROM bar_confirmations')).toEqual([]);
+  });
+
+  it('count the lines of a body that repeat a bar by what is stored, where -0 is 0', async () => {
+    const lines = (onConflict: OnConflict, at: number, symbol: string, ...closes: number[]) => {
+      const builder = new BarBatchBuilder(Infinity, undefined, onConflict);
+      for (const close of closes) builder.add('test', symbol, '1d', FIRST_DAY, 1, 1_000, -1, close, 5);
+      return Object.assign(builder.finish(), { receivedAt: RECEIVED + at });
+    };
+    await write(lines('replace', 5, 'ZERO', 0), lines('replace', 5, 'OTHER', 1));
+    // Of a batch that is written beside another nothing is mixed up.
+    expect(
+      await write(
+        lines('keep', 6, 'ZERO', 1, -0, 0, 2),
+        lines('keep', 7, 'OTHER', 2, 1, 1),
+        lines('replace', 4, 'ZERO', 1, -0, 3),
+      ),
+    ).toEqual([
+      [0, 0, 2, 2],
+      [0, 0, 2, 1],
+      [0, 0, 1, 2],
+    ]);
+    // The row of the first is replaced by the second in the same write: what is stored then counts for its lines, too.
+    expect(await write(lines('replace', 8, 'ZERO', 7, 8, 6), lines('replace', 9, 'ZERO', 7))).toEqual([
+      [0, 1, 1, 1],
+      [0, 1, 0, 0],
+    ]);
   });
 
   it('of one time in one write: the one received first is stored', async () => {

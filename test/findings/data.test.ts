@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 
+import { readExposition } from '../contract/exposition.js';
 import { eventually } from '../support/eventually.js';
 import { bar, type Bar, read, rowErrors, ServedDatabase, TYPES, write } from '../api/api.samples.js';
 
@@ -266,6 +267,41 @@ describe('A3: rows with other values than those that are stored', () => {
       ...{ accepted: 1, inserted: 0, updated: 0, unchanged: 0, superseded: 1 },
     });
     expect(await counts(write([bar({ close: 1 })], 'ndjson'))).toMatchObject({ unchanged: 1, superseded: 0 });
+  });
+
+  /** What becomes of lines for one bar, of which volume 3 is stored: unchanged and superseded. */
+  const countsBeside3 = async (volumes: readonly number[], query = '') => {
+    const lines = (all: readonly number[]) =>
+      csv(...all.map((volume) => `ap,KD,1d,2024-01-02,1,2,1,2,${volume}`));
+    await served.service.post(lines([3]), TYPES.csv);
+    await served.database.query(`UPDATE bars SET received_at = clock_timestamp() + interval '40 seconds'`);
+    const { json } = await served.service.post(lines(volumes), TYPES.csv, query);
+    expect(await stored()).toMatchObject([{ volume: 3 }]);
+    expect(json).toMatchObject({ accepted: volumes.length, inserted: 0, updated: 0 });
+    return [json['unchanged'], json['superseded']];
+  };
+
+  it.each([
+    [[4, 4], 0, 2],
+    [[4, 3], 1, 1],
+    [[4, 4, 3, 5], 1, 3],
+    [[3, 4, 3], 2, 1],
+  ])('are so when lines %j repeat a bar and the stored one wins', async (volumes, unchanged, superseded) => {
+    expect(await countsBeside3(volumes)).toEqual([unchanged, superseded]);
+    await served.clear();
+    expect(await countsBeside3(volumes, '?on_conflict=keep')).toEqual([unchanged, superseded]);
+  });
+
+  it('are in the metrics once for each bar, not for each line', async () => {
+    const committed = async () => {
+      const exposition = readExposition(await (await served.service.fetch('/metrics')).text());
+      return (outcome: string) => exposition.value('mds_rows_committed_total', { outcome }) ?? NaN;
+    };
+    const before = await committed();
+    expect(await countsBeside3([4, 4, 3])).toEqual([1, 2]);
+    const after = await committed();
+    const rise = (outcome: string) => after(outcome) - before(outcome);
+    expect(['inserted', 'updated', 'unchanged', 'superseded'].map(rise)).toEqual([1, 0, 1, 0]);
   });
 });
 

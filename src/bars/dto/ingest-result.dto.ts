@@ -131,7 +131,7 @@ export class StoredResultDto extends IngestResultDto {
     type: 'integer',
     minimum: 0,
     example: 0,
-    description: 'Bars whose values were stored before, or repeated in the body.',
+    description: 'Bars that changed nothing, and whose values are those that are stored now.',
   })
   unchanged!: number;
 

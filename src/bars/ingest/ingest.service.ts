@@ -180,6 +180,8 @@ export class IngestService {
         releaseRoom?.();
         taken();
       };
+      // For counts that nobody waits for it takes no memory: the queue reckons with rows.
+      if (!awaitCommit) batch.repeated = undefined;
       const fail = (error: Error): void => {
         if (!isSafe) giveBack();
         reject(writeProblem(error, this.coordinator.retryAfterMs()));
@@ -192,6 +194,7 @@ export class IngestService {
         : this.coordinator.accept(batch).then(safe);
       const timer = setTimeout(() => {
         isLate = true;
+        batch.repeated = undefined;
         fail(unconfirmed(isSafe, this.coordinator.retryAfterMs()));
       }, this.longestWaitMs);
       work.then(
