@@ -1,3 +1,4 @@
+import { giveTurns } from '../concurrency/turns.js';
 import { MIB } from '../config/units.js';
 
 /** What is copied at once, bytes: a millisecond or so. */
@@ -16,7 +17,7 @@ export async function joinPieces(pieces: Buffer[], bytes: number): Promise<Buffe
     at += piece.copy(whole, at);
     if (at < pause) continue;
     pause = at + AT_ONCE;
-    await new Promise(setImmediate);
+    await giveTurns();
   }
   return whole;
 }

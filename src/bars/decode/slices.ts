@@ -1,3 +1,4 @@
+import { giveTurns } from '../../concurrency/turns.js';
 import { KIB } from '../../config/units.js';
 
 /** Work that is done in slices: between them, others may have their turn. */
@@ -35,7 +36,7 @@ export function atOnce<Result>(slices: Slices<Result>): Result {
 export async function inTurns<Result>(slices: Slices<Result>, gone?: AbortSignal): Promise<Result> {
   let slice = slices.next();
   while (slice.done !== true) {
-    await new Promise(setImmediate);
+    await giveTurns();
     // Thrown where the work stands, so that it releases what it holds.
     slice = gone?.aborted ? slices.throw(gone.reason) : slices.next();
   }
