@@ -84,7 +84,7 @@ export class BatchIsolator<T extends Entry, R> {
   /** Takes over parts that failed; settles each of their rows, sooner or later. */
   isolate(parts: readonly Part<T, R>[], failure: SinkFailure): void {
     this.heldRows += rowsOf(parts);
-    this.judge(suspectOf(parts, 'write', false, ++this.failedBatches), failure);
+    this.judge(suspectOf(parts, 'write', false, ++this.failedBatches), failure, -Infinity);
   }
 
   /** Resolves when none is left but rows that wait though the store takes others, and dead letters are safe. */
@@ -182,10 +182,11 @@ export class BatchIsolator<T extends Entry, R> {
 
   private async write(suspect: Suspect<T, R>): Promise<void> {
     const { parts, tries } = suspect;
+    const commitBefore = this.options.sink.newestCommitBegan;
     const outcome = await this.options.sink.write('isolator', parts, tries);
     if (this.options.signal.aborted) return;
     if ('verdict' in outcome) {
-      this.judge(suspect, outcome);
+      this.judge(suspect, outcome, commitBefore);
       return;
     }
     this.heldRows -= suspect.rows;
@@ -193,7 +194,7 @@ export class BatchIsolator<T extends Entry, R> {
   }
 
   /** What comes next for rows that failed together. */
-  private judge(suspect: Suspect<T, R>, failure: SinkFailure): void {
+  private judge(suspect: Suspect<T, R>, failure: SinkFailure, commitBefore: number): void {
     const pieces = this.apart(suspect, failure);
     for (const piece of pieces) this.add(piece);
     if (pieces.length > 0) return;
@@ -201,7 +202,7 @@ export class BatchIsolator<T extends Entry, R> {
     if (
       only &&
       failure.verdict === 'rows' &&
-      this.isProven(suspect, failure, failure.takes, suspect.tries.transient)
+      this.isProven(suspect, failure, failure.takes, suspect.tries.transient, commitBefore)
     )
       this.bury(only, failure, failure.error, suspect.origin);
     else this.hold(suspect, failure);
@@ -230,6 +231,7 @@ export class BatchIsolator<T extends Entry, R> {
     const { parts, tries, origin } = suspect;
     const singles = parts.map((part) => cutting.singles(part));
     const entries = singles.flat().map(({ entry }) => entry);
+    const commitBefore = sink.newestCommitBegan;
     const outcome = await sink.tryEach('isolator', parts, entries, tries);
     if (signal.aborted) return;
     if ('verdict' in outcome) {
@@ -237,7 +239,7 @@ export class BatchIsolator<T extends Entry, R> {
       else this.hold(suspect, outcome);
       return;
     }
-    this.sort(suspect, singles, outcome);
+    this.sort(suspect, singles, outcome, commitBefore);
   }
 
   /** Good rows are written together, rows at fault are dead letters, a run of them together, and the others wait. */
@@ -245,6 +247,7 @@ export class BatchIsolator<T extends Entry, R> {
     suspect: Suspect<T, R>,
     singles: readonly (readonly Part<T, R>[])[],
     { errors, takes, at }: Trial,
+    commitBefore: number,
   ): void {
     const good: Part<T, R>[] = [];
     /** By class: races that some have lost must not count against others. */
@@ -262,7 +265,7 @@ export class BatchIsolator<T extends Entry, R> {
         }
         const failure = lookUpFailure(error);
         const alike = waiting.get(failure.class);
-        if (this.isProven(suspect, failure, takes, suspect.tries.transient + 1))
+        if (this.isProven(suspect, failure, takes, suspect.tries.transient + 1, commitBefore))
           this.bury(run, failure, error, suspect.origin);
         else if (alike) alike.runs.push(run);
         else waiting.set(failure.class, { error, runs: [run] });
@@ -277,17 +280,22 @@ export class BatchIsolator<T extends Entry, R> {
     }
   }
 
-  /** Whether rows that failed alone are at fault: others were taken right afterwards, or since they failed before. */
+  /**
+   * Whether rows that failed alone are at fault: others were taken right afterwards, or by a commit since they failed
+   * before.
+   * @param commitBefore when the newest commit began of those that were done before this try
+   */
   private isProven(
     { waiting }: Suspect<T, R>,
     { class: failureClass, blamesRow }: Failure,
     takes: Takes | undefined,
     lostRaces: number,
+    commitBefore: number,
   ): boolean {
     const mayWin = failureClass === 'transient' && lostRaces < this.options.retry.maxAttempts;
     if (!blamesRow || mayWin) return false;
     const taken = takes?.alike ?? takes?.any;
-    return taken ?? this.options.sink.newestCommitBegan > (waiting?.since ?? Infinity);
+    return taken ?? commitBefore > (waiting?.since ?? Infinity);
   }
 
   /** Keeps rows to be tried again. */
@@ -296,7 +304,6 @@ export class BatchIsolator<T extends Entry, R> {
     { error, at, verdict }: Pick<SinkFailure, 'error' | 'at' | 'verdict'>,
   ): void {
     const stuck = verdict === 'rows' || verdict === 'kind';
-    // A commit that began between two failures, and ended after the second, is proof as well.
     const since = stuck && suspect.waiting?.stuck ? suspect.waiting.since : at;
     const pauses = suspect.pauses + 1;
     const policy = stuck ? this.options.pauses : this.options.retry;

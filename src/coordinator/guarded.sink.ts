@@ -97,17 +97,35 @@ export class GuardedSink<T extends Entry, R> {
   ): Promise<Trial | SinkFailure> {
     return await this.guarded<Trial | SinkFailure>(async () => {
       try {
-        const errors = (await this.options.sink.tryEach?.(singles)) ?? [];
-        if (errors.length !== singles.length)
-          throw new TypeError(`the sink tried ${errors.length} of ${singles.length} entries`);
+        let errors = await this.tryOnce(singles);
         const passed = errors.includes(undefined);
         const takes = passed ? { alike: true, any: true } : await this.ask(parts);
+        // What refused them may have ended before others were taken: then they are taken now.
+        if (takes && isTaking(takes)) errors = await this.tryAgain(singles, errors);
         const against = takes && !isTaking(takes) ? errors[0] : undefined;
         return { value: { errors, takes, at: performance.now() }, against };
       } catch (error) {
         return await this.examine(caller, parts, tries, error);
       }
     });
+  }
+
+  private async tryOnce(singles: readonly T[]): Promise<readonly (Error | undefined)[]> {
+    const errors = (await this.options.sink.tryEach?.(singles)) ?? [];
+    if (errors.length !== singles.length)
+      throw new TypeError(`the sink tried ${errors.length} of ${singles.length} entries`);
+    return errors;
+  }
+
+  /** Tries those again that failed. */
+  private async tryAgain(
+    singles: readonly T[],
+    errors: readonly (Error | undefined)[],
+  ): Promise<readonly (Error | undefined)[]> {
+    const failed = singles.filter((_, at) => errors[at] !== undefined);
+    if (failed.length === 0) return errors;
+    const again = (await this.tryOnce(failed)).values();
+    return errors.map((error) => error && again.next().value);
   }
 
   private async writeOnce(caller: Caller, parts: readonly Part<T, R>[]): Promise<readonly R[]> {

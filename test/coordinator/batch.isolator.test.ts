@@ -518,11 +518,25 @@ describe('bad rows', () => {
     expect([tries, bugs.length]).toEqual([3, 2]);
   });
 
+  it.each([
+    ['all of them', () => true],
+    ['the first of them', (value: number) => value < 10],
+  ])('are none when their cause ends while they are tried: it refused %s', async (_, isRefused) => {
+    const table = new Table();
+    const sifts = jest.spyOn(table, 'tryEach');
+    table.refuses = (value) =>
+      sifts.mock.calls.length < 2 && isRefused(value) ? failure('23502') : undefined;
+    const { coordinator, letters, deliver } = started(table);
+    await deliver(range(0, 30));
+    await isEmpty(coordinator);
+    expect([letters, table.rows.size]).toEqual([[], 30]);
+  });
+
   it('that the disk does not read meanwhile lose no race by that', async () => {
     const table = new Table();
     const sifts = jest.spyOn(table, 'tryEach');
-    // Lost four times when tried apart, and a fifth time would be proof.
-    table.refuses = () => (sifts.mock.calls.length < 5 ? failure('23505') : undefined);
+    // Lost four times when tried apart, twice each time, and a fifth time would be proof.
+    table.refuses = () => (sifts.mock.calls.length < 9 ? failure('23505') : undefined);
     const retry = { initialBackoffMs: 1, maxBackoffMs: 2, maxAttempts: 5 };
     const { coordinator } = started(table, { retry });
     let reads = 0;

@@ -27,7 +27,8 @@ async function raise(code: string, when: string, message = 'refused by a trigger
       BEGIN RAISE EXCEPTION '${message}' USING ERRCODE = '${code}'; END $$;
     CREATE TRIGGER refuse BEFORE INSERT OR UPDATE ON bars FOR EACH ROW WHEN (${when}) EXECUTE FUNCTION refuse()`);
 }
-const stopRaising = () => lane.test.query('DROP FUNCTION refuse CASCADE');
+// Locked first: dropping it could meet a write in a deadlock.
+const stopRaising = () => lane.test.query('LOCK TABLE bars; DROP FUNCTION refuse CASCADE');
 
 /** New settings of the role count from the next connection on. */
 async function setOnRole(setting: string): Promise<void> {
