@@ -532,6 +532,24 @@ describe('bad rows', () => {
     expect([letters, table.rows.size]).toEqual([[], 30]);
   });
 
+  it('are not proven by a commit that was done during their try', async () => {
+    const table = new Table();
+    const tryEach = table.tryEach.bind(table);
+    let sifts = 0;
+    table.refuses = (value) => (value === 1 && sifts < 3 ? failure('23502') : undefined);
+    const { coordinator, letters, deliver } = started(table, {}, ['tryEach']);
+    table.tryEach = async (entries) => {
+      sifts += 1;
+      const errors = await tryEach(entries);
+      // It may have waited for what ended the cause, as this try did not.
+      if (sifts === 2) await (await deliver([2])).outcome;
+      return errors;
+    };
+    await deliver([1]);
+    await isEmpty(coordinator);
+    expect([letters, [...table.rows]]).toEqual([[], [2, 1]]);
+  });
+
   it('that the disk does not read meanwhile lose no race by that', async () => {
     const table = new Table();
     const sifts = jest.spyOn(table, 'tryEach');
