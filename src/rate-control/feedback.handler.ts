@@ -79,7 +79,7 @@ export class FeedbackHandler implements Disposable {
     if (providers === '*' || providers.includes(provider)) await this.bringUpToDate(provider);
   }
 
-  /** Another one of this name is told the level anew. */
+  /** Forgets a provider. A later one of this name is told the level again. */
   forget(provider: string): void {
     if (!this.progress.get(provider)?.busy) this.progress.delete(provider);
   }

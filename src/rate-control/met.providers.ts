@@ -81,7 +81,7 @@ export class MetProviders {
     if (!this.isFull) return undefined;
     const own = this.ofSenders.get(sender) ?? new Set();
     const most = this.most();
-    // With one more only, the two would take an entry from each other for ever.
+    // Two senders with nearly equal numbers would take an entry from each other again and again.
     if (most.size > own.size + 1) return this.oldestFree(most);
     const oldest = this.oldestFree(own);
     return oldest !== undefined && this.hasRested(oldest) ? oldest : undefined;

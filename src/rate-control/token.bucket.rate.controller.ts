@@ -237,7 +237,7 @@ export class TokenBucketRateController implements RateController {
       if (this.remembered.size <= this.maxMet) break;
       this.remembered.delete(oldest);
       this.losses.emit(oldest);
-      // Its reader would obey the old scale for ever.
+      // Otherwise its reader would obey the old scale indefinitely.
       this.adjustments.emit({ provider: oldest, scale: 1, reason: 'ok', ts: Date.now() / 1000 });
     }
     return true;
